@@ -1,0 +1,198 @@
+//! Every bound on what the traffic can make grow: its name in the summary, its flag, its default.
+
+use super::FlowKey;
+
+/// A bound; its [`Limit::key`] names it in the summary's `limits_hit` when it acts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Limit {
+    /// Connections kept at once; the oldest idle one goes, half-open before established.
+    Connections,
+    /// Connections without a completed handshake kept at once.
+    HalfOpen,
+    /// Bytes that wait for a gap, for causal order or for a reply, in all connections together.
+    HeldBytes,
+    /// The same, of one connection.
+    HeldBytesPerConnection,
+    /// Bytes of IP fragments that wait for their siblings.
+    FragmentBytes,
+    /// Octets of one line that are kept; the rest is counted.
+    LineLength,
+    /// Commands of one session that wait for their reply.
+    PendingReplies,
+    /// Lines of one reply that are kept.
+    ReplyLines,
+    /// Recipients of one transaction that are kept.
+    Recipients,
+    /// Transactions of one session that are kept for its record.
+    Transactions,
+    /// Findings of one session and rule that are reported; the rest is counted.
+    FindingsPerRule,
+    /// Servers kept in the table.
+    Servers,
+}
+
+/// One row of the table of limits.
+pub(crate) struct Bound {
+    pub limit: Limit,
+    /// The name in the summary and, as `--max-KEY`, on the command line.
+    pub key: &'static str,
+    pub default: u64,
+    /// Whether the limit is shared by all shards, and so divided among them.
+    pub divided: bool,
+    pub help: &'static str,
+}
+
+impl Limit {
+    /// Every limit, in the order of the enum.
+    pub(crate) const ALL: &'static [Bound] = &[
+        Bound {
+            limit: Limit::Connections,
+            key: "connections",
+            default: 1 << 20,
+            divided: true,
+            help: "connections kept at once",
+        },
+        Bound {
+            limit: Limit::HalfOpen,
+            key: "half-open",
+            default: 1 << 18,
+            divided: true,
+            help: "connections without a completed handshake kept at once",
+        },
+        Bound {
+            limit: Limit::HeldBytes,
+            key: "held-bytes",
+            default: 256 << 20,
+            divided: true,
+            help: "bytes that wait for a gap, for order or for a reply, in all",
+        },
+        Bound {
+            limit: Limit::HeldBytesPerConnection,
+            key: "held-bytes-per-connection",
+            default: 1 << 20,
+            divided: false,
+            help: "bytes that wait for a gap, for order or for a reply, per connection",
+        },
+        Bound {
+            limit: Limit::FragmentBytes,
+            key: "fragment-bytes",
+            default: 16 << 20,
+            divided: false,
+            help: "bytes of IP fragments that wait for their siblings",
+        },
+        Bound {
+            limit: Limit::LineLength,
+            key: "line-length",
+            default: 64 << 10,
+            divided: false,
+            help: "octets kept of one line",
+        },
+        Bound {
+            limit: Limit::PendingReplies,
+            key: "pending-replies",
+            default: 1000,
+            divided: false,
+            help: "commands of one session that wait for their reply",
+        },
+        Bound {
+            limit: Limit::ReplyLines,
+            key: "reply-lines",
+            default: 256,
+            divided: false,
+            help: "lines kept of one reply",
+        },
+        Bound {
+            limit: Limit::Recipients,
+            key: "recipients",
+            default: 1000,
+            divided: false,
+            help: "recipients kept of one transaction",
+        },
+        Bound {
+            limit: Limit::Transactions,
+            key: "transactions",
+            default: 1000,
+            divided: false,
+            help: "transactions kept of one session",
+        },
+        Bound {
+            limit: Limit::FindingsPerRule,
+            key: "findings-per-rule",
+            default: 100,
+            divided: false,
+            help: "findings reported of one session and rule",
+        },
+        Bound {
+            limit: Limit::Servers,
+            key: "servers",
+            default: 1 << 16,
+            divided: false,
+            help: "servers kept in the table",
+        },
+    ];
+
+    /// This limit's row.
+    pub(crate) fn bound(self) -> &'static Bound {
+        Self::ALL.iter().find(|bound| bound.limit == self).unwrap_or(&Self::ALL[0])
+    }
+
+    /// The limit's name in the summary.
+    pub(crate) fn key(self) -> &'static str {
+        self.bound().key
+    }
+}
+
+/// The value of every limit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Limits {
+    values: [u64; Limit::ALL.len()],
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        let mut values = [0; Limit::ALL.len()];
+        for (value, bound) in values.iter_mut().zip(Limit::ALL) {
+            *value = bound.default;
+        }
+        Limits { values }
+    }
+}
+
+impl Limits {
+    pub(crate) fn get(&self, limit: Limit) -> u64 {
+        self.values.iter().zip(Limit::ALL).find(|(_, bound)| bound.limit == limit).map_or(0, |(&value, _)| value)
+    }
+
+    pub(crate) fn set(&mut self, limit: Limit, to: u64) {
+        for (value, bound) in self.values.iter_mut().zip(Limit::ALL) {
+            if bound.limit == limit {
+                *value = to;
+            }
+        }
+    }
+
+    /// The same limits as they act inside one shard: what is shared is divided, rounded up.
+    pub(crate) fn of_one_shard(&self) -> Limits {
+        let mut values = self.values;
+        for (value, bound) in values.iter_mut().zip(Limit::ALL) {
+            if bound.divided {
+                *value = value.div_ceil(FlowKey::SHARDS as u64);
+            }
+        }
+        Limits { values }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shared_limit_is_divided_and_rounded_up() {
+        let mut limits = Limits::default();
+        limits.set(Limit::Connections, 65);
+        limits.set(Limit::Recipients, 65);
+        let shard = limits.of_one_shard();
+        assert_eq!((shard.get(Limit::Connections), shard.get(Limit::Recipients)), (2, 65));
+    }
+}

@@ -1,0 +1,15 @@
+//! The few plain values that every room uses: packets and their order, time, flows, limits, counters.
+//! No I/O, no clock, nothing of any protocol above TCP's ports.
+//! Read in this order: [`packet`], [`time`], [`flow`], [`limits`], [`counters`].
+
+pub(crate) mod counters;
+pub(crate) mod flow;
+pub(crate) mod limits;
+pub(crate) mod packet;
+pub(crate) mod time;
+
+pub(crate) use counters::Tally;
+pub(crate) use flow::{Endpoint, FlowKey, PerSide, Side};
+pub(crate) use limits::{Limit, Limits};
+pub(crate) use packet::{LinkType, Moment, Ordinal, Packets};
+pub(crate) use time::{Clock, Tick, Time, Timeouts};

@@ -1,0 +1,158 @@
+//! Time as the capture tells it, the scan's clock, and the ticks at which timers fire.
+
+/// Nanoseconds since 1970-01-01T00:00:00Z by the capture's own clock; may be negative (pcapng offsets).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Time(pub i64);
+
+impl Time {
+    pub(crate) const SECOND: i64 = 1_000_000_000;
+
+    /// `self - earlier` in nanoseconds, saturating: hostile times must not wrap.
+    pub(crate) fn since(self, earlier: Time) -> i64 {
+        self.0.saturating_sub(earlier.0)
+    }
+
+    /// Whole seconds, rounded towards the past.
+    pub(crate) fn seconds(self) -> i64 {
+        self.0.div_euclid(Self::SECOND)
+    }
+}
+
+/// One advance of the scan's clock: every shard gets it before the packet that caused it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Tick {
+    /// The clock from now on.
+    pub time: Time,
+    /// The first or the second tick before one packet (0 or 1): part of the total order of output.
+    pub nth: u8,
+}
+
+/// How long each kind of state may stay without a packet, in nanoseconds; each is a flag.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Timeouts {
+    /// A connection whose handshake was not completed.
+    pub half_open: i64,
+    /// An open connection; RFC 5321 section 4.5.3.2 lets ends wait for minutes.
+    pub idle: i64,
+    /// A closed connection, kept for late segments.
+    pub closed: i64,
+    /// Fragments that wait for their siblings.
+    pub fragments: i64,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Timeouts {
+            half_open: 60 * Time::SECOND,
+            idle: 3600 * Time::SECOND,
+            closed: 60 * Time::SECOND,
+            fragments: 30 * Time::SECOND,
+        }
+    }
+}
+
+/// The scan's clock: the greatest packet time so far, but for packets far behind it, which re-base it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Clock {
+    now: Option<Time>,
+    /// Packets behind the clock (FORMATS.md, `time_backwards`).
+    pub backwards: u64,
+    /// Steps forward of more than an hour (`time_jumps`).
+    pub jumps: u64,
+}
+
+impl Clock {
+    /// A packet this far behind the clock moves nothing; one further behind re-bases it.
+    const TOLERANCE: i64 = 60 * Time::SECOND;
+    /// A step above this is believed and counted.
+    const JUMP: i64 = 3600 * Time::SECOND;
+
+    /// Takes the next packet's time and returns the ticks due before that packet, 0 to 2 of them.
+    pub(crate) fn advance(&mut self, time: Time) -> &'static [u8] {
+        const NONE: &[u8] = &[];
+        const ONE: &[u8] = &[0];
+        const TWO: &[u8] = &[0, 1];
+        let Some(now) = self.now else {
+            self.now = Some(time);
+            return NONE;
+        };
+        if time < now {
+            self.backwards = self.backwards.saturating_add(1);
+            if now.since(time) > Self::TOLERANCE {
+                self.now = Some(time);
+            }
+            return NONE;
+        }
+        if time.since(now) > Self::JUMP {
+            self.jumps = self.jumps.saturating_add(1);
+        }
+        self.now = Some(time);
+        match time.seconds().saturating_sub(now.seconds()) {
+            0 => NONE,
+            1 => ONE,
+            _ => TWO,
+        }
+    }
+
+    /// The clock; `None` before the first packet.
+    pub(crate) fn now(&self) -> Option<Time> {
+        self.now
+    }
+
+    /// Forgets the time (a file that starts afresh) but keeps the counts.
+    pub(crate) fn reset(&mut self) {
+        self.now = None;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seconds(s: i64) -> Time {
+        Time(s * Time::SECOND)
+    }
+
+    #[test]
+    fn crossing_one_second_ticks_once_and_more_ticks_twice() {
+        let mut clock = Clock::default();
+        assert_eq!(clock.advance(seconds(10)).len(), 0);
+        assert_eq!(clock.advance(Time(10_999_999_999)).len(), 0);
+        assert_eq!(clock.advance(seconds(11)).len(), 1);
+        assert_eq!(clock.advance(seconds(13)).len(), 2);
+    }
+
+    #[test]
+    fn a_packet_a_little_late_moves_nothing_and_is_counted() {
+        let mut clock = Clock::default();
+        clock.advance(seconds(100));
+        assert_eq!(clock.advance(seconds(40)).len(), 0);
+        assert_eq!(clock.now(), Some(seconds(100)));
+        assert_eq!(clock.backwards, 1);
+    }
+
+    #[test]
+    fn a_packet_far_behind_rebases_the_clock() {
+        let mut clock = Clock::default();
+        clock.advance(seconds(100));
+        clock.advance(seconds(39));
+        assert_eq!(clock.now(), Some(seconds(39)));
+        assert_eq!(clock.backwards, 1);
+    }
+
+    #[test]
+    fn a_jump_is_believed_and_counted() {
+        let mut clock = Clock::default();
+        clock.advance(seconds(0));
+        assert_eq!(clock.advance(seconds(3601)).len(), 2);
+        assert_eq!((clock.now(), clock.jumps), (Some(seconds(3601)), 1));
+    }
+
+    #[test]
+    fn extreme_times_saturate() {
+        let mut clock = Clock::default();
+        clock.advance(Time(i64::MIN));
+        clock.advance(Time(i64::MAX));
+        assert_eq!(clock.jumps, 1);
+    }
+}

@@ -1,0 +1,10 @@
+//! mailtap: a passive analyser of SMTP conversations.
+#![expect(dead_code, reason = "the rooms are being built")]
+
+mod base;
+mod capture;
+mod decode;
+mod ledger;
+mod rules;
+mod smtp;
+mod tcp;

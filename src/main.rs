@@ -1,0 +1,3 @@
+//! The `mailtap` command.
+
+fn main() {}

@@ -1,0 +1,111 @@
+//! What the parser tells: facts, in causal order. Only rules judge them.
+
+use crate::base::{Moment, Packets, Side};
+
+use super::command::Command;
+use super::reply::Reply;
+
+/// One fact of a session. It borrows from the parser; what outlives the call must be copied.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Event<'e> {
+    /// The server's first reply on a connection whose start was captured, complete at its last line.
+    Greeting(&'e Reply),
+    /// A client line outside message data, BDAT chunk and TLS (lines of an AUTH exchange included:
+    /// [`Command::exchange`]).
+    Command(&'e Command),
+    /// A reply, with the command it answers: [`Reply::answers`].
+    Reply(&'e Reply, Answers<'e>),
+    /// Message data, a BDAT chunk or XEXCH50 octets came to their end.
+    Data(&'e MessageData),
+    /// The session became TLS, or TLS was refused, or its handshake told something more.
+    Tls(&'e super::tls::Tls, Moment),
+    /// Something that is against the protocol but changes no reading.
+    Fault(&'e Fault),
+    /// The session is over: always the last event.
+    End(&'e End),
+}
+
+/// What a reply answers.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Answers<'e> {
+    /// The connection itself, or a 421 that answers nothing in particular.
+    Nothing,
+    /// A command; for a line of an AUTH exchange that line.
+    Command(&'e Command),
+    /// The end of message data (or the chunk with its BDAT command): the mail was accepted or refused.
+    Message(&'e Command),
+    /// No command was left to answer.
+    Unsolicited,
+    /// After a gap: replies cannot be matched.
+    Unknown,
+}
+
+/// Message data as it ended.
+#[derive(Clone, Debug)]
+pub(crate) struct MessageData {
+    /// Octets between the 354 and the end of data as they were on the wire, without the closing dot line.
+    pub bytes: u64,
+    /// Line feeds among them.
+    pub lines: u64,
+    pub sha256: [u8; 32],
+    pub end: DataEnd,
+    pub at: Packets,
+    pub uncertain: bool,
+}
+
+/// What ended message data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum DataEnd {
+    /// CRLF.CRLF, or the agreed LF.LF of a session that never used CRLF.
+    Dot,
+    /// Another lone dot between line ends, which the server took for the end: SMTP smuggling.
+    Smuggled(&'static str),
+    /// A BDAT chunk's (or XEXCH50's) octets were complete.
+    Chunk { last: bool },
+    /// A reply in the middle of it.
+    Refused,
+    /// The session ended first.
+    Unfinished,
+}
+
+/// Against the protocol, but it changes no reading.
+#[derive(Clone, Debug)]
+pub(crate) struct Fault {
+    pub kind: FaultKind,
+    pub side: Side,
+    pub at: Packets,
+}
+
+/// The kinds of [`Fault`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum FaultKind {
+    /// A server line without a code where a reply is due.
+    NoCode {
+        line: Vec<u8>,
+    },
+    /// The lines of one reply differ in their code.
+    CodesDiffer,
+    /// A line of message data that ends in LF without CR, or holds a CR without LF: first of each.
+    BareLfInData,
+    BareCrInData,
+    /// Client bytes in the flight of STARTTLS that are no TLS record.
+    Injected {
+        bytes: Vec<u8>,
+        accepted: bool,
+    },
+    /// Server bytes in clear behind its 220 before the handshake.
+    ServerInjected,
+    /// The stream is another protocol, named by its first bytes.
+    OtherProtocol {
+        name: &'static str,
+    },
+}
+
+/// The session's end, as reassembly told it.
+#[derive(Clone, Debug)]
+pub(crate) struct End {
+    pub closed: crate::tcp::Closed,
+    pub at: Moment,
+    /// Whether start, close and every byte between were captured.
+    pub complete: bool,
+}

@@ -1,0 +1,36 @@
+//! Verbs: the known ones, and how a line's verb is found.
+
+/// A command's verb (SESSION.md's list); [`Verb::Other`] keeps an unknown one, upper-cased.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Verb {
+    Helo,
+    Ehlo,
+    Lhlo,
+    Mail,
+    Rcpt,
+    Data,
+    Bdat,
+    Burl,
+    Rset,
+    Vrfy,
+    Expn,
+    Help,
+    Noop,
+    Quit,
+    Auth,
+    StartTls,
+    Etrn,
+    Atrn,
+    Turn,
+    Send,
+    Soml,
+    Saml,
+    XExch50,
+    XLink2State,
+    XExps,
+    XAnonymousTls,
+    XClient,
+    XForward,
+    XAuth,
+    Other(String),
+}

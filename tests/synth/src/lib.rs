@@ -1,0 +1,1 @@
+//! Dialogues to packets, and the truth beside them.
