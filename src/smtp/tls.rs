@@ -24,3 +24,18 @@ pub(crate) enum State {
     Implicit,
     Decrypted,
 }
+
+impl State {
+    /// Its name in records (FORMATS.md, `tls`).
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            State::None => "none",
+            State::Offered => "offered",
+            State::Refused => "refused",
+            State::Started => "started",
+            State::Failed => "failed",
+            State::Implicit => "implicit",
+            State::Decrypted => "decrypted",
+        }
+    }
+}
