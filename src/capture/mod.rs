@@ -17,6 +17,10 @@ mod reader;
 mod stored;
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+mod witness;
 
 pub(crate) use batch::{Batch, Follows, PacketEntry};
 pub(crate) use container::Compression;
