@@ -1,7 +1,8 @@
 //! Captures: paths in, batches of whole packets out. Knows nothing of what a packet contains.
 //!
 //! What cannot be read is a [`Problem`] among the batches, never an end to the others.
-//! Bounds: one block of bytes at a time (grown only for a packet that is larger, to a fixed most).
+//! Bounds: one block of bytes at a time, grown only for a packet that is larger, with what the file really holds
+//! and to at most what [`pcap`] lets a packet have (and [`pcapng`] a block); decoders as [`compressed`] says.
 //! Read in this order: [`inputs`], [`container`], [`stored`], [`compressed`], [`pcap`], [`pcapng`],
 //! [`blocks`], [`batch`], [`reader`].
 

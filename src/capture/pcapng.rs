@@ -57,6 +57,8 @@ const ENHANCED_PACKET: u32 = 6;
 /// A block's type and length before its body, and the length again behind it.
 const HEADER: usize = 8;
 const TRAILER: usize = 4;
+/// The statistics block without options; a shorter one tells nothing.
+const STATISTICS_LEAST: usize = 24;
 const MOST_BLOCK: usize = 16 << 20;
 const MOST_INTERFACES: usize = 1 << 16;
 
@@ -105,7 +107,7 @@ impl Pcapng {
                 let body = self.body(rest, length, 8)?;
                 self.interface(body)?;
             }
-            STATISTICS => {
+            STATISTICS if length >= STATISTICS_LEAST => {
                 let body = self.body(rest, length, 12)?;
                 self.statistics(body)?;
             }
@@ -161,8 +163,9 @@ impl Pcapng {
     fn statistics(&mut self, body: &[u8]) -> Result<(), Stopped> {
         const IFDROP: u16 = 5;
         const OSDROP: u16 = 7;
-        let id = self.u32(body, 0)?;
-        let mut interface = self.known(id)?.clone();
+        let id = self.u32(body, 0)? as usize;
+        // No packet depends on them: those of an unknown interface are no reason to stop.
+        let Some(mut interface) = self.interfaces.get(id).cloned() else { return Ok(()) };
         for (code, value) in self.options(body, 12) {
             let Ok(value) = value.try_into() else { continue };
             match code {
@@ -171,7 +174,7 @@ impl Pcapng {
                 _ => {}
             }
         }
-        if let Some(known) = self.interfaces.get_mut(id as usize) {
+        if let Some(known) = self.interfaces.get_mut(id) {
             *known = interface;
         }
         Ok(())
@@ -418,6 +421,13 @@ mod tests {
         .concat();
         let reading = read_alike(&capture);
         assert_eq!((reading.dropped, reading.fault), (5 + 1 + 100 + 1000, None));
+    }
+
+    #[test]
+    fn statistics_that_make_no_sense_stop_nothing() {
+        let strange = [LITTLE.statistics(9, &[(5, &LITTLE.u64(3))]), LITTLE.block(5, &[0; 4])].concat();
+        let reading = read_alike(&section(LITTLE, &[], &[strange, LITTLE.enhanced(0, 1, 1, b"a")]));
+        assert_eq!((reading.packets.len(), reading.dropped, reading.fault), (1, 0, None));
     }
 
     #[test]
