@@ -1,2 +1,12 @@
-//! Runs the real binary on real captures.
-fn main() {}
+//! Runs the real binary on real captures, each comparison against a witness that is not mailtap.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "a test that panics is a test that fails, and says where"
+)]
+#![expect(clippy::print_stderr, reason = "a skipped test says why")]
+
+#[expect(dead_code, reason = "each test file takes what it needs")]
+mod support;
