@@ -1,2 +1,7 @@
 //! Runs the real binary on real captures.
-fn main() {}
+
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a panic is a failed test")]
+
+mod dialogues;
+mod rules;
+mod session;
