@@ -6,7 +6,12 @@
     clippy::arithmetic_side_effects,
     reason = "a test that panics is a test that fails, and says where"
 )]
-#![expect(clippy::print_stderr, reason = "a skipped test says why")]
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a skipped test says why")]
 
-#[expect(dead_code, reason = "each test file takes what it needs")]
+mod dialogues;
+mod hostile;
+mod house;
+mod invariance;
+mod rules;
+mod session;
 mod support;

@@ -6,16 +6,18 @@
 //! ~ C HELP "MAIL"               a command: verb (`-` for none), argument
 //! ~ R 214 answers HELP          a reply: code (`-` for none), what it answers: a verb, `message` (the end of
 //!                               message data or of a chunk), `nothing`, `unsolicited` or `unknown`
-//! ~ D smuggled bytes 120        message data: how it ended (dot, smuggled, chunk, last-chunk, refused, unfinished)
+//! ~ D smuggled bytes 120        message data: how it ended (dot, smuggled, chunk, last-chunk, refused, unfinished, any)
 //! ~ T started sni=NAME          a TLS record: the state, and any other of its fields
 //! ~ none                        no command, reply or data at all
 //! ~ concurrent                  only the order within each side is fixed, for what follows crossed or was held
-//! ~ session tls.state=started   a field of the session's record, by its path
+//! ~ session tls.state=started   a field of the session's record, by its path (`*=`: its value holds that text)
 //! ~ server help=exposed         a field of the server's record
+//! ~ absent c2VjcmV0             a text that must stand nowhere in the output
 //! ```
 //!
-//! A command, reply or data line may end in `uncertain`. What a line leaves out is not compared, but a line
-//! without `uncertain` expects a certain record. The argument's text is written as the JSON string holds it.
+//! A command, reply or data line may end in `uncertain`, or in `uncertain?` where both is right. What a line leaves
+//! out is not compared, but a line without `uncertain` expects a certain record. The argument's text is written as
+//! the JSON string holds it.
 
 use crate::dialogue::Cause;
 
@@ -43,6 +45,8 @@ pub struct Expected {
     pub session: Vec<Field>,
     /// Fields of the server's record.
     pub server: Vec<Field>,
+    /// Texts that must stand nowhere in the output.
+    pub absent: Vec<String>,
 }
 
 /// One record of a session.
@@ -50,8 +54,8 @@ pub struct Expected {
 pub struct Event {
     /// What kind of record, and its parts.
     pub what: What,
-    /// After a gap: not sure to be what it looks like.
-    pub uncertain: bool,
+    /// After a gap: not sure to be what it looks like; `None` where both is right.
+    pub uncertain: Option<bool>,
 }
 
 /// The kinds of record.
@@ -113,6 +117,8 @@ pub struct Field {
     pub path: String,
     /// `true`, `250`, `mx.example.com`
     pub value: String,
+    /// It is enough that the field's value holds this text.
+    pub part: bool,
 }
 
 /// `RULE/CHECK SEVERITY`.
@@ -141,6 +147,7 @@ impl Expected {
                 self.events.get_or_insert_default();
             }
             "concurrent" => self.concurrent = true,
+            "absent" => self.absent.push((!rest.is_empty()).then(|| rest.to_owned())?),
             "session" => self.session.push(field(rest)?),
             "server" => self.server.push(field(rest)?),
             "T" => {
@@ -149,9 +156,10 @@ impl Expected {
                 self.tls = Some(Tls { state, fields: words.map(field).collect::<Option<_>>()? });
             }
             "C" | "R" | "D" => {
-                let (rest, uncertain) = match rest.strip_suffix(" uncertain") {
-                    Some(rest) => (rest, true),
-                    None => (rest, false),
+                let (rest, uncertain) = match rest.rsplit_once(' ') {
+                    Some((rest, "uncertain")) => (rest, Some(true)),
+                    Some((rest, "uncertain?")) => (rest, None),
+                    _ => (rest, Some(false)),
                 };
                 let what = match kind {
                     "C" => command(rest)?,
@@ -168,7 +176,8 @@ impl Expected {
 
 fn field(text: &str) -> Option<Field> {
     let (path, value) = text.split_once('=')?;
-    Some(Field { path: path.to_owned(), value: value.to_owned() })
+    let (path, part) = path.strip_suffix('*').map_or((path, false), |path| (path, true));
+    Some(Field { path: path.to_owned(), value: value.to_owned(), part })
 }
 
 fn command(text: &str) -> Option<What> {
@@ -198,7 +207,7 @@ fn reply(text: &str) -> Option<What> {
 fn data(text: &str) -> Option<What> {
     let mut words = text.split_whitespace();
     let end = words.next()?;
-    if !["dot", "smuggled", "chunk", "last-chunk", "refused", "unfinished"].contains(&end) {
+    if !["dot", "smuggled", "chunk", "last-chunk", "refused", "unfinished", "any"].contains(&end) {
         return None;
     }
     let (mut bytes, mut lines) = (None, None);
@@ -228,13 +237,13 @@ mod tests {
     #[test]
     fn records_are_read_with_their_parts() {
         let expected = read(&[r#"C HELP "MAIL now""#, "C - uncertain", "R 214 answers HELP", "R -", "D dot bytes 7"]);
-        let certain = |what| Event { what, uncertain: false };
+        let certain = |what| Event { what, uncertain: Some(false) };
         let verb = Some("HELP".to_owned());
         assert_eq!(
             expected.events.unwrap(),
             [
                 certain(What::Command { verb: verb.clone(), argument: Some("MAIL now".to_owned()) }),
-                Event { what: What::Command { verb: None, argument: None }, uncertain: true },
+                Event { what: What::Command { verb: None, argument: None }, uncertain: Some(true) },
                 certain(What::Reply { code: Some(214), answers: verb.map(Answers::Verb) }),
                 certain(What::Reply { code: None, answers: None }),
                 certain(What::Data { end: "dot".to_owned(), bytes: Some(7), lines: None }),
@@ -250,7 +259,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_expected_is_refused() {
-        for text in ["", "X", "C HELP MAIL", "R two", "D", "D dot bytes", "D gone", "session closed", "T"] {
+        for text in ["", "X", "absent", "C HELP MAIL", "R two", "D", "D dot bytes", "D gone", "session closed", "T"] {
             assert!(Expected::default().read(text).is_err(), "{text}");
         }
         for text in ["help-exposed/answered", "help-exposed low", "help-exposed/answered grave"] {
