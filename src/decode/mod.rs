@@ -25,6 +25,8 @@ mod tcp;
 #[cfg(test)]
 mod tests;
 mod tunnel;
+#[cfg(test)]
+mod witness;
 
 pub(crate) use ports::Ports;
 pub(crate) use skip::{Layer, Reason, Skip, Skips};
