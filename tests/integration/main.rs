@@ -1,2 +1,17 @@
-//! Runs the real binary on real captures.
-fn main() {}
+//! Runs the real binary on real captures, each comparison against a witness that is not mailtap.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "a test that panics is a test that fails, and says where"
+)]
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a skipped test says why")]
+
+mod dialogues;
+mod hostile;
+mod house;
+mod invariance;
+mod rules;
+mod session;
+mod support;
