@@ -2,6 +2,7 @@
 
 use super::reading;
 use super::{Check, Evidence, Finding, Findings, Fix, Hears, Reference, Rule, Scope, Severity};
+use crate::base::Moment;
 use crate::smtp::tls::State;
 use crate::smtp::{Command, Event, Reply, Session, Verb};
 
@@ -31,7 +32,7 @@ pub(super) static RULE: Rule = Rule {
         Reference { text: "SBP-2010-06, \"Bad SMTP Server Greeting\"", url: "" },
     ],
     source_data: &[],
-    hears: Hears::GREETING.and(Hears::COMMAND),
+    hears: Hears::GREETING.and(Hears::COMMAND).and(Hears::END),
     tells: false,
     judge,
 };
@@ -87,11 +88,17 @@ const HEARD: u32 = 1 << 27;
 
 fn judge(event: &Event<'_>, session: &Session, word: &mut u32, out: &mut Findings<'_>) {
     match event {
-        Event::Command(command) if *word & HEARD == 0 => *word = HEARD | unprompted(command),
+        Event::Command(command) => {
+            if *word & HEARD == 0 {
+                *word |= HEARD | unprompted(command);
+            }
+            judge_refusal(command.early == Some(true), command.at.last(), out);
+        }
         Event::Greeting(greeting) if !greeting.uncertain && session.tls.state != State::Implicit => {
             judge_greeting(greeting, session, *word, out);
             *word |= HEARD;
         }
+        Event::End(end) => judge_refusal(session.early_talk, end.at, out),
         _ => {}
     }
 }
@@ -117,23 +124,27 @@ fn judge_greeting(greeting: &Reply, session: &Session, first_command: u32, out: 
     match code {
         220 => {}
         400..=599 => {
-            let (severity, why) = if spoke_first(greeting, session) {
-                (Severity::Info, " after the client had spoken too early")
-            } else {
-                (Severity::Low, "")
-            };
-            let message = format!("the server refused the session with {code}{why}");
-            let finding = Finding::new(&RULE, &REFUSED, &greeting.at, message).severity(severity).greeting(greeting);
-            out.fire(finding.with("standard_refusal", Evidence::Flag(matches!(code, 421 | 521 | 554))));
+            let message = format!("the server refused the session with {code}");
+            let finding = Finding::new(&RULE, &REFUSED, &greeting.at, message).greeting(greeting);
+            let standard = Evidence::Flag(matches!(code, 421 | 521 | 554));
+            out.defer(finding.with("standard_refusal", standard));
+            if session.early_talk {
+                judge_refusal(true, greeting.at.last(), out);
+            }
         }
         _ => fire(out, &UNEXPECTED_CODE, format!("the server greeted with {code}, not 220"), Some(code)),
     }
 }
 
-/// The server had received something when it greeted; a PROXY header alone is no speech.
-fn spoke_first(greeting: &Reply, session: &Session) -> bool {
-    let received = greeting.seen.is_some_and(|seen| seen > 0);
-    received && (session.proxied_for.is_none() || session.early_talk)
+/// Whether the client had spoken before the greeting shows in its first command, which may come after it in
+/// the capture though it was sent before: until then, or until the end, a refusal waits.
+fn judge_refusal(early: bool, at: Moment, out: &mut Findings<'_>) {
+    let Some(mut finding) = out.take(&REFUSED, at) else { return };
+    if early {
+        finding.severity = Severity::Info;
+        finding.message.push_str(", after the client had spoken too early");
+    }
+    out.fire(finding);
 }
 
 /// What the word keeps of the first command, where it was sent though nothing had been said.
@@ -181,6 +192,10 @@ mod tests {
             assert_eq!(judged(&format!("S: {code} no")), ["bad-greeting/refused low 95"]);
         }
         assert_eq!(judged("C: EHLO a\nS: 554 mx no"), ["bad-greeting/refused info 95"]);
+        let mut crossed = Dialogue::read("S: 554 mx no\nC: EHLO a");
+        crossed.command(0).early = Some(true);
+        assert_eq!(crossed.judged(), ["bad-greeting/refused info 95"], "captured after it, but sent before");
+        assert_eq!(judged("S: 554 mx no\nC: QUIT\nS: 221 bye"), ["bad-greeting/refused low 95"]);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use crate::smtp::tls::Tls;
 use crate::smtp::{Answers, Command, Ending, Event, Reply, Session, Verb};
 use crate::tcp::Closed;
 
-use super::{Finding, Judge, Note, Selection, What};
+use super::{Finding, Judge, Note, Selection, Verdict, What};
 
 /// A hand-made session.
 pub(crate) struct Dialogue {
@@ -157,11 +157,17 @@ impl Dialogue {
         replies.into_iter().nth(nth).unwrap()
     }
 
+    /// The nth command.
+    pub(crate) fn command(&mut self, nth: usize) -> &mut Command {
+        let commands = self.said.iter_mut().filter_map(|said| if let Said::Command(c) = said { Some(c) } else { None });
+        commands.into_iter().nth(nth).unwrap()
+    }
+
     pub(crate) fn end(&self) -> End {
         End { closed: Closed::Fin, at: moment(self.said.len() as u64 + 1), complete: true }
     }
 
-    fn run(&self) -> (Judge, Tally, Vec<What>) {
+    fn run(&self) -> (Judge, Tally, Vec<Verdict>) {
         let (mut judge, mut limits, mut out) = (Judge::default(), Tally::default(), Vec::new());
         let mut session = self.session.clone();
         let mut open = std::collections::VecDeque::new();
@@ -195,19 +201,23 @@ impl Dialogue {
             }
         }
         judge.hear(&Event::End(&self.end()), &session, &self.selection, &mut limits, &mut out);
-        (judge, limits, out.into_iter().map(|verdict| verdict.what).collect())
+        (judge, limits, out)
+    }
+
+    /// The judge when the session is over, and all that it said.
+    pub(crate) fn verdicts(&self) -> (Judge, Vec<Verdict>) {
+        let (judge, _, verdicts) = self.run();
+        (judge, verdicts)
     }
 
     pub(crate) fn findings(&self) -> Vec<Finding> {
-        self.run().2.into_iter().filter_map(|what| if let What::Finding(f) = what { Some(*f) } else { None }).collect()
+        let finding = |verdict: Verdict| if let What::Finding(finding) = verdict.what { Some(*finding) } else { None };
+        self.run().2.into_iter().filter_map(finding).collect()
     }
 
     pub(crate) fn notes(&self) -> Vec<Note> {
-        self.run()
-            .2
-            .into_iter()
-            .filter_map(|what| if let What::Note(note) = what { Some(note) } else { None })
-            .collect()
+        let note = |verdict: Verdict| if let What::Note(note) = verdict.what { Some(note) } else { None };
+        self.run().2.into_iter().filter_map(note).collect()
     }
 
     pub(crate) fn judged(&self) -> Vec<String> {

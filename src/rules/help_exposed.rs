@@ -1,5 +1,7 @@
 //! `help-exposed`: the server tells anyone its commands (RFC 5321 section 4.1.1.8; ATK plugin 7).
 
+use std::fmt::Write as _;
+
 use super::patterns::{self, Glob};
 use super::reading::{self, answered, keywords, lists_capabilities};
 use super::{Check, Finding, Findings, Fix, Hears, Note, Reference, Rule, Scope, Severity};
@@ -188,10 +190,10 @@ fn judge_help(command: &Command, reply: &Reply, session: &Session, word: &mut u3
     let software = software(reply);
     let mut message = format!("HELP was answered {code}");
     if !verbs.is_empty() {
-        message.push_str(&format!(", naming {} commands", verbs.len()));
+        let _ = write!(message, ", naming {} commands", verbs.len());
     }
     if let Some(software) = &software {
-        message.push_str(&format!(" and the software {software}"));
+        let _ = write!(message, " and the software {software}");
     }
     let mut finding =
         Finding::new(&RULE, &ANSWERED, &reply.at, message).confidence(confidence).command(command).reply(reply);

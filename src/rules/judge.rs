@@ -141,6 +141,11 @@ impl Counts {
         }
     }
 
+    /// Forgets a check whose finding was withheld.
+    pub(crate) fn forget(&mut self, rule: &str, check: &str) {
+        self.0.retain(|(counted, _)| *counted != (rule, check));
+    }
+
     /// Rule, check and how often.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&'static str, &'static str, u64)> + '_ {
         self.0.iter().map(|&((rule, check), count)| (rule, check, count))

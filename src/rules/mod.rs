@@ -14,7 +14,7 @@
 pub(crate) mod finding;
 pub(crate) mod judge;
 pub(crate) mod patterns;
-mod reading;
+pub(crate) mod reading;
 pub(crate) mod rule;
 pub(crate) mod selection;
 
@@ -37,7 +37,7 @@ pub(crate) fn find(id: &str) -> Option<&'static Rule> {
 }
 
 #[cfg(test)]
-mod dialogue;
+pub(crate) mod dialogue;
 
 #[cfg(test)]
 mod tests {

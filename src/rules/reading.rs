@@ -4,11 +4,16 @@ use crate::smtp::{Answers, Command, Reply, Verb};
 
 /// The argument of a command, without the blanks around it.
 pub(super) fn argument(command: &Command) -> &[u8] {
-    command.line.get(command.argument_at..).unwrap_or_default().trim_ascii()
+    argument_as_sent(command).trim_ascii()
+}
+
+/// The argument of a command as it was sent; of a line without a verb the whole line.
+pub(crate) fn argument_as_sent(command: &Command) -> &[u8] {
+    command.line.get(command.argument_at..).unwrap_or_default()
 }
 
 /// The text of a reply line behind its code and the space or hyphen; the whole line where it has no code.
-pub(super) fn text(line: &[u8]) -> &[u8] {
+pub(crate) fn text(line: &[u8]) -> &[u8] {
     match code(line) {
         Some(_) => line.get(4..).unwrap_or_default(),
         None => line,

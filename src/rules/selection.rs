@@ -69,8 +69,9 @@ impl Selection {
             wanted.fold(0, |bits, (nth, _)| bits | bit(nth))
         };
         let checks: Vec<u64> = RULES.iter().map(|rule| bits(rule)).collect();
-        let heard = |(rule, bits): (&&Rule, &u64)| if *bits != 0 || rule.tells { rule.hears } else { Hears::NOTHING };
-        let hears = RULES.iter().zip(&checks).map(heard).collect();
+        let called_for =
+            |(rule, bits): (&&Rule, &u64)| if *bits != 0 || rule.tells { rule.hears } else { Hears::NOTHING };
+        let hears = RULES.iter().zip(&checks).map(called_for).collect();
         Selection { checks, hears, min_severity, per_rule: limits.get(Limit::FindingsPerRule) }
     }
 
