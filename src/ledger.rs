@@ -27,19 +27,53 @@ use crate::decode::Skips;
 use crate::rules::{Note, Severity};
 use server::Partial;
 
-/// Which records are wanted (`--records`).
+/// A kind of records (`--records`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Records {
-    pub findings: bool,
-    pub sessions: bool,
-    pub servers: bool,
-    pub events: bool,
-    pub summary: bool,
+pub(crate) enum Kind {
+    Findings,
+    Sessions,
+    Servers,
+    Events,
+    Summary,
+}
+
+impl Kind {
+    /// Every kind, in the order in which the documentation names them.
+    pub(crate) const ALL: [Kind; 5] = [Kind::Findings, Kind::Sessions, Kind::Servers, Kind::Events, Kind::Summary];
+
+    /// Its name on the command line.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Kind::Findings => "findings",
+            Kind::Sessions => "sessions",
+            Kind::Servers => "servers",
+            Kind::Events => "events",
+            Kind::Summary => "summary",
+        }
+    }
+}
+
+/// Which kinds of records are wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Records(u8);
+
+impl Records {
+    pub(crate) fn of(kinds: &[Kind]) -> Self {
+        Records(kinds.iter().fold(0, |bits, kind| bits | Self::bit(*kind)))
+    }
+
+    pub(crate) fn has(self, kind: Kind) -> bool {
+        self.0 & Self::bit(kind) != 0
+    }
+
+    fn bit(kind: Kind) -> u8 {
+        1 << kind as u8
+    }
 }
 
 impl Default for Records {
     fn default() -> Self {
-        Records { findings: true, sessions: false, servers: true, events: false, summary: true }
+        Records::of(&[Kind::Findings, Kind::Servers, Kind::Summary])
     }
 }
 
@@ -129,7 +163,7 @@ impl Ledger {
         let Entry { key, item } = entry;
         match item {
             Item::Event(who, told) => {
-                if self.records.events && self.concerns(who.server) {
+                if self.records.has(Kind::Events) && self.concerns(who.server) {
                     print(Output::Event(who, told));
                 }
             }
@@ -144,11 +178,11 @@ impl Ledger {
         totals.limits_hit.merge(&self.limits_hit);
         totals.not_analysed.merge(&self.not_analysed);
         for (endpoint, partial) in std::mem::take(&mut self.servers) {
-            if self.records.servers && self.concerns(endpoint) {
+            if self.records.has(Kind::Servers) && self.concerns(endpoint) {
                 print(Output::Server(Box::new(partial.finish(endpoint))));
             }
         }
-        if self.records.summary {
+        if self.records.has(Kind::Summary) {
             let summary = Summary { totals, sessions: self.sessions, findings: self.findings };
             print(Output::Summary(Box::new(summary)));
         }
@@ -195,7 +229,7 @@ impl Ledger {
         let count = self.findings.entry(found.finding.rule.id).or_default().entry(severity).or_default();
         *count = count.saturating_add(1);
         self.worst = self.worst.max(Some(severity));
-        if self.records.findings {
+        if self.records.has(Kind::Findings) {
             print(Output::Finding(found));
         }
     }
@@ -212,7 +246,7 @@ impl Ledger {
             Some(server) => server.session(key, &ended),
             None => self.limits_hit.one(Limit::Servers.key()),
         }
-        if self.records.sessions && self.concerns(ended.session.server) {
+        if self.records.has(Kind::Sessions) && self.concerns(ended.session.server) {
             print(Output::Session(ended));
         }
     }

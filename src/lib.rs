@@ -3,8 +3,10 @@
 
 mod base;
 mod capture;
+pub mod cli;
 mod decode;
 mod defrag;
+mod engine;
 mod ledger;
 mod report;
 mod rules;

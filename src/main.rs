@@ -1,3 +1,7 @@
 //! The `mailtap` command.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    mailtap::cli::main()
+}

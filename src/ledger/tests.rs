@@ -25,7 +25,7 @@ fn key(at: u64, place: u8, nth: u32) -> Key {
 }
 
 fn everything() -> Records {
-    Records { findings: true, sessions: true, servers: true, events: true, summary: true }
+    Records::of(&Kind::ALL)
 }
 
 /// What is printed of these dialogues, one after the other.
@@ -127,8 +127,7 @@ fn a_full_table_of_servers_loses_no_finding_and_says_so() {
 
 #[test]
 fn records_that_are_not_wanted_are_not_printed_but_the_worst_finding_is_known() {
-    let records = Records { findings: false, sessions: false, servers: false, events: false, summary: false };
-    let mut ledger = Ledger::new(records, Vec::new(), &Limits::default());
+    let mut ledger = Ledger::new(Records::of(&[]), Vec::new(), &Limits::default());
     let mut printed = 0;
     for entry in entries(&Dialogue::read("S: 220 mx\nC: XXXX\nS: 500 no"), 0) {
         ledger.take(entry, &mut |_| printed += 1);

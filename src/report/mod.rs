@@ -16,6 +16,7 @@ pub(crate) mod places;
 pub(crate) mod record;
 pub(crate) mod stamp;
 #[cfg(test)]
+#[expect(clippy::arithmetic_side_effects, reason = "a few fixed times")]
 mod testing;
 mod text;
 
@@ -58,13 +59,15 @@ pub(crate) trait Format: Send {
 pub(crate) struct Named {
     pub name: &'static str,
     pub help: &'static str,
+    /// Whether findings are kept until the end.
+    pub groups: bool,
     pub make: fn() -> Box<dyn Format>,
 }
 
 /// Every output format, the default first.
 pub(crate) static FORMATS: &[Named] = &[
-    Named { name: "text", help: "a report for a person", make: || Box::<text::Text>::default() },
-    Named { name: "jsonl", help: "one JSON object per line", make: || Box::<jsonl::Jsonl>::default() },
+    Named { name: "text", help: "a report for a person", groups: true, make: || Box::<text::Text>::default() },
+    Named { name: "jsonl", help: "one JSON object per line", groups: false, make: || Box::<jsonl::Jsonl>::default() },
 ];
 
 /// Formats what it is given and writes it, whole lines at a time.

@@ -371,7 +371,7 @@ impl<'e> EventRecord<'e> {
         match told {
             Told::Command { verb, argument, secret, uncertain, .. } => EventRecord::Command {
                 at,
-                verb: verb.as_ref().map(|verb| verb.name()),
+                verb: verb.as_ref().map(crate::smtp::Verb::name),
                 argument: Shown::of(argument, *secret, scene),
                 uncertain: *uncertain,
             },

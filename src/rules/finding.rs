@@ -1,7 +1,7 @@
 //! A finding: which check fired, on what evidence. Raw bytes; turning them into text is `report`'s.
 
 use crate::base::{Moment, Packets};
-use crate::smtp::{Command, Reply, Verb};
+use crate::smtp::{Command, Reply};
 
 use super::reading;
 use super::{Check, Rule};

@@ -37,6 +37,7 @@ pub(crate) fn find(id: &str) -> Option<&'static Rule> {
 }
 
 #[cfg(test)]
+#[expect(clippy::arithmetic_side_effects, reason = "positions of a few short lines")]
 pub(crate) mod dialogue;
 
 #[cfg(test)]

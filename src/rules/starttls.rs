@@ -29,7 +29,7 @@ pub(super) static RULE: Rule = Rule {
         Fix {
             server: "a middlebox that masks commands",
             text: "Switch its inspection of SMTP off: masked verbs and keywords take STARTTLS from both ends.",
-            source: "RFC 3207 section 6",
+            source: "RFC 3207 section 6, on what is lost where STARTTLS is taken out",
         },
     ],
     references: &[
@@ -212,7 +212,7 @@ fn judge_end(end: &End, session: &Session, out: &mut Findings<'_>) {
         out.fire(handshake(finding, tls));
     }
     if let Some(mut finding) = out.take(&IMPLICIT, end.at) {
-        finding.message = "the session is TLS from its first byte and cannot be inspected".to_owned();
+        finding.message.push_str("the session is TLS from its first byte and cannot be inspected");
         out.fire(handshake(finding, tls));
     }
 }
@@ -248,7 +248,7 @@ fn crossed_out(word: &[u8]) -> bool {
 
 /// A text of asterisks, with the blanks and digits that such a middlebox leaves.
 fn starred(text: &[u8]) -> bool {
-    let stars = text.iter().filter(|&&byte| byte == b'*').count();
+    let stars = memchr::memchr_iter(b'*', text).count();
     stars >= 4 && text.iter().all(|byte| matches!(byte, b'*' | b' ' | b'\t' | b'0'..=b'9'))
 }
 

@@ -1,0 +1,37 @@
+//! The command line: arguments in, an exit code out. The only room that knows of arguments, of standard output and
+//! standard error; one file per subcommand.
+//!
+//! Read in this order: [`args`], [`scan`], [`rules`], [`exit`], [`progress`].
+
+mod args;
+mod exit;
+mod progress;
+mod rules;
+mod scan;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use clap::error::ErrorKind;
+
+use args::{Arguments, Command};
+use exit::Exit;
+
+/// Runs the program with the process's arguments.
+pub fn main() -> ExitCode {
+    let exit = match Arguments::try_parse() {
+        Ok(arguments) => match arguments.command {
+            Command::Scan(arguments) => scan::run(&arguments),
+            Command::Rules(arguments) => rules::run(&arguments),
+        },
+        Err(error) => {
+            // Nobody is left to be told where this fails.
+            let _ = error.print();
+            match error.kind() {
+                ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Exit::Done,
+                _ => Exit::Problem,
+            }
+        }
+    };
+    exit.into()
+}

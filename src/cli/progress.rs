@@ -1,0 +1,61 @@
+//! What a person at the terminal sees on standard error: problems, notices, and how far the reading came.
+
+use std::io::{self, IsTerminal, Write};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::capture::{Notice, Problem, Progress};
+use crate::engine::Observer;
+
+/// Standard error.
+pub(super) struct Terminal {
+    bar: ProgressBar,
+    quiet: bool,
+}
+
+impl Terminal {
+    /// With `quiet` neither progress nor notices; problems are always told. Records that stream to the same
+    /// terminal leave no place for progress.
+    pub(super) fn new(quiet: bool, streams_to_stdout: bool) -> Self {
+        let in_the_way = streams_to_stdout && io::stdout().is_terminal();
+        let shown = !quiet && !in_the_way && io::stderr().is_terminal();
+        let target = if shown { ProgressDrawTarget::stderr_with_hz(10) } else { ProgressDrawTarget::hidden() };
+        let bar = ProgressBar::with_draw_target(None, target);
+        if let Ok(style) =
+            ProgressStyle::with_template("{bar:32} {bytes} of {total_bytes}, {bytes_per_sec}, {eta} left")
+        {
+            bar.set_style(style);
+        }
+        Terminal { bar, quiet }
+    }
+
+    /// One whole line on standard error, above the progress.
+    pub(super) fn line(&self, line: &str) {
+        self.bar.suspend(|| {
+            // Nobody is left to be told where this fails.
+            let _ = io::stderr().lock().write_all(format!("{line}\n").as_bytes());
+        });
+    }
+
+    /// Takes the progress away: the report is printed, or the program ends.
+    pub(super) fn clear(&self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+impl Observer for Terminal {
+    fn problem(&self, problem: &Problem) {
+        self.line(&format!("mailtap: {problem}"));
+    }
+
+    fn notice(&self, notice: &Notice) {
+        if !self.quiet {
+            self.line(&format!("mailtap: {notice}"));
+        }
+    }
+
+    fn progress(&self, progress: &Progress) {
+        self.bar.set_length(progress.total.max(progress.read));
+        self.bar.set_position(progress.read);
+    }
+}

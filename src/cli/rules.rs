@@ -1,0 +1,140 @@
+//! `mailtap rules`: the catalogue, and one rule whole. Everything comes from the rules' records.
+
+use std::fmt::{Display, Write as _};
+use std::io::Write as _;
+
+use anstyle::Style;
+
+use crate::rules::{self, Check, RULES, Rule, Scope};
+
+use super::args;
+use super::exit::Exit;
+
+/// Prints the catalogue or one rule.
+pub(super) fn run(arguments: &args::Rules) -> Exit {
+    let text = match &arguments.id {
+        None => catalogue(),
+        Some(id) => {
+            let Some(rule) = rules::find(id) else {
+                let known = RULES.iter().map(|rule| rule.id).collect::<Vec<_>>().join(", ");
+                // Nobody is left to be told where this fails.
+                let _ = writeln!(std::io::stderr(), "mailtap: no rule '{id}'; the rules are: {known}");
+                return Exit::Problem;
+            };
+            whole(rule)
+        }
+    };
+    match anstream::stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Exit::Problem,
+        _ => Exit::Done,
+    }
+}
+
+/// Every rule with its checks, a line each.
+fn catalogue() -> String {
+    let mut text = String::new();
+    for rule in RULES {
+        let _ = writeln!(text, "{}  {}", bold(rule.id), rule.title);
+        for check in rule.checks {
+            let _ = writeln!(text, "  {:<18} {:<9} {:>3}", check.id, check.severity.name(), check.confidence);
+        }
+        text.push('\n');
+    }
+    text.push_str("mailtap rules ID prints everything known of one rule.\n");
+    text
+}
+
+fn whole(rule: &Rule) -> String {
+    let mut text = format!("{}  {}\n", bold(rule.id), rule.title);
+    let mut section = |title: &str, body: &str| {
+        if !body.is_empty() {
+            let _ = write!(text, "\n{}\n{body}", bold(title));
+        }
+    };
+    section("What", &wrapped("  ", rule.what));
+    section("Why it matters", &wrapped("  ", rule.why));
+    section("Checks", &rule.checks.iter().map(|check| one_check(check)).collect::<String>());
+    section("Where the triggers come from", &wrapped("  ", rule.honesty));
+    let fixes = rule.fixes.iter().map(|fix| {
+        let (server, text, source) = (fix.server, wrapped("    ", fix.text), fix.source);
+        format!("  {server}\n{text}{}", wrapped("    ", &format!("({source})")))
+    });
+    section("How to fix it", &fixes.collect::<String>());
+    let references = rule.references.iter().map(|reference| match reference.url {
+        "" => wrapped("  ", reference.text),
+        url => format!("{}    {url}\n", wrapped("  ", reference.text)),
+    });
+    section("References", &references.collect::<String>());
+    let source = rule.source_data.iter().map(|(name, value)| format!("  {name:<22} {value}\n"));
+    section("What the rule's source says", &source.collect::<String>());
+    text
+}
+
+fn one_check(check: &Check) -> String {
+    let often = match check.scope {
+        Scope::Server => "once per server and severity",
+        Scope::Session => "once per session and verb",
+    };
+    let head =
+        format!("  {}  {}, confidence {}, reported {often}\n", check.id, check.severity.name(), check.confidence);
+    head + &wrapped("    ", check.fires)
+}
+
+fn bold(text: impl Display) -> String {
+    let style = Style::new().bold();
+    format!("{style}{text}{style:#}")
+}
+
+/// The text in lines of at most 100 columns behind `indent`.
+fn wrapped(indent: &str, text: &str) -> String {
+    const WIDTH: usize = 100;
+    let mut lines = String::new();
+    let mut line = String::new();
+    for word in text.split_whitespace() {
+        let needed = indent.len().saturating_add(line.len()).saturating_add(word.len());
+        if !line.is_empty() && needed >= WIDTH {
+            let _ = writeln!(lines, "{indent}{line}");
+            line.clear();
+        }
+        if !line.is_empty() {
+            line.push(' ');
+        }
+        line.push_str(word);
+    }
+    if !line.is_empty() {
+        let _ = writeln!(lines, "{indent}{line}");
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_catalogue_names_every_rule_and_check() {
+        let text = catalogue();
+        for rule in RULES {
+            assert!(text.contains(rule.id) && rule.checks.iter().all(|check| text.contains(check.id)), "{}", rule.id);
+        }
+    }
+
+    #[test]
+    fn a_rule_is_printed_whole() {
+        for rule in RULES {
+            let text = whole(rule).split_whitespace().collect::<Vec<_>>().join(" ");
+            let parts = rule.fixes.iter().map(|fix| fix.text).chain(rule.checks.iter().map(|check| check.fires));
+            let data = rule.source_data.iter().map(|(_, value)| *value);
+            for part in parts.chain(data).chain([rule.what, rule.why, rule.honesty]) {
+                let part = part.split_whitespace().collect::<Vec<_>>().join(" ");
+                assert!(text.contains(&part), "{}: {part}", rule.id);
+            }
+        }
+    }
+
+    #[test]
+    fn lines_are_wrapped_between_words() {
+        let text = wrapped("  ", &"word ".repeat(60));
+        assert!(text.lines().count() == 4 && text.lines().all(|line| line.len() <= 100 && line.starts_with("  word")));
+    }
+}
