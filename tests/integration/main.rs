@@ -8,5 +8,7 @@
 )]
 #![expect(clippy::print_stderr, reason = "a skipped test says why")]
 
-#[expect(dead_code, reason = "each test file takes what it needs")]
+mod mta;
+mod readme;
 mod support;
+mod tshark_events;
