@@ -4,6 +4,7 @@
 mod base;
 mod capture;
 mod decode;
+mod defrag;
 mod ledger;
 mod rules;
 mod smtp;

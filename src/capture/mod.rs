@@ -1,12 +1,32 @@
 //! Captures: paths in, batches of whole packets out. Knows nothing of what a packet contains.
 //!
 //! What cannot be read is a [`Problem`] among the batches, never an end to the others.
-//! Bounds: one block of bytes at a time (grown only for a packet that is larger, to a fixed most).
-//! Read in this order: [`inputs`], [`container`], [`compressed`], [`pcap`], [`pcapng`], [`batch`].
+//! Bounds: one block of bytes at a time, grown only for a packet that is larger, with what the file really holds
+//! and to at most what [`pcap`] lets a packet have (and [`pcapng`] a block); decoders as [`compressed`] says.
+//! Read in this order: [`inputs`], [`container`], [`stored`], [`compressed`], [`pcap`], [`pcapng`],
+//! [`blocks`], [`batch`], [`reader`].
 
 pub(crate) mod batch;
+mod blocks;
+mod compressed;
+mod container;
+mod inputs;
+mod pcap;
+mod pcapng;
+mod problem;
+mod reader;
+mod stored;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+mod witness;
 
 pub(crate) use batch::{Batch, Follows, PacketEntry};
+pub(crate) use container::Compression;
+pub(crate) use problem::{Cause, Problem};
+pub(crate) use reader::{Next, Notice, Options, Progress, Reader};
 
 use std::path::PathBuf;
 
@@ -20,27 +40,16 @@ pub(crate) struct CaptureFile {
     /// The ordinal of its first packet: frame = ordinal - first + 1.
     pub first: Ordinal,
     pub packets: u64,
+    /// The sum of the captured lengths.
     pub bytes: u64,
+    /// The time of its first packet.
     pub first_time: Option<Time>,
+    /// The time of its last packet, which need not be the greatest.
     pub last_time: Option<Time>,
+    /// Whether it ends in the middle of something.
     pub truncated: bool,
     /// SHA-256 of the file as stored, where it was asked for.
     pub sha256: Option<[u8; 32]>,
     /// Packets that the capturing kernel or interface dropped, by pcapng interface statistics.
     pub dropped: u64,
-}
-
-/// Why something could not be read: one line on stderr, and exit code 2.
-#[derive(Debug)]
-pub(crate) struct Problem {
-    pub path: PathBuf,
-    /// The byte of the (unpacked) file at which it showed, where that means something.
-    pub offset: Option<u64>,
-    pub cause: Cause,
-}
-
-/// The cause of a [`Problem`].
-#[derive(Debug)]
-pub(crate) enum Cause {
-    Io(std::io::Error),
 }

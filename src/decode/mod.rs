@@ -1,13 +1,41 @@
 //! Decoding: one packet's bytes in; a TCP segment that borrows from them, an IP fragment, or the
 //! reason why there is neither. Knows nothing of connections or SMTP, and keeps nothing.
 //!
-//! Read in this order: [`skip`], [`port_test`], one file per link type, [`ip`], [`tcp`].
+//! Bounds: VLAN tags and extension headers of one packet; nothing is copied.
+//! Read in this order: [`skip`], [`ports`], [`port_test`], one file per link type ([`ethernet`],
+//! [`cooked`], [`raw`], [`loopback`]), [`ether_type`], [`ipv4`], [`ipv6`], [`ip`], [`tcp`], [`tunnel`].
+//!
+//! A new link type is a file with its decoder, and a row in [`LINKS`].
 
+mod cooked;
+mod ether_type;
+mod ethernet;
+mod ip;
+mod ipv4;
+mod ipv6;
+mod loopback;
+mod port_test;
+mod ports;
+#[cfg(test)]
+mod properties;
+mod raw;
+mod rest;
 pub(crate) mod skip;
+mod tcp;
+#[cfg(test)]
+mod tests;
+mod tunnel;
+#[cfg(test)]
+mod witness;
 
-pub(crate) use skip::{Layer, Reason, Skip};
+pub(crate) use ports::Ports;
+pub(crate) use skip::{Layer, Reason, Skip, Skips};
 
-use crate::base::{FlowKey, Side};
+use std::net::IpAddr;
+
+use rest::Rest;
+
+use crate::base::{FlowKey, LinkType, Moment, Side};
 
 /// What one packet gives.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,8 +73,8 @@ pub(crate) struct Flags {
 /// An IP fragment, to be put together by `defrag` in capture order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Fragment<'p> {
-    pub source: std::net::IpAddr,
-    pub destination: std::net::IpAddr,
+    pub source: IpAddr,
+    pub destination: IpAddr,
     /// The identification field, 16 bits in IPv4 (RFC 791), 32 in IPv6 (RFC 8200 section 4.5).
     pub identification: u32,
     /// The protocol of the whole datagram's payload (that of the fragment header in IPv6).
@@ -58,4 +86,78 @@ pub(crate) struct Fragment<'p> {
     pub payload: &'p [u8],
     /// Octets that were on the wire behind `payload` but not captured.
     pub missing: u32,
+}
+
+/// The payload of a datagram that `defrag` put together; owned, so that a segment can borrow from it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Datagram {
+    pub source: IpAddr,
+    pub destination: IpAddr,
+    /// The protocol of the payload.
+    pub protocol: u8,
+    /// The payload up to the first octet that was not captured.
+    pub payload: Vec<u8>,
+    /// Octets of the payload behind that.
+    pub missing: u32,
+    /// The packet that completed it.
+    pub at: Moment,
+}
+
+/// One row of the table of link types.
+struct Link {
+    /// LINKTYPE_ values of the registry that libpcap and pcapng share.
+    types: &'static [u16],
+    decode: for<'p> fn(Rest<'p>, &Ports) -> Result<Decoded<'p>, Skip>,
+}
+
+/// Every link type that is decoded, the most frequent first.
+static LINKS: &[Link] = &[
+    Link { types: &[ethernet::LINK_TYPE], decode: ethernet::decode },
+    Link { types: &[cooked::V1], decode: cooked::decode_v1 },
+    Link { types: &[cooked::V2], decode: cooked::decode_v2 },
+    Link { types: raw::EITHER, decode: raw::decode },
+    Link { types: &[raw::V4], decode: ipv4::decode },
+    Link { types: &[raw::V6], decode: ipv6::decode },
+    Link { types: &[loopback::NULL], decode: loopback::decode_null },
+    Link { types: &[loopback::LOOP], decode: loopback::decode_loop },
+];
+
+/// Whether packets of this link type are decoded. Those of others are skipped, and the scan says so.
+pub(crate) fn is_supported(link_type: LinkType) -> bool {
+    link(link_type).is_some()
+}
+
+fn link(link_type: LinkType) -> Option<&'static Link> {
+    LINKS.iter().find(|link| link.types.contains(&link_type.0))
+}
+
+/// Decodes one packet that had `original` octets on the wire.
+pub(crate) fn decode<'p>(link_type: LinkType, bytes: &'p [u8], original: u32, ports: &Ports) -> Decoded<'p> {
+    if link_type.0 == ethernet::LINK_TYPE
+        && let Some(skip) = port_test::refuse(bytes, ports)
+    {
+        return Decoded::Skipped(skip);
+    }
+    full(link_type, bytes, original, ports)
+}
+
+/// [`decode`] without the cheap test before it.
+fn full<'p>(link_type: LinkType, bytes: &'p [u8], original: u32, ports: &Ports) -> Decoded<'p> {
+    let packet = Rest::new(bytes, original as usize);
+    let decoded = match link(link_type) {
+        Some(link) => (link.decode)(packet, ports),
+        None => Err(Reason::UnsupportedLinkType.at(Layer::Link, 0)),
+    };
+    decoded.unwrap_or_else(Decoded::Skipped)
+}
+
+/// Decodes a datagram that was put together from fragments; offsets of a refusal count from its payload.
+pub(crate) fn decode_datagram<'p>(datagram: &'p Datagram, ports: &Ports) -> Decoded<'p> {
+    let ends = ip::Ends { source: datagram.source, destination: datagram.destination };
+    let payload = Rest { bytes: &datagram.payload, missing: datagram.missing as usize, at: 0 };
+    match ip::upper(ends, ip::Next { protocol: datagram.protocol, at: 0 }, payload, ports) {
+        Ok(Decoded::Fragment(_)) => Decoded::Skipped(Reason::NestedFragment.at(Layer::Extension, 0)),
+        Ok(decoded) => decoded,
+        Err(skip) => Decoded::Skipped(skip),
+    }
 }

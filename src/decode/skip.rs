@@ -1,10 +1,15 @@
 //! Why a packet gives no segment: counted by reason in the summary, with layer and byte offset.
 
-/// A refusal: `reason` is its key in the summary, `layer` and `offset` (in the packet) say where.
+use std::fmt;
+
+use crate::base::{Ordinal, Tally};
+
+/// A refusal: `reason` is its key in the summary, `layer` and `offset` say where decoding stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Skip {
     pub reason: Reason,
     pub layer: Layer,
+    /// The octet of the packet that decided: a field's first, or the first of a header that is cut.
     pub offset: u32,
 }
 
@@ -14,12 +19,197 @@ pub(crate) enum Layer {
     Link,
     Vlan,
     Ip,
+    /// An IPv6 extension header, or AH.
+    Extension,
+    Udp,
     Tcp,
 }
 
-/// Why decoding stopped; each has a stable name in the summary.
+impl fmt::Display for Layer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Layer::Link => "link",
+            Layer::Vlan => "vlan",
+            Layer::Ip => "ip",
+            Layer::Extension => "extension",
+            Layer::Udp => "udp",
+            Layer::Tcp => "tcp",
+        })
+    }
+}
+
+/// Why decoding stopped; each has a stable name in the summary ([`Reason::key`]).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Reason {
-    /// TCP, but neither port is wanted.
     OtherPort,
+    NotTcp,
+    NotIp,
+    UnsupportedLinkType,
+    LinkTruncated,
+    VlanDepth,
+    IpTruncated,
+    IpVersion,
+    IpHeaderLength,
+    IpTotalLength,
+    ExtensionDepth,
+    NestedFragment,
+    TcpTruncated,
+    TcpHeaderLength,
+    Esp,
+    Macsec,
+    Mpls,
+    Pppoe,
+    Etag,
+    Vntag,
+    IpInIp,
+    Gre,
+    Vxlan,
+    Geneve,
+    Teredo,
+    Gtp,
+}
+
+/// One row of the table of reasons.
+pub(crate) struct Named {
+    pub reason: Reason,
+    /// The name in the summary.
+    pub key: &'static str,
+    /// What it means, for a person.
+    pub what: &'static str,
+}
+
+impl Reason {
+    /// Every reason, in the order of the enum.
+    pub(crate) const ALL: &'static [Named] = &[
+        named(Reason::OtherPort, "other-port", "TCP, but neither port is wanted"),
+        named(Reason::NotTcp, "not-tcp", "IP that carries no TCP (UDP, ICMP and others)"),
+        named(Reason::NotIp, "not-ip", "a frame that carries no IP (ARP, LLDP, spanning tree and others)"),
+        named(Reason::UnsupportedLinkType, "unsupported-link-type", "a link type that is not decoded"),
+        named(Reason::LinkTruncated, "link-truncated", "the capture ends inside the link header or a VLAN tag"),
+        named(Reason::VlanDepth, "vlan-depth", "more VLAN tags than are followed"),
+        named(Reason::IpTruncated, "ip-truncated", "the capture ends inside the IP header or its extensions"),
+        named(Reason::IpVersion, "ip-version", "the IP version is not what the layer below says"),
+        named(Reason::IpHeaderLength, "ip-header-length", "an IPv4 header length below 20 octets"),
+        named(Reason::IpTotalLength, "ip-total-length", "an IPv4 total length below the header length"),
+        named(Reason::ExtensionDepth, "extension-depth", "more IPv6 extension headers than are followed"),
+        named(Reason::NestedFragment, "nested-fragment", "a fragment header inside a reassembled datagram"),
+        named(Reason::TcpTruncated, "tcp-truncated", "the capture ends inside the first 20 octets of TCP"),
+        named(Reason::TcpHeaderLength, "tcp-header-length", "a TCP header below 20 octets or beyond its datagram"),
+        named(Reason::Esp, "esp", "IPsec encryption"),
+        named(Reason::Macsec, "macsec", "MACsec, usually encrypted"),
+        named(Reason::Mpls, "mpls", "MPLS labels"),
+        named(Reason::Pppoe, "pppoe", "PPP over Ethernet"),
+        named(Reason::Etag, "etag", "an 802.1BR E-Tag"),
+        named(Reason::Vntag, "vntag", "a VN-Tag"),
+        named(Reason::IpInIp, "ip-in-ip", "IPv4 or IPv6 inside IP"),
+        named(Reason::Gre, "gre", "GRE, over IP or over UDP (ERSPAN among it)"),
+        named(Reason::Vxlan, "vxlan", "VXLAN"),
+        named(Reason::Geneve, "geneve", "Geneve"),
+        named(Reason::Teredo, "teredo", "Teredo"),
+        named(Reason::Gtp, "gtp", "GTP user data"),
+    ];
+
+    /// How many reasons there are.
+    pub(crate) const COUNT: usize = Self::ALL.len();
+
+    /// The reason's name in the summary.
+    pub(crate) fn key(self) -> &'static str {
+        Self::ALL.get(self as usize).map_or("", |named| named.key)
+    }
+
+    /// A refusal for this reason.
+    pub(super) fn at(self, layer: Layer, offset: u32) -> Skip {
+        Skip { reason: self, layer, offset }
+    }
+}
+
+const fn named(reason: Reason, key: &'static str, what: &'static str) -> Named {
+    Named { reason, key, what }
+}
+
+/// Skips counted by reason, with the first packet of each. Cheap enough for every packet of a mirror
+/// port (no table is searched); merging is commutative.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Skips {
+    rows: [Skipped; Reason::COUNT],
+}
+
+/// What is known of the packets that were skipped for one reason.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Skipped {
+    pub packets: u64,
+    /// The first such packet, and where its decoding stopped.
+    pub first: Option<(Ordinal, Skip)>,
+}
+
+impl Skips {
+    pub(crate) fn one(&mut self, ordinal: Ordinal, skip: Skip) {
+        if let Some(row) = self.rows.get_mut(skip.reason as usize) {
+            row.packets = row.packets.saturating_add(1);
+            if row.first.is_none_or(|(first, _)| ordinal < first) {
+                row.first = Some((ordinal, skip));
+            }
+        }
+    }
+
+    pub(crate) fn merge(&mut self, other: &Skips) {
+        for (row, from) in self.rows.iter_mut().zip(&other.rows) {
+            row.packets = row.packets.saturating_add(from.packets);
+            row.first = match (row.first, from.first) {
+                (Some(ours), Some(theirs)) => Some(if theirs.0 < ours.0 { theirs } else { ours }),
+                (ours, theirs) => ours.or(theirs),
+            };
+        }
+    }
+
+    /// All skipped packets.
+    pub(crate) fn total(&self) -> u64 {
+        self.rows.iter().fold(0, |sum, row| sum.saturating_add(row.packets))
+    }
+
+    /// The reasons that occurred, in the table's order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (Reason, Skipped)> + '_ {
+        Reason::ALL.iter().zip(&self.rows).filter(|(_, row)| row.packets > 0).map(|(named, &row)| (named.reason, row))
+    }
+
+    /// The counts under their names, for the summary.
+    pub(crate) fn tally(&self) -> Tally {
+        let mut tally = Tally::default();
+        for (reason, row) in self.iter() {
+            tally.add(reason.key(), row.packets);
+        }
+        tally
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_has_the_order_of_the_enum_and_no_name_twice() {
+        let mut keys = std::collections::BTreeSet::new();
+        for (place, named) in Reason::ALL.iter().enumerate() {
+            assert_eq!(named.reason as usize, place, "{}", named.key);
+            assert!(keys.insert(named.key), "{} twice", named.key);
+            assert!(named.key.bytes().all(|b| b.is_ascii_lowercase() || b == b'-'), "{}", named.key);
+        }
+        assert_eq!(Reason::Gtp as usize + 1, Reason::COUNT);
+    }
+
+    #[test]
+    fn merged_counts_do_not_depend_on_the_order() {
+        let (mut early, mut late) = (Skips::default(), Skips::default());
+        early.one(Ordinal(3), Reason::NotIp.at(Layer::Link, 12));
+        early.one(Ordinal(4), Reason::NotIp.at(Layer::Vlan, 16));
+        late.one(Ordinal(9), Reason::NotIp.at(Layer::Vlan, 16));
+        late.one(Ordinal(8), Reason::OtherPort.at(Layer::Tcp, 34));
+        let (mut there, mut back) = (early.clone(), late.clone());
+        there.merge(&late);
+        back.merge(&early);
+        assert_eq!(there, back);
+        assert_eq!((there.total(), there.tally().get("not-ip")), (4, 3));
+        let (_, not_ip) = there.iter().find(|&(reason, _)| reason == Reason::NotIp).unwrap();
+        assert_eq!(not_ip.first, Some((Ordinal(3), Reason::NotIp.at(Layer::Link, 12))));
+    }
 }

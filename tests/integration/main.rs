@@ -6,9 +6,15 @@
     clippy::arithmetic_side_effects,
     reason = "a test that panics is a test that fails, and says where"
 )]
-#![expect(clippy::print_stderr, reason = "a skipped test says why")]
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a skipped test says why")]
 
+mod dialogues;
+mod hostile;
+mod house;
+mod invariance;
 mod mta;
 mod readme;
+mod rules;
+mod session;
 mod support;
 mod tshark_events;

@@ -1,0 +1,274 @@
+//! For this room's tests: captures written from literal fields, packed, and read back.
+#![expect(clippy::arithmetic_side_effects, clippy::cast_possible_truncation, reason = "the numbers of tests are small")]
+
+use std::io::{Cursor, Read, Write};
+use std::path::PathBuf;
+
+use super::blocks::{Block, Blocks};
+use super::container::{Compression, Order};
+use super::stored::Stored;
+use super::{Batch, CaptureFile, Follows, Next, Options, Reader};
+use crate::base::Ordinal;
+
+/// Batch sizes that every capture must read alike with: below the least allowed, odd, and larger than all of it.
+pub(super) const BATCHES: [usize; 3] = [64, 4097, 1 << 20];
+
+/// A packet as it was read, with its bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Packet {
+    pub time: i64,
+    pub link_type: u16,
+    pub original: u32,
+    pub bytes: Vec<u8>,
+}
+
+pub(super) fn packet(time: i64, link_type: u16, original: u32, bytes: &[u8]) -> Packet {
+    Packet { time, link_type, original, bytes: bytes.to_vec() }
+}
+
+/// What reading gave: the packets, what went wrong, and what the file says was dropped.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Reading {
+    pub packets: Vec<Packet>,
+    pub fault: Option<String>,
+    pub dropped: u64,
+}
+
+/// Reads one capture from memory, as a pipe that gives 1 to 7 bytes at a time would deliver it.
+pub(super) fn read(bytes: &[u8], block_bytes: usize) -> Reading {
+    read_from(Box::new(Dribble(Cursor::new(bytes.to_vec()), 0)), block_bytes)
+}
+
+pub(super) fn read_from(input: Box<dyn Read + Send>, block_bytes: usize) -> Reading {
+    let shown = |fault: super::problem::Fault| fault.of("x".into()).to_string();
+    let mut blocks = match Blocks::open(Stored::new(input, false), block_bytes) {
+        Ok(blocks) => blocks,
+        Err(fault) => return Reading { packets: Vec::new(), fault: Some(shown(fault)), dropped: 0 },
+    };
+    let mut packets = Vec::new();
+    let mut used = Block::default();
+    while let Some(Block { data, packets: entries }) = blocks.next(used) {
+        assert!(!entries.is_empty());
+        let batch = Batch { first: Ordinal::default(), follows: Follows::Same, data, packets: entries };
+        packets.extend(unbatch(&batch));
+        used = Block { data: batch.data, packets: batch.packets };
+    }
+    Reading { packets, fault: blocks.fault().map(shown), dropped: blocks.dropped() }
+}
+
+/// Reads with every size of [`BATCHES`] and requires the same from each.
+pub(super) fn read_alike(bytes: &[u8]) -> Reading {
+    let [first, second, third] = BATCHES.map(|size| read(bytes, size));
+    assert_eq!(first, second);
+    assert_eq!(first, third);
+    first
+}
+
+fn unbatch(batch: &Batch) -> impl Iterator<Item = Packet> + '_ {
+    batch.packets.iter().map(|entry| {
+        let bytes = batch.bytes(entry);
+        assert_eq!(bytes.len(), entry.captured as usize);
+        assert!(entry.original >= entry.captured);
+        packet(entry.time.0, entry.link_type.0, entry.original, bytes)
+    })
+}
+
+struct Dribble(Cursor<Vec<u8>>, usize);
+
+impl Read for Dribble {
+    fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
+        self.1 = self.1 % 7 + 1;
+        let most = into.len().min(self.1);
+        self.0.read(&mut into[..most])
+    }
+}
+
+/// What a whole [`Reader`] told, in order.
+#[derive(Debug, Default)]
+pub(super) struct Told {
+    pub packets: Vec<Packet>,
+    /// How each file's first batch followed, in order.
+    pub follows: Vec<Follows>,
+    pub problems: Vec<String>,
+    pub notices: Vec<String>,
+    pub files: Vec<CaptureFile>,
+    pub skipped: u64,
+}
+
+pub(super) fn read_paths(paths: &[PathBuf], options: &Options) -> Told {
+    let mut reader = Reader::open(paths, options);
+    let mut told = Told::default();
+    let mut recycled = None;
+    loop {
+        match reader.next(recycled.take()) {
+            Next::Batch(batch) => {
+                assert_eq!(batch.first.0, told.packets.len() as u64, "ordinals without a hole");
+                told.packets.extend(unbatch(&batch));
+                if batch.follows != Follows::Same {
+                    told.follows.push(batch.follows);
+                    assert_eq!(reader.files().last().unwrap().first, batch.first);
+                }
+                recycled = Some(batch);
+            }
+            Next::Problem(problem) => told.problems.push(problem.to_string()),
+            Next::Notice(notice) => told.notices.push(notice.to_string()),
+            Next::End => break,
+        }
+    }
+    assert!(matches!(reader.next(None), Next::End));
+    told.files = reader.files().to_vec();
+    told.skipped = reader.skipped();
+    told
+}
+
+/// Writes numbers in one byte order.
+#[derive(Clone, Copy)]
+pub(super) struct Writer(pub Order);
+
+impl Writer {
+    pub(super) fn u16(self, number: u16) -> [u8; 2] {
+        if self.0 == Order::Little { number.to_le_bytes() } else { number.to_be_bytes() }
+    }
+
+    pub(super) fn u32(self, number: u32) -> [u8; 4] {
+        if self.0 == Order::Little { number.to_le_bytes() } else { number.to_be_bytes() }
+    }
+
+    pub(super) fn u64(self, number: u64) -> [u8; 8] {
+        if self.0 == Order::Little { number.to_le_bytes() } else { number.to_be_bytes() }
+    }
+
+    pub(super) fn words(self, numbers: &[u32]) -> Vec<u8> {
+        numbers.iter().flat_map(|&number| self.u32(number)).collect()
+    }
+
+    /// A pcap header of version 2.4.
+    pub(super) fn pcap(self, magic: u32, link_type: u32) -> Vec<u8> {
+        let mut header = self.u32(magic).to_vec();
+        header.extend(self.u16(2));
+        header.extend(self.u16(4));
+        header.extend(self.words(&[0, 0, 65_535, link_type]));
+        header
+    }
+
+    /// A pcap packet.
+    pub(super) fn record(self, seconds: u32, fraction: u32, original: u32, bytes: &[u8]) -> Vec<u8> {
+        let mut record = self.words(&[seconds, fraction, u32::try_from(bytes.len()).unwrap(), original]);
+        record.extend(bytes);
+        record
+    }
+
+    /// A pcapng block of any kind.
+    pub(super) fn block(self, kind: u32, body: &[u8]) -> Vec<u8> {
+        let padded = body.len().next_multiple_of(4);
+        let length = u32::try_from(padded + 12).unwrap();
+        let mut block = self.words(&[kind, length]);
+        block.extend(body);
+        block.resize(padded + 8, 0);
+        block.extend(self.u32(length));
+        block
+    }
+
+    /// A section header of unknown length.
+    pub(super) fn section(self) -> Vec<u8> {
+        let mut body = self.u32(0x1a2b_3c4d).to_vec();
+        body.extend(self.u16(1));
+        body.extend(self.u16(0));
+        body.extend(self.u64(u64::MAX));
+        self.block(0x0a0d_0d0a, &body)
+    }
+
+    pub(super) fn interface(self, link_type: u16, snap_length: u32, options: &[(u16, &[u8])]) -> Vec<u8> {
+        let mut body = self.u16(link_type).to_vec();
+        body.extend([0; 2]);
+        body.extend(self.u32(snap_length));
+        body.extend(self.options(options));
+        self.block(1, &body)
+    }
+
+    pub(super) fn enhanced(self, id: u32, ticks: u64, original: u32, bytes: &[u8]) -> Vec<u8> {
+        let mut body = self.words(&[id, (ticks >> 32) as u32, ticks as u32, bytes.len() as u32, original]);
+        body.extend(bytes);
+        self.block(6, &body)
+    }
+
+    pub(super) fn simple(self, original: u32, bytes: &[u8]) -> Vec<u8> {
+        let mut body = self.u32(original).to_vec();
+        body.extend(bytes);
+        self.block(3, &body)
+    }
+
+    pub(super) fn obsolete(self, id: u16, ticks: u64, original: u32, bytes: &[u8]) -> Vec<u8> {
+        let mut body = self.u16(id).to_vec();
+        body.extend(self.u16(0xffff));
+        body.extend(self.words(&[(ticks >> 32) as u32, ticks as u32, bytes.len() as u32, original]));
+        body.extend(bytes);
+        self.block(2, &body)
+    }
+
+    pub(super) fn statistics(self, id: u32, options: &[(u16, &[u8])]) -> Vec<u8> {
+        let mut body = self.words(&[id, 0, 0]);
+        body.extend(self.options(options));
+        self.block(5, &body)
+    }
+
+    fn options(self, options: &[(u16, &[u8])]) -> Vec<u8> {
+        let mut out = Vec::new();
+        for (code, value) in options.iter().copied().chain([(0, &[][..])]) {
+            out.extend(self.u16(code));
+            out.extend(self.u16(u16::try_from(value.len()).unwrap()));
+            out.extend(value);
+            out.resize(out.len().next_multiple_of(4), 0);
+        }
+        out
+    }
+}
+
+pub(super) const LITTLE: Writer = Writer(Order::Little);
+pub(super) const BIG: Writer = Writer(Order::Big);
+pub(super) const MICRO: u32 = 0xa1b2_c3d4;
+pub(super) const NANO: u32 = 0xa1b2_3c4d;
+
+/// A pcap with `count` packets of 0 to 300 bytes, a second apart from `start`, which do not compress away.
+pub(super) fn sample(start: u32, count: u32) -> Vec<u8> {
+    let mut capture = LITTLE.pcap(MICRO, 1);
+    let mut noise = 1_u32;
+    for number in 0..count {
+        let bytes: Vec<u8> = (0..number * 37 % 301)
+            .map(|_| {
+                noise = noise.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                (noise >> 28) as u8
+            })
+            .collect();
+        capture.extend(LITTLE.record(start + number, number, bytes.len() as u32, &bytes));
+    }
+    capture
+}
+
+pub(super) const COMPRESSIONS: [Compression; 4] =
+    [Compression::Gzip, Compression::Zstd, Compression::Lz4, Compression::Xz];
+
+/// One member, frame or stream.
+pub(super) fn pack(compression: Compression, bytes: &[u8]) -> Vec<u8> {
+    match compression {
+        Compression::Gzip => {
+            let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+            encoder.write_all(bytes).unwrap();
+            encoder.finish().unwrap()
+        }
+        Compression::Zstd => zstd::encode_all(bytes, 1).unwrap(),
+        Compression::Lz4 => {
+            let info = lz4_flex::frame::FrameInfo::new()
+                .block_size(lz4_flex::frame::BlockSize::Max64KB)
+                .content_checksum(true);
+            let mut encoder = lz4_flex::frame::FrameEncoder::with_frame_info(info, Vec::new());
+            encoder.write_all(bytes).unwrap();
+            encoder.finish().unwrap()
+        }
+        Compression::Xz => {
+            let mut encoder = liblzma::write::XzEncoder::new(Vec::new(), 0);
+            encoder.write_all(bytes).unwrap();
+            encoder.finish().unwrap()
+        }
+    }
+}

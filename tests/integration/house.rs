@@ -1,0 +1,111 @@
+//! The house: a room uses only the rooms before it on the path, and each rule file is in the table.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::support;
+
+/// The path of DESIGN's first page, top to bottom. A room may use those before it, and itself.
+const PATH: &[&str] =
+    &["base", "capture", "decode", "defrag", "tcp", "smtp", "rules", "ledger", "report", "engine", "cli"];
+
+/// Rooms with no clock, no thread and no I/O: time is an argument.
+const PURE: &[&str] = &["base", "decode", "defrag", "tcp", "smtp", "rules", "ledger"];
+
+#[test]
+fn arrows_run_one_way() {
+    let mut wrong = Vec::new();
+    for (place, room) in PATH.iter().enumerate() {
+        let files = files_of(room);
+        assert!(!files.is_empty(), "the room `{room}` has no files");
+        for (path, text) in files {
+            for used in rooms_used(&text) {
+                let Some(at) = PATH.iter().position(|known| *known == used) else {
+                    panic!("{}: uses `crate::{used}`, which is no room", path.display());
+                };
+                if at > place {
+                    wrong.push(format!("{}: `{room}` uses `{used}`, which comes after it", path.display()));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn protocol_rooms_have_no_clock_no_thread_and_no_io() {
+    for room in PURE {
+        for (path, text) in files_of(room) {
+            for forbidden in ["std::fs", "std::io", "std::thread", "std::net::Tcp", "SystemTime", "Instant::", "rayon"] {
+                let code = without_tests(&text);
+                assert!(!code.contains(forbidden), "{}: uses {forbidden}", path.display());
+            }
+        }
+    }
+}
+
+#[test]
+fn only_the_engine_has_threads() {
+    for room in PATH.iter().filter(|room| **room != "engine") {
+        for (path, text) in files_of(room) {
+            let code = without_tests(&text);
+            assert!(!code.contains("rayon::"), "{}: uses rayon", path.display());
+            assert!(!code.contains("thread::spawn"), "{}: starts a thread", path.display());
+        }
+    }
+}
+
+#[test]
+fn each_rule_file_is_in_the_table() {
+    let listed = support::run(&["rules"]);
+    for (path, text) in files_of("rules") {
+        if text.contains("static RULE: Rule") {
+            let id = path.file_stem().unwrap().to_str().unwrap().replace('_', "-");
+            assert!(listed.stdout.contains(&id), "{} is not among `mailtap rules`", path.display());
+            assert!(text.contains(&format!("id: \"{id}\"")), "{} holds a rule of another name", path.display());
+        }
+    }
+}
+
+/// The room's files with their text: `src/ROOM.rs` or all below `src/ROOM/`.
+fn files_of(room: &str) -> Vec<(PathBuf, String)> {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = Vec::new();
+    let single = src.join(format!("{room}.rs"));
+    if single.exists() {
+        files.push(single);
+    }
+    collect(&src.join(room), &mut files);
+    files.into_iter().map(|path| (path.clone(), fs::read_to_string(path).unwrap())).collect()
+}
+
+fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
+    let Ok(entries) = fs::read_dir(folder) else { return };
+    for entry in entries {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            collect(&path, files);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            files.push(path);
+        }
+    }
+}
+
+/// The `NAME` of each `crate::NAME`, and of each in `crate::{NAME, ...}`, outside comments.
+fn rooms_used(text: &str) -> Vec<String> {
+    let mut used = Vec::new();
+    for line in text.lines().filter(|line| !line.trim_start().starts_with("//")) {
+        for rest in line.split("crate::").skip(1) {
+            let name: String = rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+            if !name.is_empty() && name != "support" {
+                used.push(name);
+            }
+        }
+    }
+    used
+}
+
+/// The file up to its tests.
+fn without_tests(text: &str) -> &str {
+    text.split("#[cfg(test)]").next().unwrap_or(text)
+}

@@ -1,0 +1,218 @@
+//! Determinism: the same capture gives the same bytes, whatever the threads, the batch size, the way it is
+//! stored and the limits in force; and the same findings where a mirror port delays one direction.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+
+use crate::support;
+
+const RECORDS: &str = "findings,sessions,servers,events,summary";
+
+/// All captures at hand: ours, and those beside the repository.
+fn captures() -> Vec<PathBuf> {
+    let mut folders = vec![support::package().join("testdata")];
+    folders.extend(support::shared_captures());
+    folders.iter().flat_map(|folder| support::files_ending(folder, &[".pcap", ".pcapng"])).collect()
+}
+
+/// A scan of `paths` with everything that can be printed.
+fn scan(options: &[&str], paths: &[&Path]) -> String {
+    let mut arguments: Vec<&str> = vec!["scan", "--quiet", "--format", "jsonl", "--records", RECORDS];
+    arguments.extend(options);
+    arguments.extend(paths.iter().map(|path| path.to_str().unwrap()));
+    let ran = support::run(&arguments);
+    assert!(matches!(ran.code(), 0 | 2), "{paths:?}: {}", ran.stderr);
+    ran.stdout
+}
+
+/// Fails with the first line that differs, which says more than two whole outputs.
+fn assert_same(what: &str, expected: &str, got: &str) {
+    for (number, (left, right)) in expected.lines().zip(got.lines()).enumerate() {
+        assert_eq!(left, right, "{what}: line {}", number + 1);
+    }
+    assert_eq!(expected.lines().count(), got.lines().count(), "{what}: number of lines");
+}
+
+/// One call over everything: one scan of a folder of captures of all kinds, in every division of the work.
+#[test]
+fn threads_and_batches_change_no_byte() {
+    for limits in [&[][..], &["--max-connections", "64", "--max-half-open", "64"], &["--max-held-bytes", "4096"]] {
+        let folders: Vec<PathBuf> =
+            support::shared_captures().into_iter().chain([support::package().join("testdata")]).collect();
+        let paths: Vec<&Path> = folders.iter().map(PathBuf::as_path).collect();
+        let mut options = vec!["--threads", "1", "--batch-bytes", "262144"];
+        options.extend(limits);
+        let expected = scan(&options, &paths);
+        assert!(expected.lines().count() > 100, "there is something to compare");
+        for threads in ["1", "2", "3", "8"] {
+            for batch in ["4096", "65536", "1048576"] {
+                let mut options = vec!["--threads", threads, "--batch-bytes", batch];
+                options.extend(limits);
+                let what = format!("--threads {threads} --batch-bytes {batch} {limits:?}");
+                assert_same(&what, &expected, &scan(&options, &paths));
+            }
+        }
+    }
+}
+
+#[test]
+fn a_pipe_and_compressed_copies_give_what_the_file_gives() {
+    let folder = tempfile::tempdir().unwrap();
+    let work = folder.path();
+    for capture in captures() {
+        let bytes = fs::read(&capture).unwrap();
+        let expected = by_ordinal(&scan(&[], &[&capture]));
+        let what = capture.display();
+        assert_same(&format!("{what} in a pipe"), &expected, &by_ordinal(&piped(&bytes)));
+        for (tool, suffix) in [("gzip", "gz"), ("zstd", "zst"), ("lz4", "lz4"), ("xz", "xz")] {
+            let packed = work.join(format!("copy.{suffix}"));
+            if !pack(tool, &bytes, &packed) {
+                println!("skipped: no {tool}");
+                continue;
+            }
+            assert_same(&format!("{what} by {tool}"), &expected, &by_ordinal(&scan(&[], &[&packed])));
+        }
+    }
+}
+
+#[test]
+fn a_capture_split_in_three_gives_what_the_whole_gives() {
+    let mut compared = 0;
+    for capture in captures() {
+        let bytes = fs::read(&capture).unwrap();
+        let Some(parts) = split_pcap(&bytes, 3) else { continue };
+        let folder = tempfile::tempdir().unwrap();
+        let paths: Vec<PathBuf> = parts
+            .iter()
+            .enumerate()
+            .map(|(number, part)| {
+                let path = folder.path().join(format!("part{number}.pcap"));
+                fs::write(&path, part).unwrap();
+                path
+            })
+            .collect();
+        let paths: Vec<&Path> = paths.iter().map(PathBuf::as_path).collect();
+        let expected = by_ordinal(&scan(&[], &[&capture]));
+        assert_same(&format!("{} split", capture.display()), &expected, &by_ordinal(&scan(&[], &paths)));
+        compared += 1;
+    }
+    assert!(compared > 0, "at least one capture can be split");
+}
+
+fn piped(bytes: &[u8]) -> String {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_mailtap"))
+        .args(["scan", "--quiet", "--format", "jsonl", "--records", RECORDS, "-"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    let bytes = bytes.to_vec();
+    let writer = std::thread::spawn(move || {
+        // In pieces that end anywhere; a scan that stops reading early ends the pipe, which is no failure here.
+        let _ = bytes.chunks(1000).try_for_each(|piece| stdin.write_all(piece));
+    });
+    let output = child.wait_with_output().unwrap();
+    writer.join().unwrap();
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// Packs `bytes` in two members, since that is where decoders stop early; false where the tool is missing.
+fn pack(tool: &str, bytes: &[u8], to: &Path) -> bool {
+    let mut packed = Vec::new();
+    let (left, right) = bytes.split_at(bytes.len() / 2);
+    for member in [left, right] {
+        let child = Command::new(tool).arg("-c").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
+        let Ok(mut child) = child else { return false };
+        let mut stdin = child.stdin.take().unwrap();
+        let member = member.to_vec();
+        let writer = std::thread::spawn(move || stdin.write_all(&member).unwrap());
+        packed.extend(child.wait_with_output().unwrap().stdout);
+        writer.join().unwrap();
+    }
+    fs::write(to, packed).unwrap();
+    true
+}
+
+/// A little-endian microsecond pcap in `count` parts of as many packets each; `None` for another format, too
+/// few packets, or where time steps back at a cut (then the parts are no rotated capture).
+fn split_pcap(bytes: &[u8], count: usize) -> Option<Vec<Vec<u8>>> {
+    let (header, mut rest) = bytes.split_at_checked(24)?;
+    if header[..4] != 0xa1b2_c3d4_u32.to_le_bytes() {
+        return None;
+    }
+    let word = |bytes: &[u8], at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap());
+    let mut packets: Vec<(u64, &[u8])> = Vec::new();
+    while rest.len() >= 16 {
+        let length = 16 + usize::try_from(word(rest, 8)).unwrap();
+        let (packet, behind) = rest.split_at_checked(length)?;
+        packets.push((u64::from(word(packet, 0)) * 1_000_000 + u64::from(word(packet, 4)), packet));
+        rest = behind;
+    }
+    let each = packets.len().div_ceil(count).max(1);
+    let parts: Vec<&[(u64, &[u8])]> = packets.chunks(each).collect();
+    if parts.len() < count {
+        return None;
+    }
+    let mut greatest = 0;
+    for part in &parts {
+        // A part that starts before the last packet read is scanned on its own (DESIGN, several files), and
+        // parts are sorted by their first packet.
+        if part[0].0 < greatest {
+            return None;
+        }
+        greatest = part.last().unwrap().0;
+    }
+    Some(
+        parts
+            .iter()
+            .map(|part| part.iter().fold(header.to_vec(), |mut file, (_, packet)| {
+                file.extend_from_slice(packet);
+                file
+            }))
+            .collect(),
+    )
+}
+
+/// The records with everything that names files and frames mapped to packet ordinals.
+fn by_ordinal(jsonl: &str) -> String {
+    let mut records = support::records(jsonl);
+    let summary = records.last().unwrap().clone();
+    let mut first = 0;
+    let mut starts = Vec::new();
+    for capture in summary["captures"].as_array().unwrap() {
+        starts.push((capture["path"].as_str().unwrap().to_owned(), first));
+        first += capture["packets"].as_u64().unwrap();
+    }
+    let ordinal = |capture: &Value, frame: &Value| -> u64 {
+        let path = capture.as_str().unwrap();
+        starts.iter().find(|(start, _)| start == path).unwrap().1 + frame.as_u64().unwrap()
+    };
+    let mut text = String::new();
+    for record in &mut records {
+        let object = record.as_object_mut().unwrap();
+        // The options that change results name no file, but the list of files does.
+        object.remove("captures");
+        object.remove("wireshark_filter");
+        if let Some(capture) = object.remove("capture") {
+            for name in ["frame", "first_frame", "last_frame"] {
+                if let Some(frame) = object.get_mut(name) {
+                    *frame = ordinal(&capture, frame).into();
+                }
+            }
+        }
+        if let Some(packets) = object.get_mut("packets").and_then(Value::as_array_mut) {
+            for packet in packets {
+                *packet = ordinal(&packet["capture"], &packet["frame"]).into();
+            }
+        }
+        writeln!(text, "{record}").unwrap();
+    }
+    text
+}

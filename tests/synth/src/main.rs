@@ -1,0 +1,250 @@
+//! `synth`: dialogue files to captures, and traffic by the gigabyte.
+
+use std::error::Error;
+use std::fs;
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+use synth::mix::Mix;
+use synth::{Acks, Cut, Dialogue, LinkType, Plan, Rendered, pcap, pcapng, render};
+
+/// Dialogue files to captures.
+#[derive(Parser)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[expect(clippy::large_enum_variant, reason = "there is one of it")]
+#[derive(Subcommand)]
+enum Command {
+    /// Renders one dialogue.
+    Render {
+        /// The dialogue file.
+        dialogue: PathBuf,
+        /// Where the capture goes; else beside the dialogue.
+        #[arg(short, long)]
+        output: Option<PathBuf>,
+        /// `pcap`, `pcap-ns`, `pcap-be`, `pcapng` or `pcapng-be`.
+        #[arg(long, default_value = "pcap")]
+        format: String,
+        /// Splits the packets over so many files, numbered before the suffix.
+        #[arg(long, default_value_t = 1)]
+        files: usize,
+        #[command(flatten)]
+        plan: Choices,
+    },
+    /// Renders each `*.smtp` below a directory to a `.pcap` beside it.
+    RenderTree {
+        /// The directory.
+        directory: PathBuf,
+        /// Writes nothing; fails where a capture is missing or differs.
+        #[arg(long)]
+        check: bool,
+    },
+    /// Writes mail sessions and other traffic until the capture has a size.
+    Generate {
+        /// About how many octets.
+        #[arg(long)]
+        bytes: u64,
+        /// What every random choice depends on.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// How many octets of a hundred are no mail.
+        #[arg(long, default_value_t = 50)]
+        background: u32,
+        /// Where the capture goes.
+        #[arg(short, long)]
+        output: PathBuf,
+    },
+}
+
+/// The options of a plan (see `synth::Plan`).
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag")]
+#[derive(Args)]
+struct Choices {
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    #[arg(long, default_value_t = 1460)]
+    mss: usize,
+    /// `writes`, `lines` or `random`.
+    #[arg(long, default_value = "writes")]
+    cut: String,
+    /// `delayed`, `every` or `piggyback`.
+    #[arg(long, default_value = "delayed")]
+    acks: String,
+    #[arg(long)]
+    unacknowledged: bool,
+    #[arg(long)]
+    near_wrap: bool,
+    #[arg(long)]
+    data_on_syn: bool,
+    #[arg(long)]
+    data_on_fin: bool,
+    #[arg(long)]
+    keep_alives: bool,
+    /// Of a thousand.
+    #[arg(long, default_value_t = 0)]
+    duplicate: u32,
+    /// Of a thousand.
+    #[arg(long, default_value_t = 0)]
+    retransmit: u32,
+    /// Of a thousand.
+    #[arg(long, default_value_t = 0)]
+    reorder: u32,
+    /// Of a thousand.
+    #[arg(long, default_value_t = 0)]
+    drop: u32,
+    /// In packets.
+    #[arg(long, default_value_t = 0)]
+    delay_client: usize,
+    /// In packets.
+    #[arg(long, default_value_t = 0)]
+    delay_server: usize,
+    /// `ethernet`, `cooked`, `cooked2`, `raw`, `null` or `loop`.
+    #[arg(long, default_value = "ethernet")]
+    link: String,
+    /// Ids, the outermost first.
+    #[arg(long, value_delimiter = ',')]
+    vlans: Vec<u16>,
+    #[arg(long)]
+    ipv6: bool,
+    #[arg(long)]
+    fragment: Option<usize>,
+    #[arg(long)]
+    fragments_reversed: bool,
+    #[arg(long, default_value_t = 262_144)]
+    snap_length: u32,
+}
+
+impl Choices {
+    fn plan(&self) -> Result<Plan, String> {
+        let cut = match &self.cut[..] {
+            "writes" => Cut::Writes,
+            "lines" => Cut::Lines,
+            "random" => Cut::Random,
+            other => return Err(format!("no cut is called {other}")),
+        };
+        let acks = match &self.acks[..] {
+            "delayed" => Acks::Delayed,
+            "every" => Acks::Every,
+            "piggyback" => Acks::Piggyback,
+            other => return Err(format!("no acknowledgements are called {other}")),
+        };
+        let link = LinkType::named(&self.link).ok_or_else(|| format!("no link type is called {}", self.link))?;
+        let plan = Plan::new()
+            .seed(self.seed)
+            .mss(self.mss)
+            .cut(cut)
+            .acks(acks)
+            .unacknowledged(self.unacknowledged)
+            .near_wrap(self.near_wrap)
+            .data_on_syn(self.data_on_syn)
+            .data_on_fin(self.data_on_fin)
+            .keep_alives(self.keep_alives)
+            .duplicate(self.duplicate)
+            .retransmit(self.retransmit)
+            .reorder(self.reorder)
+            .drop(self.drop)
+            .delay([self.delay_client, self.delay_server])
+            .link(link)
+            .vlans(&self.vlans)
+            .ipv6(self.ipv6)
+            .fragments_reversed(self.fragments_reversed)
+            .snap_length(self.snap_length);
+        Ok(match self.fragment {
+            Some(longest) => plan.fragment(longest),
+            None => plan,
+        })
+    }
+}
+
+fn main() -> ExitCode {
+    match run(Cli::parse().command) {
+        Ok(code) => code,
+        Err(error) => {
+            let _ = writeln!(io::stderr(), "synth: {error}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn run(command: Command) -> Result<ExitCode, Box<dyn Error>> {
+    match command {
+        Command::Render { dialogue, output, format, files, plan } => {
+            let rendered = render(&read(&dialogue)?, &plan.plan()?);
+            let output = output.unwrap_or_else(|| dialogue.with_extension("pcap"));
+            for (number, packets) in (1..).zip(pcap::split(&rendered.packets, files)) {
+                let part = Rendered { packets: packets.to_vec(), ..rendered.clone() };
+                let path = if files > 1 { numbered(&output, number) } else { output.clone() };
+                fs::write(path, encoded(&part, &format)?)?;
+            }
+        }
+        Command::RenderTree { directory, check } => return render_tree(&directory, check),
+        Command::Generate { bytes, seed, background, output } => {
+            let mut out = BufWriter::with_capacity(1 << 20, fs::File::create(output)?);
+            Mix::new(seed).background(background).write(bytes, &mut out)?;
+            out.flush()?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn read(path: &Path) -> Result<Dialogue, Box<dyn Error>> {
+    let text = fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
+    Ok(Dialogue::parse(&text).map_err(|error| format!("{}: {error}", path.display()))?)
+}
+
+fn encoded(rendered: &Rendered, format: &str) -> Result<Vec<u8>, String> {
+    let format = match format {
+        "pcapng" => return Ok(pcapng::bytes(&rendered.packets, rendered.link, false)),
+        "pcapng-be" => return Ok(pcapng::bytes(&rendered.packets, rendered.link, true)),
+        "pcap" => pcap::Format::default(),
+        "pcap-ns" => pcap::Format { nanoseconds: true, ..pcap::Format::default() },
+        "pcap-be" => pcap::Format { big_endian: true, ..pcap::Format::default() },
+        other => return Err(format!("no format is called {other}")),
+    };
+    Ok(pcap::bytes(&rendered.packets, rendered.link, format))
+}
+
+fn numbered(path: &Path, number: usize) -> PathBuf {
+    let suffix = path.extension().unwrap_or_default().to_string_lossy();
+    path.with_extension(format!("{number}.{suffix}"))
+}
+
+fn render_tree(directory: &Path, check: bool) -> Result<ExitCode, Box<dyn Error>> {
+    let mut dialogues = Vec::new();
+    collect(directory, &mut dialogues)?;
+    dialogues.sort();
+    let mut stale = Vec::new();
+    for path in &dialogues {
+        let bytes = render(&read(path)?, &Plan::new()).pcap();
+        let capture = path.with_extension("pcap");
+        if fs::read(&capture).is_ok_and(|old| old == bytes) {
+            continue;
+        }
+        if check {
+            writeln!(io::stderr(), "synth: {} is not what its dialogue renders to", capture.display())?;
+        } else {
+            fs::write(&capture, bytes)?;
+        }
+        stale.push(capture);
+    }
+    let done = if check { "stale" } else { "rendered anew" };
+    writeln!(io::stdout(), "{} dialogues, {} {done}", dialogues.len(), stale.len())?;
+    Ok(if check && !stale.is_empty() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+fn collect(directory: &Path, into: &mut Vec<PathBuf>) -> io::Result<()> {
+    for entry in fs::read_dir(directory)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            collect(&path, into)?;
+        } else if path.extension().is_some_and(|suffix| suffix == "smtp") {
+            into.push(path);
+        }
+    }
+    Ok(())
+}
