@@ -36,7 +36,8 @@ fn arrows_run_one_way() {
 fn protocol_rooms_have_no_clock_no_thread_and_no_io() {
     for room in PURE {
         for (path, text) in files_of(room) {
-            for forbidden in ["std::fs", "std::io", "std::thread", "std::net::Tcp", "SystemTime", "Instant::", "rayon"] {
+            for forbidden in ["std::fs", "std::io", "std::thread", "std::net::Tcp", "SystemTime", "Instant::", "rayon"]
+            {
                 let code = without_tests(&text);
                 assert!(!code.contains(forbidden), "{}: uses {forbidden}", path.display());
             }

@@ -172,10 +172,12 @@ fn split_pcap(bytes: &[u8], count: usize) -> Option<Vec<Vec<u8>>> {
     Some(
         parts
             .iter()
-            .map(|part| part.iter().fold(header.to_vec(), |mut file, (_, packet)| {
-                file.extend_from_slice(packet);
-                file
-            }))
+            .map(|part| {
+                part.iter().fold(header.to_vec(), |mut file, (_, packet)| {
+                    file.extend_from_slice(packet);
+                    file
+                })
+            })
             .collect(),
     )
 }

@@ -52,6 +52,13 @@ static DIFFERENCES: &[Difference] = &[
     ),
     verbs(
         "suricata-errors.pcap",
+        0,
+        "",
+        "G",
+        "the client sends noise, and one of its lines begins with g and a tab, which is a verb's end",
+    ),
+    verbs(
+        "suricata-errors.pcap",
         1,
         "HELO MAIL RCPT DATA",
         "HELO MAIL RCPT DATA QUIT",
