@@ -235,19 +235,11 @@ impl Stacks<'_> {
         for (number, piece) in (1..).zip(pieces) {
             let offset = self.half(connection, side).sent;
             self.half(connection, side).sent += piece.len() as u64;
-            self.send(connection, side, piece, Some(offset));
-            if let Some(segment) = self.segments.last_mut() {
-                segment.captured &= captured;
-            }
+            self.send(connection, side, piece, Some(offset)).captured &= captured;
             let pure = match self.plan.acks {
                 Acks::Every => true,
-                Acks::Delayed => {
-                    if number == count {
-                        !peer_speaks
-                    } else {
-                        number % 2 == 0
-                    }
-                }
+                Acks::Delayed if number == count => !peer_speaks,
+                Acks::Delayed => number % 2 == 0,
                 Acks::Piggyback => false,
             };
             if pure {
@@ -285,10 +277,8 @@ impl Stacks<'_> {
     }
 
     fn keep_alive(&mut self, connection: usize, side: Side) {
-        self.send(connection, side, vec![0], None);
-        if let Some(segment) = self.segments.last_mut() {
-            segment.seq = segment.seq.wrapping_sub(1);
-        }
+        let probe = self.send(connection, side, vec![0], None);
+        probe.seq = probe.seq.wrapping_sub(1);
         self.send(connection, side.other(), Vec::new(), None);
     }
 
@@ -305,10 +295,7 @@ impl Stacks<'_> {
                 segment.control = Control::Fin;
             }
             _ => {
-                self.send(connection, side, Vec::new(), None);
-                if let Some(segment) = self.segments.last_mut() {
-                    segment.control = Control::Fin;
-                }
+                self.send(connection, side, Vec::new(), None).control = Control::Fin;
             }
         }
         self.half(connection, side).fin = true;
@@ -318,10 +305,7 @@ impl Stacks<'_> {
     }
 
     fn rst(&mut self, connection: usize, side: Side) {
-        self.send(connection, side, Vec::new(), None);
-        if let Some(segment) = self.segments.last_mut() {
-            segment.control = Control::Rst;
-        }
+        self.send(connection, side, Vec::new(), None).control = Control::Rst;
         self.talks[connection].reset = true;
     }
 
@@ -361,7 +345,7 @@ impl Stacks<'_> {
     }
 
     /// Sends a segment: with `offset` bytes of the stream, without it at the stream's end.
-    fn send(&mut self, connection: usize, side: Side, payload: Vec<u8>, offset: Option<u64>) {
+    fn send(&mut self, connection: usize, side: Side, payload: Vec<u8>, offset: Option<u64>) -> &mut Segment {
         let captured = self.connection(connection).captured[side.index()];
         let peer = self.half(connection, side.other()).isn;
         let me = self.half(connection, side);
@@ -378,8 +362,8 @@ impl Stacks<'_> {
             captured,
             time: self.clock,
         };
-        self.segments.push(segment);
         self.clock += self.plan.pace;
+        self.segments.push_mut(segment)
     }
 }
 
