@@ -17,9 +17,13 @@ mod connection;
 mod direction;
 mod entry;
 mod idle;
+#[cfg(test)]
+mod lab;
 mod order;
 mod seq;
 pub(crate) mod table;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use chunk::{Anomaly, Chunk, Closed, Closing, Gap, Listener, Opening};
 pub(crate) use table::{Counters, Table};

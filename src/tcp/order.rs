@@ -94,12 +94,8 @@ impl<L: Listener> Connection<L> {
     fn waits(&self, side: Side, knew: Option<Position>, tick: u64) -> bool {
         let other = &self.sides[side.other()];
         if !other.came {
-            if tick >= self.first_tick.saturating_add(PATIENCE) {
-                return false;
-            }
-            if other.origin != Origin::Handshake {
-                return true;
-            }
+            // Where its stream begins may still be told otherwise than by acknowledgements.
+            return tick < self.first_tick.saturating_add(PATIENCE);
         }
         knew.is_some_and(|knew| knew.min(other.last_number()) > other.handed_on())
     }
