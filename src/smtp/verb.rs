@@ -1,36 +1,141 @@
 //! Verbs: the known ones, and how a line's verb is found.
 
-/// A command's verb (SESSION.md's list); [`Verb::Other`] keeps an unknown one, upper-cased.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) enum Verb {
-    Helo,
-    Ehlo,
-    Lhlo,
-    Mail,
-    Rcpt,
-    Data,
-    Bdat,
-    Burl,
-    Rset,
-    Vrfy,
-    Expn,
-    Help,
-    Noop,
-    Quit,
-    Auth,
-    StartTls,
-    Etrn,
-    Atrn,
-    Turn,
-    Send,
-    Soml,
-    Saml,
-    XExch50,
-    XLink2State,
-    XExps,
-    XAnonymousTls,
-    XClient,
-    XForward,
-    XAuth,
-    Other(String),
+/// Defines [`Verb`], its names and the table of known verbs from one list.
+macro_rules! verbs {
+    ($($variant:ident $name:literal),+ $(,)?) => {
+        /// A command's verb (SESSION.md's list); [`Verb::Other`] keeps an unknown one, upper-cased.
+        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub(crate) enum Verb {
+            $(#[doc = $name] $variant,)+
+            /// A verb that is not known, upper-cased.
+            Other(String),
+        }
+
+        impl Verb {
+            /// Every known verb.
+            pub(crate) const KNOWN: &'static [Verb] = &[$(Verb::$variant),+];
+
+            /// The verb in upper case, as records show it.
+            pub(crate) fn name(&self) -> &str {
+                match self {
+                    $(Verb::$variant => $name,)+
+                    Verb::Other(name) => name,
+                }
+            }
+        }
+    };
+}
+
+verbs! {
+    Helo "HELO", Ehlo "EHLO", Lhlo "LHLO", Mail "MAIL", Rcpt "RCPT", Data "DATA", Bdat "BDAT", Burl "BURL",
+    Rset "RSET", Vrfy "VRFY", Expn "EXPN", Help "HELP", Noop "NOOP", Quit "QUIT", Auth "AUTH",
+    StartTls "STARTTLS", Etrn "ETRN", Atrn "ATRN", Turn "TURN", Send "SEND", Soml "SOML", Saml "SAML",
+    XExch50 "XEXCH50", XLink2State "X-LINK2STATE", XExps "X-EXPS", XAnonymousTls "X-ANONYMOUSTLS",
+    XClient "XCLIENT", XForward "XFORWARD", XAuth "XAUTH",
+}
+
+impl Verb {
+    /// The verb of that name, whatever its case.
+    pub(crate) fn of(name: &[u8]) -> Verb {
+        match Self::KNOWN.iter().find(|verb| verb.name().as_bytes().eq_ignore_ascii_case(name)) {
+            Some(verb) => verb.clone(),
+            None => Verb::Other(String::from_utf8_lossy(name).to_ascii_uppercase()),
+        }
+    }
+
+    pub(crate) fn is_known(&self) -> bool {
+        !matches!(self, Verb::Other(_))
+    }
+
+    /// HELO and its kin: accepted, they begin the session and clear the transaction.
+    pub(crate) fn is_hello(&self) -> bool {
+        matches!(self, Verb::Helo | Verb::Ehlo | Verb::Lhlo)
+    }
+
+    /// AUTH and its kin: a 334 to them opens an exchange.
+    pub(crate) fn is_auth(&self) -> bool {
+        matches!(self, Verb::Auth | Verb::XExps | Verb::XAuth)
+    }
+
+    pub(crate) fn starts_tls(&self) -> bool {
+        matches!(self, Verb::StartTls | Verb::XAnonymousTls)
+    }
+
+    /// Nothing may stand behind it in one flight (RFC 2920 section 3.1 and the verbs' own RFCs).
+    pub(crate) fn must_be_last(&self) -> bool {
+        matches!(
+            self,
+            Verb::Ehlo
+                | Verb::Data
+                | Verb::Vrfy
+                | Verb::Expn
+                | Verb::Turn
+                | Verb::Quit
+                | Verb::Noop
+                | Verb::StartTls
+                | Verb::Auth
+                | Verb::Burl
+        )
+    }
+}
+
+pub(super) fn is_blank(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t')
+}
+
+/// A line's verb and where its argument begins: letters, digits and hyphens, beginning with a letter, up
+/// to a blank, a colon or the line end, leading blanks skipped. A line without a verb is all argument.
+pub(super) fn split(line: &[u8]) -> (Option<Verb>, usize) {
+    let start = line.iter().position(|&byte| !is_blank(byte)).unwrap_or(line.len());
+    let rest = line.get(start..).unwrap_or_default();
+    let length = rest.iter().position(|&byte| !(byte.is_ascii_alphanumeric() || byte == b'-')).unwrap_or(rest.len());
+    let (name, behind) = rest.split_at_checked(length).unwrap_or((rest, &[]));
+    let ends = match behind.first() {
+        None => true,
+        Some(&byte) if is_blank(byte) || byte == b':' => true,
+        // CR CR LF: the line ended, if untidily.
+        Some(b'\r') => behind.iter().all(|&byte| byte == b'\r'),
+        Some(_) => false,
+    };
+    if !ends || !name.first().is_some_and(u8::is_ascii_alphabetic) {
+        return (None, 0);
+    }
+    let mut skip = behind.iter().take_while(|&&byte| is_blank(byte)).count();
+    if behind.get(skip) == Some(&b':') {
+        skip = skip.saturating_add(1);
+        skip = skip.saturating_add(behind.iter().skip(skip).take_while(|&&byte| is_blank(byte)).count());
+    }
+    (Some(Verb::of(name)), start.saturating_add(length).saturating_add(skip))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(line: &str) -> (Option<Verb>, &str) {
+        let (verb, at) = split(line.as_bytes());
+        (verb, &line[at..])
+    }
+
+    #[test]
+    fn a_verb_ends_at_a_blank_a_colon_or_the_line_end() {
+        assert_eq!(of("MAIL FROM:<a@b>"), (Some(Verb::Mail), "FROM:<a@b>"));
+        assert_eq!(of("mail\tFROM:<a@b>"), (Some(Verb::Mail), "FROM:<a@b>"));
+        assert_eq!(of("From: <a@b>"), (Some(Verb::Other("FROM".into())), "<a@b>"));
+        assert_eq!(of("  quit"), (Some(Verb::Quit), ""));
+        assert_eq!(of("X-Link2State first"), (Some(Verb::XLink2State), "first"));
+    }
+
+    #[test]
+    fn binary_and_empty_lines_have_no_verb() {
+        for line in ["", "   ", "NO\0OP", "NOOP\u{8}", ".", "8BIT x", "-x"] {
+            assert_eq!(of(line), (None, line));
+        }
+    }
+
+    #[test]
+    fn a_cr_before_crlf_does_not_hide_the_verb() {
+        assert_eq!(split(b"QUIT\r").0, Some(Verb::Quit));
+        assert_eq!(split(b"NOOP\rNOOP").0, None);
+    }
 }
