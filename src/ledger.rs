@@ -1,26 +1,219 @@
-//! What crosses sessions: servers, once-per-server, caps, counts, the summary. Takes what the shards
-//! found in its one total order; knows nothing of bytes and formats.
+//! What crosses sessions: servers, once-per-server, counts, the summary. Takes what the shards found in its one
+//! total order and gives what is printed; knows nothing of bytes and formats.
+//!
+//! Everything that is joined here is a commutative merge of partial records ([`server::Partial`], tallies), so
+//! partial scans can be merged to the same result later.
+//!
+//! Bounds: [`Limit::Servers`]; beyond it findings are still reported, but once per session instead of once per
+//! server. Findings are capped per session and rule in [`crate::rules::Judge`], where they arise.
+//! Read in this order: [`entry`], [`server`], then this file.
 
-use crate::base::Ordinal;
+pub(crate) mod entry;
+pub(crate) mod server;
+#[cfg(test)]
+mod tests;
 
-/// Where an entry stands in the total order of output: sorted by its fields, first to last.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Key {
-    /// The packet or tick that caused it.
-    pub cause: Cause,
-    /// The connection's first packet.
-    pub connection: Ordinal,
-    /// 0 for events, 1 + the rule's place in [`crate::rules::RULES`] for findings, the greatest for
-    /// the session's end.
-    pub place: u8,
-    /// A running number.
-    pub nth: u32,
+pub(crate) use entry::{Cause, Entry, Found, Item, Key, SessionEnd, Told, Who};
+pub(crate) use server::{Help, Server, StartTls};
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+use ipnet::IpNet;
+
+use crate::base::{Endpoint, Limit, Limits, Ordinal, Tally, Time};
+use crate::capture::CaptureFile;
+use crate::decode::Skips;
+use crate::rules::{Note, Severity};
+use server::Partial;
+
+/// Which records are wanted (`--records`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Records {
+    pub findings: bool,
+    pub sessions: bool,
+    pub servers: bool,
+    pub events: bool,
+    pub summary: bool,
 }
 
-/// A packet, or one of the at most two ticks before it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Cause {
-    pub packet: Ordinal,
-    /// 0 and 1 for ticks before the packet, 2 for the packet itself.
-    pub phase: u8,
+impl Default for Records {
+    fn default() -> Self {
+        Records { findings: true, sessions: false, servers: true, events: false, summary: true }
+    }
+}
+
+/// What is printed.
+#[derive(Clone, Debug)]
+pub(crate) enum Output {
+    /// A file begins whose first packet has this number: what comes behind may name its frames.
+    Capture(PathBuf, Ordinal),
+    Event(Who, Box<Told>),
+    Finding(Box<Found>),
+    Session(Box<SessionEnd>),
+    Server(Box<Server>),
+    Summary(Box<Summary>),
+}
+
+/// What the engine counted outside the sessions.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Totals {
+    pub captures: Vec<CaptureFile>,
+    /// Files below the named directories that were no captures.
+    pub files_skipped: u64,
+    pub packets: u64,
+    /// The sum of the captured lengths.
+    pub bytes: u64,
+    pub segments: u64,
+    pub fragments: u64,
+    /// Packets that gave neither.
+    pub skips: Skips,
+    /// What else was not analysed, by its name: fragments without their siblings, bytes never captured, ...
+    pub not_analysed: Tally,
+    pub limits_hit: Tally,
+    pub first_time: Option<Time>,
+    pub last_time: Option<Time>,
+    pub connections: u64,
+    pub capture_dropped: u64,
+    pub time_backwards: u64,
+    pub time_jumps: u64,
+    pub internal_errors: u64,
+}
+
+/// The scan as a whole (FORMATS.md, `summary`).
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Summary {
+    pub totals: Totals,
+    pub sessions: u64,
+    pub findings: FindingCounts,
+}
+
+/// Findings that were reported, by rule and severity.
+pub(crate) type FindingCounts = BTreeMap<&'static str, BTreeMap<Severity, u64>>;
+
+/// Joins what was found; [`Ledger::take`] every entry in order, then [`Ledger::finish`].
+#[derive(Debug)]
+pub(crate) struct Ledger {
+    records: Records,
+    /// Report only what concerns these servers; all where it is empty.
+    nets: Vec<IpNet>,
+    most_servers: usize,
+    servers: BTreeMap<Endpoint, Partial>,
+    /// Connections of which a finding was withheld, until they end.
+    withheld: BTreeSet<Ordinal>,
+    sessions: u64,
+    findings: FindingCounts,
+    worst: Option<Severity>,
+    not_analysed: Tally,
+    limits_hit: Tally,
+}
+
+impl Ledger {
+    pub(crate) fn new(records: Records, nets: Vec<IpNet>, limits: &Limits) -> Self {
+        Ledger {
+            records,
+            nets,
+            most_servers: usize::try_from(limits.get(Limit::Servers)).unwrap_or(usize::MAX),
+            servers: BTreeMap::new(),
+            withheld: BTreeSet::new(),
+            sessions: 0,
+            findings: BTreeMap::new(),
+            worst: None,
+            not_analysed: Tally::default(),
+            limits_hit: Tally::default(),
+        }
+    }
+
+    /// Takes the next entry; what is to be printed for it goes to `print`.
+    pub(crate) fn take(&mut self, entry: Entry, print: &mut impl FnMut(Output)) {
+        let Entry { key, item } = entry;
+        match item {
+            Item::Event(who, told) => {
+                if self.records.events && self.concerns(who.server) {
+                    print(Output::Event(who, told));
+                }
+            }
+            Item::Note(who, note) => self.note(key, who, note),
+            Item::Finding(found) => self.finding(key, found, print),
+            Item::End(ended) => self.end(key, ended, print),
+        }
+    }
+
+    /// Everything is taken: the servers and the summary, which come last.
+    pub(crate) fn finish(mut self, mut totals: Totals, print: &mut impl FnMut(Output)) {
+        totals.limits_hit.merge(&self.limits_hit);
+        totals.not_analysed.merge(&self.not_analysed);
+        for (endpoint, partial) in std::mem::take(&mut self.servers) {
+            if self.records.servers && self.concerns(endpoint) {
+                print(Output::Server(Box::new(partial.finish(endpoint))));
+            }
+        }
+        if self.records.summary {
+            let summary = Summary { totals, sessions: self.sessions, findings: self.findings };
+            print(Output::Summary(Box::new(summary)));
+        }
+    }
+
+    /// The worst severity that was reported: what `--fail-on` asks for.
+    pub(crate) fn worst(&self) -> Option<Severity> {
+        self.worst
+    }
+
+    /// Whether what concerns this server is to be reported.
+    fn concerns(&self, server: Endpoint) -> bool {
+        self.nets.is_empty() || self.nets.iter().any(|net| net.contains(&server.ip))
+    }
+
+    /// The server's partial record; `None` where the table is full.
+    fn server(&mut self, endpoint: Endpoint) -> Option<&mut Partial> {
+        if !self.servers.contains_key(&endpoint) && self.servers.len() >= self.most_servers {
+            return None;
+        }
+        Some(self.servers.entry(endpoint).or_default())
+    }
+
+    fn note(&mut self, key: Key, who: Who, note: Note) {
+        if let Some(server) = self.server(who.server) {
+            server.note(key, note);
+        }
+    }
+
+    fn finding(&mut self, key: Key, found: Box<Found>, print: &mut impl FnMut(Output)) {
+        if !self.concerns(found.who.server) {
+            return;
+        }
+        if let Some(server) = self.server(found.who.server) {
+            if server.withholds(&found.finding) {
+                self.withheld.insert(key.connection);
+                return;
+            }
+            if server.repeats(&found.finding) {
+                return;
+            }
+        }
+        let severity = found.finding.severity;
+        let count = self.findings.entry(found.finding.rule.id).or_default().entry(severity).or_default();
+        *count = count.saturating_add(1);
+        self.worst = self.worst.max(Some(severity));
+        if self.records.findings {
+            print(Output::Finding(found));
+        }
+    }
+
+    fn end(&mut self, key: Key, mut ended: Box<SessionEnd>, print: &mut impl FnMut(Output)) {
+        self.sessions = self.sessions.saturating_add(1);
+        let session = &ended.session;
+        let missing = session.missing_client.saturating_add(session.missing_server);
+        self.not_analysed.add("missing-bytes", missing);
+        if self.withheld.remove(&key.connection) {
+            ended.findings.forget(server::WITHHELD.0, server::WITHHELD.1);
+        }
+        match self.server(ended.session.server) {
+            Some(server) => server.session(key, &ended),
+            None => self.limits_hit.one(Limit::Servers.key()),
+        }
+        if self.records.sessions && self.concerns(ended.session.server) {
+            print(Output::Session(ended));
+        }
+    }
 }

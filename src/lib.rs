@@ -6,6 +6,7 @@ mod capture;
 mod decode;
 mod defrag;
 mod ledger;
+mod report;
 mod rules;
 mod smtp;
 mod tcp;

@@ -1,8 +1,15 @@
 //! A finding: which check fired, on what evidence. Raw bytes; turning them into text is `report`'s.
 
-use crate::base::Packets;
+use crate::base::{Moment, Packets};
+use crate::smtp::{Command, Reply, Verb};
 
+use super::reading;
 use super::{Check, Rule};
+
+/// A finding quotes at most so many octets of one line.
+pub(crate) const MOST_OCTETS: usize = 1024;
+/// A finding quotes at most so many lines of one reply.
+pub(crate) const MOST_LINES: usize = 32;
 
 /// How bad it is (RULES.md, per check).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -14,6 +21,23 @@ pub(crate) enum Severity {
     Critical,
 }
 
+impl Severity {
+    /// Every severity, the mildest first.
+    pub(crate) const ALL: [Severity; 5] =
+        [Severity::Info, Severity::Low, Severity::Medium, Severity::High, Severity::Critical];
+
+    /// Its name in records and on the command line.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Severity::Info => "info",
+            Severity::Low => "low",
+            Severity::Medium => "medium",
+            Severity::High => "high",
+            Severity::Critical => "critical",
+        }
+    }
+}
+
 /// What a rule found. Session, client and server are added by the engine, the rest by `report`.
 #[derive(Clone, Debug)]
 pub(crate) struct Finding {
@@ -22,9 +46,11 @@ pub(crate) struct Finding {
     /// The check's own, unless the rule or the configuration says otherwise.
     pub severity: Severity,
     pub confidence: u8,
-    /// The packets that carry the evidence; the last one completed the condition.
+    /// The packet that completed the condition, or the session's last one where that was decided at its end.
+    pub at: Moment,
+    /// The packets that carry the evidence.
     pub packets: Packets,
-    /// One sentence for a person.
+    /// One sentence for a person; it holds nothing from the wire but verbs, codes and versions.
     pub message: String,
     pub evidence: Vec<(&'static str, Evidence)>,
     /// The verb and the reply code that the fingerprint is made over.
@@ -36,8 +62,114 @@ pub(crate) struct Finding {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Evidence {
     Bytes(Vec<u8>),
+    /// Shown only with `--show-secrets`.
+    Secret(Vec<u8>),
     List(Vec<Vec<u8>>),
+    SecretList(Vec<Vec<u8>>),
     Number(u64),
     Flag(bool),
     Word(&'static str),
+}
+
+impl Finding {
+    /// A finding with the check's own severity and confidence; `message` is one sentence.
+    pub(crate) fn new(
+        rule: &'static Rule,
+        check: &'static Check,
+        packets: &Packets,
+        message: impl Into<String>,
+    ) -> Self {
+        Finding {
+            rule,
+            check,
+            severity: check.severity,
+            confidence: check.confidence,
+            at: packets.last(),
+            packets: packets.clone(),
+            message: message.into(),
+            evidence: Vec::new(),
+            verb: None,
+            code: None,
+        }
+    }
+
+    pub(crate) fn severity(mut self, severity: Severity) -> Self {
+        self.severity = severity;
+        self
+    }
+
+    pub(crate) fn confidence(mut self, confidence: u8) -> Self {
+        self.confidence = confidence;
+        self
+    }
+
+    /// The packets of `other` carry evidence too.
+    pub(crate) fn packets(mut self, other: &Packets) -> Self {
+        let mut packets = other.clone();
+        packets.extend(&self.packets);
+        self.packets = packets;
+        self
+    }
+
+    /// `command` and `argument`, and the verb of the fingerprint. The command's packets come first.
+    pub(crate) fn command(mut self, command: &Command) -> Self {
+        let verb = command.verb.as_ref().map(|verb| verb.name().to_owned());
+        if let Some(verb) = &verb {
+            self.evidence.push(("command", Evidence::Bytes(verb.clone().into_bytes())));
+        }
+        let argument = cut(reading::argument(command));
+        if !argument.is_empty() {
+            let secret = command.exchange || command.secret;
+            self.evidence
+                .push(("argument", if secret { Evidence::Secret(argument) } else { Evidence::Bytes(argument) }));
+        }
+        self.verb = verb;
+        self.packets(&command.at)
+    }
+
+    /// `reply_code` and `reply_text` (its lines without their codes), and the code of the fingerprint.
+    pub(crate) fn reply(self, reply: &Reply) -> Self {
+        self.said("reply_text", reply)
+    }
+
+    /// `reply_code` and `greeting`, and the code of the fingerprint.
+    pub(crate) fn greeting(self, reply: &Reply) -> Self {
+        self.said("greeting", reply)
+    }
+
+    fn said(mut self, name: &'static str, reply: &Reply) -> Self {
+        self.code = reply.code;
+        if let Some(code) = reply.code {
+            self.evidence.push(("reply_code", Evidence::Number(u64::from(code))));
+        }
+        let lines: Vec<_> = reply.lines.iter().take(MOST_LINES).map(|line| cut(reading::text(line))).collect();
+        self.evidence.push((name, if reply.secret { Evidence::SecretList(lines) } else { Evidence::List(lines) }));
+        if reply.lines.len() > MOST_LINES || reply.lines.iter().any(|line| line.len() > MOST_OCTETS) {
+            self.evidence.push(("cut", Evidence::Flag(true)));
+        }
+        self
+    }
+
+    pub(crate) fn with(mut self, name: &'static str, evidence: Evidence) -> Self {
+        self.evidence.push((name, evidence));
+        self
+    }
+
+    pub(crate) fn bytes(self, name: &'static str, bytes: &[u8]) -> Self {
+        self.with(name, Evidence::Bytes(cut(bytes)))
+    }
+
+    pub(crate) fn list(self, name: &'static str, items: impl IntoIterator<Item = impl AsRef<[u8]>>) -> Self {
+        self.with(name, Evidence::List(items.into_iter().take(MOST_LINES).map(|item| cut(item.as_ref())).collect()))
+    }
+
+    /// What a check is reported once for, beside itself.
+    pub(crate) fn verb(mut self, verb: impl Into<String>) -> Self {
+        self.verb = Some(verb.into());
+        self
+    }
+}
+
+fn cut(bytes: &[u8]) -> Vec<u8> {
+    bytes.iter().take(MOST_OCTETS).copied().collect()
 }

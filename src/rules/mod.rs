@@ -1,13 +1,68 @@
 //! Rules: events with their session in, findings out. Knows nothing of how findings are printed.
 //!
-//! How to add a rule: write its file (record, checks, `judge`, tests), add one line to [`RULES`], put its
-//! captures under `testdata/rules/<id>/`.
+//! A rule is one file in one order: the record, its checks, `judge`, its helpers, its tests. The record is all
+//! that the catalogue, the command line and the tests know of it. What a rule remembers of a session is one
+//! `u32` word; what needs more is a fact and belongs in [`crate::smtp::Session`], or is a finding whose fate is
+//! decided later ([`Findings::defer`]).
+//!
+//! How to add a rule: write its file, add one line to [`RULES`], put its captures under `testdata/rules/<id>/`.
+//!
+//! Bounds: [`crate::base::Limit::FindingsPerRule`] for each session and rule; what a finding quotes is cut to
+//! [`finding::MOST_OCTETS`] and [`finding::MOST_LINES`].
+//! Read in this order: [`rule`], [`finding`], [`judge`], [`patterns`], [`reading`], a file per rule.
 
-mod finding;
-mod rule;
+pub(crate) mod finding;
+pub(crate) mod judge;
+pub(crate) mod patterns;
+pub(crate) mod reading;
+pub(crate) mod rule;
+pub(crate) mod selection;
+
+mod bad_greeting;
+mod help_exposed;
+mod starttls;
 
 pub(crate) use finding::{Evidence, Finding, Severity};
-pub(crate) use rule::{Check, Rule};
+pub(crate) use judge::{Counts, Findings, Judge, Note, Verdict, What};
+pub(crate) use patterns::Software;
+pub(crate) use rule::{Check, Fix, Hears, Reference, Rule, Scope};
+pub(crate) use selection::Selection;
 
 /// Every rule in catalogue order, which is also the order of findings within one packet.
-pub(crate) static RULES: &[&Rule] = &[];
+pub(crate) static RULES: &[&Rule] = &[&help_exposed::RULE, &bad_greeting::RULE, &starttls::RULE];
+
+/// The rule of that id.
+pub(crate) fn find(id: &str) -> Option<&'static Rule> {
+    RULES.iter().copied().find(|rule| rule.id == id)
+}
+
+#[cfg(test)]
+pub(crate) mod dialogue;
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn ids_are_kebab_case_and_unique() {
+        let kebab = |id: &str| id.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+        let mut seen = BTreeSet::new();
+        for rule in RULES {
+            assert!(kebab(rule.id) && seen.insert((rule.id, "")), "{}", rule.id);
+            for check in rule.checks {
+                assert!(kebab(check.id) && seen.insert((rule.id, check.id)), "{}/{}", rule.id, check.id);
+                assert!(check.confidence <= 100 && !check.fires.is_empty());
+            }
+        }
+    }
+
+    #[test]
+    fn every_record_says_what_why_how_to_fix_it_and_by_which_source() {
+        for rule in RULES {
+            assert!(!rule.what.is_empty() && !rule.why.is_empty() && !rule.references.is_empty(), "{}", rule.id);
+            assert!(!rule.fixes.is_empty() && rule.fixes.iter().all(|fix| !fix.source.is_empty()), "{}", rule.id);
+        }
+    }
+}

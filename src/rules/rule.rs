@@ -1,24 +1,106 @@
 //! A rule's record: everything that the catalogue, the command line and the tests know of it.
 
-use super::Severity;
+use super::{Findings, Severity};
+use crate::smtp::{Event, Session};
 
-/// A rule.
+/// A rule: a question that is asked of every session.
 #[derive(Debug)]
 pub(crate) struct Rule {
     /// Kebab-case, stable.
     pub id: &'static str,
     pub title: &'static str,
+    /// What the condition is, in a few sentences.
+    pub what: &'static str,
+    /// Why it matters.
+    pub why: &'static str,
+    /// What a reader must know of the rule's own standing: where its triggers come from, what it departs from.
+    pub honesty: &'static str,
     pub checks: &'static [&'static Check],
+    pub fixes: &'static [Fix],
+    pub references: &'static [Reference],
+    /// What the rule's source says of it, field by field, in the source's order.
+    pub source_data: &'static [(&'static str, &'static str)],
+    /// What it wants to be called for; it is never called for anything else.
+    pub hears: Hears,
+    /// It also tells facts of servers ([`super::Note`]), so it is heard even where none of its checks is selected.
+    pub tells: bool,
+    /// Judges one event: `word` is what the rule remembers of this session, 0 at its start.
+    pub judge: fn(event: &Event<'_>, session: &Session, word: &mut u32, out: &mut Findings<'_>),
 }
 
 /// One condition of a rule.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Check {
     /// Stable, unique within its rule.
     pub id: &'static str,
+    /// The usual severity; a finding may say otherwise where `fires` tells so.
     pub severity: Severity,
     /// 0 to 100.
     pub confidence: u8,
-    /// Reported once per server (address, port and severity), not once per session.
-    pub once_per_server: bool,
+    pub scope: Scope,
+    /// When it fires, for the catalogue.
+    pub fires: &'static str,
+}
+
+/// How often a check is reported.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Scope {
+    /// Once per session, check and verb.
+    Session,
+    /// Once per server (address and port), check and severity.
+    Server,
+}
+
+/// How to end the condition on one kind of server.
+#[derive(Debug)]
+pub(crate) struct Fix {
+    pub server: &'static str,
+    pub text: &'static str,
+    /// Where this was measured, or which manual says so.
+    pub source: &'static str,
+}
+
+/// Where to read more.
+#[derive(Debug)]
+pub(crate) struct Reference {
+    pub text: &'static str,
+    /// Empty where there is none that lasts.
+    pub url: &'static str,
+}
+
+/// The kinds of events that a rule wants.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Hears(u8);
+
+impl Hears {
+    pub(crate) const NOTHING: Hears = Hears(0);
+    pub(crate) const GREETING: Hears = Hears(1);
+    pub(crate) const COMMAND: Hears = Hears(1 << 1);
+    pub(crate) const REPLY: Hears = Hears(1 << 2);
+    pub(crate) const DATA: Hears = Hears(1 << 3);
+    pub(crate) const TLS: Hears = Hears(1 << 4);
+    pub(crate) const FAULT: Hears = Hears(1 << 5);
+    pub(crate) const END: Hears = Hears(1 << 6);
+    /// Goes on to hear a stream that was named as another binary protocol (RULES.md, "Other protocols").
+    pub(crate) const OTHER_PROTOCOLS: Hears = Hears(1 << 7);
+
+    pub(crate) const fn and(self, other: Hears) -> Hears {
+        Hears(self.0 | other.0)
+    }
+
+    pub(crate) const fn has(self, kind: Hears) -> bool {
+        self.0 & kind.0 != 0
+    }
+
+    pub(crate) fn of(event: &Event<'_>) -> Hears {
+        match event {
+            Event::Greeting(_) => Hears::GREETING,
+            Event::Command(_) => Hears::COMMAND,
+            Event::Reply(..) => Hears::REPLY,
+            Event::Data(_) => Hears::DATA,
+            Event::Tls(..) => Hears::TLS,
+            Event::Fault(_) => Hears::FAULT,
+            Event::End(_) => Hears::END,
+        }
+    }
 }

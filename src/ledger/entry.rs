@@ -1,0 +1,187 @@
+//! What the shards hand over: entries, each with its place in the total order of output.
+
+use crate::base::{Endpoint, FlowKey, Moment, Ordinal};
+use crate::rules::{Counts, Finding, Note, Verdict, What};
+use crate::smtp::event::{End, MessageData};
+use crate::smtp::tls::Tls;
+use crate::smtp::{Answers, Event, Session, Verb};
+
+/// Where an entry stands in the total order of output: sorted by its fields, first to last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Key {
+    /// The packet or tick that caused it.
+    pub cause: Cause,
+    /// The connection's first packet.
+    pub connection: Ordinal,
+    /// [`Key::EVENT`], 1 + the rule's place in [`crate::rules::RULES`] for findings and notes, or [`Key::END`].
+    pub place: u8,
+    /// A running number.
+    pub nth: u32,
+}
+
+impl Key {
+    /// Events come before what the rules make of them.
+    pub(crate) const EVENT: u8 = 0;
+    /// A session's end comes behind all else of its packet.
+    pub(crate) const END: u8 = u8::MAX;
+}
+
+/// A packet, or one of the at most two ticks before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Cause {
+    pub packet: Ordinal,
+    /// 0 and 1 for ticks before the packet, 2 for the packet itself.
+    pub phase: u8,
+}
+
+impl Cause {
+    pub(crate) fn packet(packet: Ordinal) -> Self {
+        Cause { packet, phase: 2 }
+    }
+
+    /// The first or second tick (0 or 1) before `packet`.
+    pub(crate) fn tick(packet: Ordinal, nth: u8) -> Self {
+        Cause { packet, phase: nth.min(1) }
+    }
+}
+
+/// One thing that a shard has to tell.
+#[derive(Clone, Debug)]
+pub(crate) struct Entry {
+    pub key: Key,
+    pub item: Item,
+}
+
+/// What it is.
+#[derive(Clone, Debug)]
+pub(crate) enum Item {
+    Event(Who, Box<Told>),
+    Note(Who, Note),
+    Finding(Box<Found>),
+    End(Box<SessionEnd>),
+}
+
+impl Item {
+    /// What a rule said of a session.
+    pub(crate) fn of(verdict: Verdict, who: Who) -> Self {
+        match verdict.what {
+            What::Finding(finding) => Item::Finding(Box::new(Found { who, finding: *finding })),
+            What::Note(note) => Item::Note(who, note),
+        }
+    }
+}
+
+/// Which session, and between whom.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Who {
+    pub client: Endpoint,
+    pub server: Endpoint,
+    /// The connection's first packet, whose time is part of the session's id.
+    pub first: Moment,
+}
+
+impl Who {
+    pub(crate) fn of(session: &Session) -> Self {
+        Who { client: session.client, server: session.server, first: session.first }
+    }
+
+    /// The flow, the same whoever of the two is the server.
+    pub(crate) fn flow(&self) -> FlowKey {
+        FlowKey::new(self.client, self.server).0
+    }
+}
+
+/// A finding and its session.
+#[derive(Clone, Debug)]
+pub(crate) struct Found {
+    pub who: Who,
+    pub finding: Finding,
+}
+
+/// A session that is over.
+#[derive(Clone, Debug)]
+pub(crate) struct SessionEnd {
+    pub session: Session,
+    pub end: End,
+    /// How often each check fired, repeats included.
+    pub findings: Counts,
+}
+
+/// An event, as it is kept for its record (FORMATS.md, `command`, `reply`); faults have none.
+#[derive(Clone, Debug)]
+pub(crate) enum Told {
+    Command {
+        at: Moment,
+        verb: Option<Verb>,
+        argument: Vec<u8>,
+        secret: bool,
+        uncertain: bool,
+    },
+    Reply {
+        at: Moment,
+        code: Option<u16>,
+        /// Without their codes.
+        lines: Vec<Vec<u8>>,
+        answers: Answered,
+        secret: bool,
+        uncertain: bool,
+    },
+    Data(MessageData),
+    Tls(Moment, Tls),
+}
+
+/// What a reply answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Answered {
+    Nothing,
+    Verb(Verb),
+    /// A command line without a verb.
+    Line,
+    /// A line of an AUTH exchange.
+    Exchange,
+    Message,
+    Unsolicited,
+    Unknown,
+}
+
+impl Told {
+    /// What is kept of an event; `None` where it has no record.
+    pub(crate) fn of(event: &Event<'_>) -> Option<Told> {
+        let told = match event {
+            Event::Greeting(reply) => Self::reply(reply, Answered::Nothing),
+            Event::Reply(reply, answers) => {
+                let answers = match answers {
+                    Answers::Nothing => Answered::Nothing,
+                    Answers::Command(command) if command.exchange => Answered::Exchange,
+                    Answers::Command(command) => command.verb.clone().map_or(Answered::Line, Answered::Verb),
+                    Answers::Message(_) => Answered::Message,
+                    Answers::Unsolicited => Answered::Unsolicited,
+                    Answers::Unknown => Answered::Unknown,
+                };
+                Self::reply(reply, answers)
+            }
+            Event::Command(command) => Told::Command {
+                at: command.at.last(),
+                verb: command.verb.clone(),
+                argument: crate::rules::reading::argument_as_sent(command).to_vec(),
+                secret: command.exchange || command.secret,
+                uncertain: command.uncertain,
+            },
+            Event::Data(data) => Told::Data((*data).clone()),
+            Event::Tls(tls, at) => Told::Tls(*at, (*tls).clone()),
+            Event::Fault(_) | Event::End(_) => return None,
+        };
+        Some(told)
+    }
+
+    fn reply(reply: &crate::smtp::Reply, answers: Answered) -> Told {
+        Told::Reply {
+            at: reply.at.last(),
+            code: reply.code,
+            lines: reply.lines.iter().map(|line| crate::rules::reading::text(line).to_vec()).collect(),
+            answers,
+            secret: reply.secret,
+            uncertain: reply.uncertain,
+        }
+    }
+}

@@ -1,0 +1,210 @@
+//! What is known of one server: a partial record that merges with others of the same server in any order.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::base::{Endpoint, Time};
+use crate::rules::{Finding, Note, Scope, Severity, Software};
+use crate::smtp::tls::State;
+use crate::smtp::{Session, Verb};
+
+use super::{Key, SessionEnd};
+
+/// A server as its record tells it (FORMATS.md, `server`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Server {
+    pub endpoint: Endpoint,
+    pub sessions: u64,
+    /// Distinct texts, the first [`MOST_GREETINGS`] of them, in the order in which they were first seen.
+    pub greetings: Vec<Vec<u8>>,
+    pub software: Option<Software>,
+    pub capabilities: Vec<Vec<u8>>,
+    pub help: Help,
+    pub starttls: StartTls,
+    pub first_seen: Time,
+    pub last_seen: Time,
+    /// Per rule and check, repeats included.
+    pub findings: BTreeMap<(&'static str, &'static str), u64>,
+}
+
+/// What the server makes of HELP: the strongest that was seen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Help {
+    #[default]
+    Unknown,
+    Refused,
+    Advertised,
+    Exposed,
+}
+
+/// Whether the server offers STARTTLS: the strongest that was seen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum StartTls {
+    #[default]
+    Unknown,
+    NotOffered,
+    Offered,
+}
+
+impl Help {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Help::Unknown => "unknown",
+            Help::Refused => "refused",
+            Help::Advertised => "advertised",
+            Help::Exposed => "exposed",
+        }
+    }
+}
+
+impl StartTls {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            StartTls::Unknown => "unknown",
+            StartTls::NotOffered => "not-offered",
+            StartTls::Offered => "offered",
+        }
+    }
+}
+
+/// A server keeps so many greetings.
+pub(crate) const MOST_GREETINGS: usize = 8;
+
+/// Rule and check that are withheld where a refused HELP of the server stands earlier in the total order.
+pub(super) const WITHHELD: (&str, &str) = ("help-exposed", "advertised");
+
+/// A server's record in the making.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Partial {
+    sessions: u64,
+    /// Distinct greetings, each with the place where it first stood.
+    greetings: BTreeMap<Vec<u8>, Key>,
+    /// What names a version goes before what does not, then what stands first.
+    software: Option<(bool, Key, Software)>,
+    /// Of the last session that tells them.
+    capabilities: Option<(Key, Vec<Vec<u8>>)>,
+    help: Help,
+    starttls: StartTls,
+    seen: Option<(Time, Time)>,
+    findings: BTreeMap<(&'static str, &'static str), u64>,
+    reported: BTreeSet<(&'static str, &'static str, Severity)>,
+    help_refused: bool,
+}
+
+impl Partial {
+    pub(super) fn note(&mut self, key: Key, note: Note) {
+        match note {
+            Note::HelpRefused => {
+                self.help_refused = true;
+                self.help = self.help.max(Help::Refused);
+            }
+            Note::HelpAdvertised => self.help = self.help.max(Help::Advertised),
+            Note::HelpExposed => self.help = self.help.max(Help::Exposed),
+            Note::Software(software) => self.names((software.version.is_none(), key, software)),
+        }
+    }
+
+    /// Whether a finding is withheld because of what this server did before.
+    pub(super) fn withholds(&self, finding: &Finding) -> bool {
+        self.help_refused && (finding.rule.id, finding.check.id) == WITHHELD
+    }
+
+    /// Whether this finding of the server was reported before; it now has been.
+    pub(super) fn repeats(&mut self, finding: &Finding) -> bool {
+        finding.check.scope == Scope::Server
+            && !self.reported.insert((finding.rule.id, finding.check.id, finding.severity))
+    }
+
+    /// Joins a session that is over.
+    pub(super) fn session(&mut self, key: Key, ended: &SessionEnd) {
+        self.merge(Partial::of(key, ended));
+    }
+
+    fn of(key: Key, ended: &SessionEnd) -> Partial {
+        let session = &ended.session;
+        let greeting = session.greeting.as_ref().map(|greeting| (greeting.text.clone(), key));
+        let lists = matches!(&session.helo, Some(helo) if matches!(helo.verb, Verb::Ehlo | Verb::Lhlo));
+        let told = lists && !session.early_talk && session.tls.state != State::Decrypted;
+        let findings = ended.findings.iter().map(|(rule, check, count)| ((rule, check), count)).collect();
+        Partial {
+            sessions: 1,
+            greetings: greeting.into_iter().collect(),
+            capabilities: told.then(|| (key, session.capabilities.clone())),
+            starttls: starttls(session, lists),
+            seen: Some((session.first.time, session.last.time)),
+            findings,
+            ..Partial::default()
+        }
+    }
+
+    /// Joins another partial record of the same server; the order in which partial records are joined does not
+    /// matter.
+    pub(super) fn merge(&mut self, other: Partial) {
+        self.sessions = self.sessions.saturating_add(other.sessions);
+        for (text, key) in other.greetings {
+            let first = self.greetings.entry(text).or_insert(key);
+            *first = key.min(*first);
+        }
+        while self.greetings.len() > MOST_GREETINGS {
+            let last = self.greetings.iter().max_by_key(|(_, key)| **key).map(|(text, _)| text.clone());
+            last.and_then(|text| self.greetings.remove(&text));
+        }
+        if let Some(software) = other.software {
+            self.names(software);
+        }
+        if other.capabilities.as_ref().map(|(key, _)| key) > self.capabilities.as_ref().map(|(key, _)| key) {
+            self.capabilities = other.capabilities;
+        }
+        self.help = self.help.max(other.help);
+        self.starttls = self.starttls.max(other.starttls);
+        self.seen = match (self.seen, other.seen) {
+            (Some((first, last)), Some((other_first, other_last))) => {
+                Some((first.min(other_first), last.max(other_last)))
+            }
+            (ours, theirs) => ours.or(theirs),
+        };
+        for (check, count) in other.findings {
+            let sum = self.findings.entry(check).or_default();
+            *sum = sum.saturating_add(count);
+        }
+        self.reported.extend(other.reported);
+        self.help_refused |= other.help_refused;
+    }
+
+    fn names(&mut self, named: (bool, Key, Software)) {
+        if self.software.as_ref().is_none_or(|known| named < *known) {
+            self.software = Some(named);
+        }
+    }
+
+    pub(super) fn finish(self, endpoint: Endpoint) -> Server {
+        let mut greetings: Vec<(Key, Vec<u8>)> = self.greetings.into_iter().map(|(text, key)| (key, text)).collect();
+        greetings.sort();
+        let (first_seen, last_seen) = self.seen.unwrap_or_default();
+        Server {
+            endpoint,
+            sessions: self.sessions,
+            greetings: greetings.into_iter().map(|(_, text)| text).collect(),
+            software: self.software.map(|(_, _, software)| software),
+            capabilities: self.capabilities.map(|(_, capabilities)| capabilities).unwrap_or_default(),
+            help: self.help,
+            starttls: self.starttls,
+            first_seen,
+            last_seen,
+            findings: self.findings,
+        }
+    }
+}
+
+/// What a session tells of STARTTLS: it was used or offered, or an EHLO reply did not list it.
+fn starttls(session: &Session, lists: bool) -> StartTls {
+    let used = matches!(session.tls.state, State::Offered | State::Started | State::Failed | State::Decrypted);
+    let offered = session.capabilities.iter().any(|capability| {
+        let keyword = capability.split(|&byte| byte == b' ').next().unwrap_or_default();
+        keyword.eq_ignore_ascii_case(crate::rules::patterns::STARTTLS.as_bytes())
+    });
+    match (used || offered, lists) {
+        (true, _) => StartTls::Offered,
+        (false, true) => StartTls::NotOffered,
+        (false, false) => StartTls::Unknown,
+    }
+}

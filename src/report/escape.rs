@@ -1,0 +1,91 @@
+//! The one place where bytes from outside become text (FORMATS.md): UTF-8 stays; what is none, control
+//! characters and bidirectional controls are written as `\xNN` and `\u{NNNN}`, and a backslash is doubled, so
+//! that what is printed can be read back and no terminal or log is steered by it.
+
+use std::fmt::{self, Write as _};
+
+use serde::{Serialize, Serializer};
+
+/// Bytes that show as escaped text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Text<'b>(pub &'b [u8]);
+
+impl Text<'_> {
+    /// The usual case: printable ASCII without a backslash stays as it is.
+    fn plain(&self) -> Option<&str> {
+        let plain = self.0.iter().all(|byte| matches!(byte, b' '..=b'~') && *byte != b'\\');
+        plain.then(|| std::str::from_utf8(self.0).ok()).flatten()
+    }
+}
+
+impl fmt::Display for Text<'_> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(plain) = self.plain() {
+            return out.write_str(plain);
+        }
+        for chunk in self.0.utf8_chunks() {
+            chunk.valid().chars().try_for_each(|char| show(char, out))?;
+            chunk.invalid().iter().try_for_each(|byte| write!(out, "\\x{byte:02x}"))?;
+        }
+        Ok(())
+    }
+}
+
+fn show(char: char, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+    match char {
+        '\\' => out.write_str("\\\\"),
+        '\0'..='\x1f' | '\x7f' => write!(out, "\\x{:02x}", u32::from(char)),
+        '\u{80}'..='\u{9f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
+            write!(out, "\\u{{{:04x}}}", u32::from(char))
+        }
+        _ => out.write_char(char),
+    }
+}
+
+impl Serialize for Text<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.plain() {
+            Some(plain) => serializer.serialize_str(plain),
+            None => serializer.collect_str(self),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(bytes: &[u8]) -> String {
+        let text = Text(bytes).to_string();
+        assert_eq!(serde_json::to_value(Text(bytes)).unwrap(), serde_json::Value::from(text.clone()));
+        text
+    }
+
+    #[test]
+    fn printable_text_stays_and_a_backslash_is_doubled() {
+        assert_eq!(shown(b"250 mx ~ \"ok\""), "250 mx ~ \"ok\"");
+        assert_eq!(shown(b"a\\x00b"), "a\\\\x00b");
+        assert_eq!(shown("Grüße 日本".as_bytes()), "Grüße 日本");
+        assert_eq!(shown(b""), "");
+    }
+
+    #[test]
+    fn controls_are_written_out_at_every_edge() {
+        assert_eq!(shown(b"\x00\x1f \x7e\x7f"), "\\x00\\x1f ~\\x7f");
+        assert_eq!(shown(b"\t\r\n\x1b[31m"), "\\x09\\x0d\\x0a\\x1b[31m");
+        assert_eq!(shown("\u{7f}\u{80}\u{9f}\u{a0}".as_bytes()), "\\x7f\\u{0080}\\u{009f}\u{a0}");
+    }
+
+    #[test]
+    fn bidirectional_controls_are_written_out_and_their_neighbours_not() {
+        assert_eq!(shown("\u{2029}\u{202a}\u{202e}\u{202f}".as_bytes()), "\u{2029}\\u{202a}\\u{202e}\u{202f}");
+        assert_eq!(shown("\u{2065}\u{2066}\u{2069}\u{206a}".as_bytes()), "\u{2065}\\u{2066}\\u{2069}\u{206a}");
+    }
+
+    #[test]
+    fn bytes_that_are_no_utf8_are_told_from_the_characters_of_that_number() {
+        assert_eq!(shown(b"\x85\xc2\x85"), "\\x85\\u{0085}");
+        assert_eq!(shown(b"ok\xff\xc3"), "ok\\xff\\xc3");
+        assert_eq!(shown(b"\xed\xa0\x80"), "\\xed\\xa0\\x80", "a surrogate is no UTF-8");
+    }
+}

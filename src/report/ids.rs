@@ -1,0 +1,157 @@
+//! Names that others can find things by: session ids, Community IDs, fingerprints, Wireshark filters.
+
+use std::fmt::{self, Write as _};
+use std::net::IpAddr;
+
+use data_encoding::{BASE64, HEXLOWER};
+use sha1::Sha1;
+use sha2::{Digest, Sha256};
+
+use crate::base::{Endpoint, FlowKey, Side};
+use crate::ledger::{Found, Who};
+
+use super::places::Range;
+
+/// TCP's number among IP protocols.
+const TCP: u8 = 6;
+
+/// 16 hex digits over the five-tuple, the ids of the tunnels around it, and the time of the connection's first packet.
+pub(crate) fn session(who: &Who) -> String {
+    let flow = who.flow();
+    let mut hash = Sha256::new();
+    for end in [Side::A, Side::B].map(|side| flow.end(side)) {
+        with_ip(end.ip, |octets| {
+            hash.update([u8::try_from(octets.len()).unwrap_or(0)]);
+            hash.update(octets);
+        });
+        hash.update(end.port.to_be_bytes());
+    }
+    hash.update([TCP]);
+    // The number of tunnel ids: none is opened yet.
+    hash.update([0]);
+    hash.update(who.first.time.0.to_be_bytes());
+    sixteen(&hash.finalize())
+}
+
+/// Community ID v1, seed 0 (<https://github.com/corelight/community-id-spec>).
+pub(crate) fn community(flow: FlowKey) -> String {
+    let (a, b) = (flow.end(Side::A), flow.end(Side::B));
+    let mut hash = Sha1::new();
+    hash.update([0, 0]);
+    with_ip(a.ip, |octets| hash.update(octets));
+    with_ip(b.ip, |octets| hash.update(octets));
+    hash.update([TCP, 0]);
+    hash.update(a.port.to_be_bytes());
+    hash.update(b.port.to_be_bytes());
+    format!("1:{}", BASE64.encode(&hash.finalize()))
+}
+
+/// Version 1: 16 hex digits over rule, check, server, verb and reply code.
+pub(crate) fn fingerprint(found: &Found) -> String {
+    let Found { who, finding } = found;
+    let verb = finding.verb.as_deref().unwrap_or_default();
+    let code = finding.code.map(|code| code.to_string()).unwrap_or_default();
+    let (ip, port) = (who.server.ip.to_string(), who.server.port.to_string());
+    let mut hash = Sha256::new();
+    for part in ["1", finding.rule.id, finding.check.id, &ip, &port, verb, &code] {
+        hash.update(part);
+        hash.update([0]);
+    }
+    sixteen(&hash.finalize())
+}
+
+/// A display filter of Wireshark that shows these frames of this connection and nothing of another.
+pub(crate) fn wireshark_filter(who: &Who, frames: Range) -> String {
+    let mut filter = String::with_capacity(256);
+    let _ = write!(
+        filter,
+        "(({}) || ({})) && {}",
+        OneWay(who.client, who.server),
+        OneWay(who.server, who.client),
+        Frames(frames)
+    );
+    filter
+}
+
+struct OneWay(Endpoint, Endpoint);
+
+impl fmt::Display for OneWay {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let OneWay(from, to) = self;
+        let ip = if from.ip.is_ipv4() { "ip" } else { "ipv6" };
+        write!(
+            out,
+            "{ip}.src == {} && tcp.srcport == {} && {ip}.dst == {} && tcp.dstport == {}",
+            from.ip, from.port, to.ip, to.port
+        )
+    }
+}
+
+struct Frames(Range);
+
+impl fmt::Display for Frames {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Range { first, last } = self.0;
+        if first == last {
+            write!(out, "frame.number == {first}")
+        } else {
+            write!(out, "frame.number >= {first} && frame.number <= {last}")
+        }
+    }
+}
+
+fn with_ip(ip: IpAddr, mut update: impl FnMut(&[u8])) {
+    match ip {
+        IpAddr::V4(v4) => update(&v4.octets()),
+        IpAddr::V6(v6) => update(&v6.octets()),
+    }
+}
+
+fn sixteen(hash: &[u8]) -> String {
+    HEXLOWER.encode(hash.get(..8).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::base::{Moment, Ordinal, Time};
+
+    fn end(ip: impl Into<IpAddr>, port: u16) -> Endpoint {
+        Endpoint { ip: ip.into(), port }
+    }
+
+    fn who(client: Endpoint, server: Endpoint, time: i64) -> Who {
+        Who { client, server, first: Moment { ordinal: Ordinal(0), time: Time(time) } }
+    }
+
+    fn witness(a: Endpoint, b: Endpoint) -> String {
+        community_id::calculate_community_id(0, a.ip, b.ip, Some(a.port), Some(b.port), TCP, false).unwrap()
+    }
+
+    proptest! {
+        #[test]
+        fn community_ids_are_those_of_the_witness(a: [u8; 4], b: [u8; 4], c: [u8; 16], d: [u8; 16], p: u16, q: u16) {
+            for (one, other) in [(end(a, p), end(b, q)), (end(a, p), end(a, q)), (end(c, p), end(d, q))] {
+                prop_assert_eq!(community(FlowKey::new(one, other).0), witness(one, other));
+            }
+        }
+    }
+
+    #[test]
+    fn a_session_is_the_same_whoever_is_the_server_but_not_at_another_time() {
+        let (a, b) = (end([192, 0, 2, 1], 40000), end([198, 51, 100, 25], 25));
+        assert_eq!(session(&who(a, b, 7)), session(&who(b, a, 7)));
+        assert_ne!(session(&who(a, b, 7)), session(&who(a, b, 8)));
+        assert_eq!(session(&who(a, b, 7)).len(), 16);
+    }
+
+    #[test]
+    fn a_filter_names_both_directions_and_the_frames() {
+        let who = who(end([192, 0, 2, 1], 40000), end([198, 51, 100, 25], 25), 0);
+        insta::assert_snapshot!(wireshark_filter(&who, Range { first: 4, last: 9 }), @"((ip.src == 192.0.2.1 && tcp.srcport == 40000 && ip.dst == 198.51.100.25 && tcp.dstport == 25) || (ip.src == 198.51.100.25 && tcp.srcport == 25 && ip.dst == 192.0.2.1 && tcp.dstport == 40000)) && frame.number >= 4 && frame.number <= 9");
+        let filter = wireshark_filter(&who, Range { first: 4, last: 4 });
+        assert!(filter.ends_with("&& frame.number == 4"), "{filter}");
+    }
+}

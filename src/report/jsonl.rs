@@ -1,0 +1,124 @@
+//! `jsonl`: one JSON object per line, each record as [`super::record`] has it.
+
+use serde::Serialize;
+
+use super::record::{EventRecord, FindingRecord, ServerRecord, SessionRecord, StartRecord, SummaryRecord};
+use super::stamp::Clockwork;
+use super::{Format, Scene, Start, ids};
+use crate::ledger::{Found, Server, SessionEnd, Summary, Told, Who};
+
+/// The version of the records.
+const FORMAT: u32 = 1;
+
+/// The format.
+#[derive(Default)]
+pub(super) struct Jsonl {
+    clock: Clockwork,
+    /// The session of the last event and its id: events of one session often stand together.
+    last: Option<(Who, String)>,
+}
+
+impl Format for Jsonl {
+    fn start(&mut self, start: &Start, _scene: &Scene, out: &mut Vec<u8>) {
+        let Start { command, options } = start;
+        line(&StartRecord { mailtap: env!("CARGO_PKG_VERSION"), format: FORMAT, command, options }, out);
+    }
+
+    fn event(&mut self, who: &Who, told: &Told, scene: &Scene, out: &mut Vec<u8>) {
+        let time = self.clock.stamp(told.at().time);
+        if self.last.as_ref().is_none_or(|(last, _)| last.flow() != who.flow() || last.first != who.first) {
+            self.last = Some((*who, ids::session(who)));
+        }
+        let session = self.last.as_ref().map_or("", |(_, session)| session);
+        line(&EventRecord::of(who, told, session, scene, time), out);
+    }
+
+    fn finding(&mut self, found: &Found, scene: &Scene, out: &mut Vec<u8>) {
+        line(&FindingRecord::of(found, scene, self.clock.stamp(found.finding.at.time)), out);
+    }
+
+    fn session(&mut self, ended: &SessionEnd, scene: &Scene, out: &mut Vec<u8>) {
+        let (start, end) = (ended.session.first.time, ended.session.last.time);
+        let (start, end) = (self.clock.stamp(start), self.clock.stamp(end));
+        line(&SessionRecord::of(ended, scene, start, end), out);
+    }
+
+    fn server(&mut self, server: &Server, _scene: &Scene, out: &mut Vec<u8>) {
+        let (first, last) = (self.clock.stamp(server.first_seen), self.clock.stamp(server.last_seen));
+        line(&ServerRecord::of(server, first, last), out);
+    }
+
+    fn summary(&mut self, summary: &Summary, scene: &Scene, out: &mut Vec<u8>) {
+        line(&SummaryRecord::of(summary, scene, &mut self.clock), out);
+    }
+
+    fn end(&mut self, _scene: &Scene, _out: &mut Vec<u8>) {}
+}
+
+/// Appends a record; one that could not be written whole would leave no part of a line.
+fn line(record: &impl Serialize, out: &mut Vec<u8>) {
+    let before = out.len();
+    match serde_json::to_writer(&mut *out, record) {
+        Ok(()) => out.push(b'\n'),
+        Err(_) => out.truncate(before),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::testing;
+
+    fn printed(each: impl FnOnce(&mut Jsonl, &mut Vec<u8>)) -> String {
+        let (mut format, mut out) = (Jsonl::default(), Vec::new());
+        each(&mut format, &mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn a_finding_reads_as_the_formats_say() {
+        let scene = testing::scene();
+        let finding = printed(|format, out| format.finding(&testing::found(), &scene, out));
+        insta::assert_snapshot!(finding);
+    }
+
+    #[test]
+    fn a_session_reads_as_the_formats_say() {
+        let scene = testing::scene();
+        let session = printed(|format, out| format.session(&testing::session_end(), &scene, out));
+        insta::assert_snapshot!(session);
+    }
+
+    #[test]
+    fn events_read_as_the_formats_say() {
+        let scene = testing::scene();
+        let events = printed(|format, out| {
+            for (who, told) in testing::events() {
+                format.event(&who, &told, &scene, out);
+            }
+        });
+        insta::assert_snapshot!(events);
+    }
+
+    #[test]
+    fn servers_and_summary_read_as_the_formats_say() {
+        let scene = testing::scene();
+        let last = printed(|format, out| {
+            format.server(&testing::server(), &scene, out);
+            format.summary(&testing::summary(), &scene, out);
+        });
+        insta::assert_snapshot!(last);
+    }
+
+    #[test]
+    fn secrets_are_shown_only_where_that_was_asked_for() {
+        let mut scene = testing::scene();
+        let events = testing::events();
+        let (who, secret) = events.last().unwrap();
+        let redacted = printed(|format, out| format.event(who, secret, &scene, out));
+        assert!(redacted.contains("\"argument\":\"<redacted>\"") && !redacted.contains("AHVzZXIA"), "{redacted}");
+        scene.show_secrets = true;
+        let shown = printed(|format, out| format.event(who, secret, &scene, out));
+        assert!(shown.contains("AHVzZXIA"), "{shown}");
+    }
+}

@@ -1,0 +1,88 @@
+//! From a packet's number in the scan to what a person opens: a capture file and a frame number in it.
+
+use std::path::Path;
+
+use serde::Serialize;
+
+use crate::base::{Ordinal, Packets};
+
+use super::escape::Text;
+
+/// The files read so far, by the number of their first packet.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Places(Vec<(Ordinal, String)>);
+
+/// A frame of a capture file, counted from 1 as Wireshark does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct Place<'p> {
+    pub capture: &'p str,
+    pub frame: u64,
+}
+
+/// The frames of one file that carry a finding: the least and the greatest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Range {
+    pub first: u64,
+    pub last: u64,
+}
+
+impl Places {
+    /// A file begins; files come in the order of their packets. One without packets leaves no trace.
+    pub(crate) fn begin(&mut self, path: &Path, first: Ordinal) {
+        let path = Text(path.as_os_str().as_encoded_bytes()).to_string();
+        match self.0.last_mut() {
+            Some((last, name)) if *last == first => *name = path,
+            _ => self.0.push((first, path)),
+        }
+    }
+
+    pub(crate) fn of(&self, packet: Ordinal) -> Place<'_> {
+        let behind = self.0.partition_point(|(first, _)| *first <= packet);
+        let file = behind.checked_sub(1).and_then(|nth| self.0.get(nth));
+        let (first, capture) = file.map_or((Ordinal(0), ""), |(first, capture)| (*first, capture.as_str()));
+        Place { capture, frame: packet.0.saturating_sub(first.0).saturating_add(1) }
+    }
+
+    /// The frames of `packets` that lie in the file of the last of them.
+    pub(crate) fn range(&self, packets: &Packets) -> Range {
+        let last = self.of(packets.last().ordinal);
+        let frames = packets.iter().map(|packet| self.of(packet)).filter(|place| place.capture == last.capture);
+        let frames = frames.map(|place| place.frame);
+        frames.fold(Range { first: last.frame, last: last.frame }, |range, frame| Range {
+            first: range.first.min(frame),
+            last: range.last.max(frame),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::{Moment, Time};
+
+    fn at(ordinal: u64) -> Moment {
+        Moment { ordinal: Ordinal(ordinal), time: Time::default() }
+    }
+
+    #[test]
+    fn a_frame_counts_from_one_in_its_own_file() {
+        let mut places = Places::default();
+        places.begin(Path::new("a.pcap"), Ordinal(0));
+        places.begin(Path::new("empty.pcap"), Ordinal(10));
+        places.begin(Path::new("b.pcap"), Ordinal(10));
+        assert_eq!(places.of(Ordinal(0)), Place { capture: "a.pcap", frame: 1 });
+        assert_eq!(places.of(Ordinal(9)), Place { capture: "a.pcap", frame: 10 });
+        assert_eq!(places.of(Ordinal(10)), Place { capture: "b.pcap", frame: 1 });
+    }
+
+    #[test]
+    fn a_range_names_the_frames_of_the_file_that_completed_the_finding() {
+        let mut places = Places::default();
+        places.begin(Path::new("a.pcap"), Ordinal(0));
+        places.begin(Path::new("b.pcap"), Ordinal(10));
+        let mut packets = Packets::one(at(7));
+        packets.push(at(12));
+        packets.push(at(11));
+        assert_eq!(places.range(&packets), Range { first: 2, last: 3 });
+    }
+}

@@ -1,0 +1,591 @@
+//! The shapes of the JSON records, in the order of FORMATS.md; the text report is made from the same.
+
+use std::collections::BTreeMap;
+
+use serde::{Serialize, Serializer};
+
+use crate::base::{Endpoint, Moment, Tally};
+use crate::ledger::entry::Answered;
+use crate::ledger::{FindingCounts, Found, Server, SessionEnd, Summary, Told, Who};
+use crate::rules::{Counts, Evidence};
+use crate::smtp::DataEnd;
+use crate::smtp::tls::Tls;
+use crate::tcp::Closed;
+
+use super::Scene;
+use super::escape::Text;
+use super::ids;
+use super::places::Place;
+use super::stamp::Stamp;
+
+/// What stands where a secret was.
+pub(crate) const REDACTED: &str = "<redacted>";
+
+#[derive(Serialize)]
+pub(crate) struct End {
+    pub ip: std::net::IpAddr,
+    pub port: u16,
+}
+
+impl From<Endpoint> for End {
+    fn from(Endpoint { ip, port }: Endpoint) -> Self {
+        End { ip, port }
+    }
+}
+
+/// Text from outside, or a redacted secret.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Shown<'b> {
+    Text(Text<'b>),
+    Redacted,
+}
+
+impl<'b> Shown<'b> {
+    fn of(bytes: &'b [u8], secret: bool, scene: &Scene) -> Self {
+        if secret && !scene.show_secrets { Shown::Redacted } else { Shown::Text(Text(bytes)) }
+    }
+}
+
+impl std::fmt::Display for Shown<'_> {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Shown::Text(text) => text.fmt(out),
+            Shown::Redacted => out.write_str(REDACTED),
+        }
+    }
+}
+
+impl Serialize for Shown<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Shown::Text(text) => text.serialize(serializer),
+            Shown::Redacted => serializer.serialize_str(REDACTED),
+        }
+    }
+}
+
+#[derive(Serialize)]
+#[serde(tag = "type", rename = "finding")]
+pub(crate) struct FindingRecord<'f> {
+    pub rule: &'static str,
+    pub check: &'static str,
+    pub severity: &'static str,
+    pub confidence: u8,
+    pub time: Stamp,
+    pub session: String,
+    pub client: End,
+    pub server: End,
+    pub community_id: String,
+    pub packets: Vec<Place<'f>>,
+    pub wireshark_filter: String,
+    pub message: &'f str,
+    pub evidence: EvidenceMap<'f>,
+    pub fingerprint: String,
+}
+
+impl<'f> FindingRecord<'f> {
+    pub(crate) fn of(found: &'f Found, scene: &'f Scene, time: Stamp) -> Self {
+        let Found { who, finding } = found;
+        FindingRecord {
+            rule: finding.rule.id,
+            check: finding.check.id,
+            severity: finding.severity.name(),
+            confidence: finding.confidence,
+            time,
+            session: ids::session(who),
+            client: who.client.into(),
+            server: who.server.into(),
+            community_id: ids::community(who.flow()),
+            packets: finding.packets.iter().map(|packet| scene.places.of(packet)).collect(),
+            wireshark_filter: ids::wireshark_filter(who, scene.places.range(&finding.packets)),
+            message: &finding.message,
+            evidence: EvidenceMap(finding.evidence.iter().map(|(name, e)| (*name, Proof::of(e, scene))).collect()),
+            fingerprint: ids::fingerprint(found),
+        }
+    }
+}
+
+/// Evidence in the order in which the rule gave it.
+pub(crate) struct EvidenceMap<'f>(pub Vec<(&'static str, Proof<'f>)>);
+
+impl Serialize for EvidenceMap<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(name, proof)| (name, proof)))
+    }
+}
+
+/// One piece of evidence, as text.
+#[derive(Serialize)]
+#[serde(untagged)]
+pub(crate) enum Proof<'f> {
+    Text(Shown<'f>),
+    List(Vec<Shown<'f>>),
+    Number(u64),
+    Flag(bool),
+    Word(&'static str),
+}
+
+impl<'f> Proof<'f> {
+    fn of(evidence: &'f Evidence, scene: &Scene) -> Self {
+        let list = |items: &'f [Vec<u8>], secret| items.iter().map(|item| Shown::of(item, secret, scene)).collect();
+        match evidence {
+            Evidence::Bytes(bytes) => Proof::Text(Shown::of(bytes, false, scene)),
+            Evidence::Secret(bytes) => Proof::Text(Shown::of(bytes, true, scene)),
+            Evidence::List(items) => Proof::List(list(items, false)),
+            Evidence::SecretList(items) => Proof::List(list(items, true)),
+            Evidence::Number(number) => Proof::Number(*number),
+            Evidence::Flag(flag) => Proof::Flag(*flag),
+            Evidence::Word(word) => Proof::Word(word),
+        }
+    }
+}
+
+#[derive(Serialize)]
+#[serde(tag = "type", rename = "session")]
+pub(crate) struct SessionRecord<'s> {
+    pub session: String,
+    pub client: End,
+    pub server: End,
+    pub community_id: String,
+    pub capture: &'s str,
+    pub first_frame: u64,
+    pub last_frame: u64,
+    pub start: Stamp,
+    pub end: Stamp,
+    pub proxied_for: Option<Text<'s>>,
+    pub greeting: Option<Greeting<'s>>,
+    pub helo: Option<Helo<'s>>,
+    pub capabilities: Vec<Text<'s>>,
+    pub tls: TlsFields<'s>,
+    pub auth: Vec<AuthFields<'s>>,
+    pub transactions: Vec<TransactionFields<'s>>,
+    pub commands: u64,
+    pub replies: u64,
+    pub findings: BTreeMap<String, u64>,
+    pub missing_bytes: Missing,
+    pub complete: bool,
+    pub closed: &'static str,
+}
+
+#[derive(Serialize)]
+pub(crate) struct Greeting<'s> {
+    pub code: Option<u16>,
+    pub text: Text<'s>,
+}
+
+#[derive(Serialize)]
+pub(crate) struct Helo<'s> {
+    pub verb: &'s str,
+    pub argument: Text<'s>,
+}
+
+#[derive(Serialize)]
+pub(crate) struct TlsFields<'s> {
+    pub state: &'static str,
+    pub version: Option<&'static str>,
+    pub sni: Option<Text<'s>>,
+    pub alpn: Vec<Text<'s>>,
+    pub alert: Option<u8>,
+}
+
+#[derive(Serialize)]
+pub(crate) struct AuthFields<'s> {
+    pub mechanism: Text<'s>,
+    pub user: Option<Text<'s>>,
+    pub code: Option<u16>,
+}
+
+#[derive(Serialize)]
+pub(crate) struct TransactionFields<'s> {
+    pub mail_from: Text<'s>,
+    pub rcpt_to: Vec<Recipient<'s>>,
+    pub data_bytes: u64,
+    pub code: Option<u16>,
+    pub subject: Option<Text<'s>>,
+    pub message_id: Option<Text<'s>>,
+    pub smuggled: bool,
+}
+
+#[derive(Serialize)]
+pub(crate) struct Recipient<'s> {
+    pub address: Text<'s>,
+    pub code: Option<u16>,
+}
+
+#[derive(Serialize)]
+pub(crate) struct Missing {
+    pub client: u64,
+    pub server: u64,
+}
+
+impl<'s> SessionRecord<'s> {
+    pub(crate) fn of(ended: &'s SessionEnd, scene: &'s Scene, start: Stamp, end: Stamp) -> Self {
+        let SessionEnd { session, end: how, findings } = ended;
+        let who = Who::of(session);
+        let (first, last) = (scene.places.of(session.first.ordinal), scene.places.of(session.last.ordinal));
+        SessionRecord {
+            session: ids::session(&who),
+            client: session.client.into(),
+            server: session.server.into(),
+            community_id: ids::community(session.flow),
+            capture: first.capture,
+            first_frame: first.frame,
+            last_frame: last.frame,
+            start,
+            end,
+            proxied_for: session.proxied_for.as_deref().map(Text),
+            greeting: session.greeting.as_ref().map(|said| Greeting { code: said.code, text: Text(&said.text) }),
+            helo: session.helo.as_ref().map(|helo| Helo { verb: helo.verb.name(), argument: Text(&helo.argument) }),
+            capabilities: session.capabilities.iter().map(|capability| Text(capability)).collect(),
+            tls: TlsFields::of(&session.tls),
+            auth: session.auth.iter().map(AuthFields::of).collect(),
+            transactions: session.transactions.iter().map(TransactionFields::of).collect(),
+            commands: session.commands,
+            replies: session.replies,
+            findings: counts(findings),
+            missing_bytes: Missing { client: session.missing_client, server: session.missing_server },
+            complete: how.complete,
+            closed: closed(how.closed),
+        }
+    }
+}
+
+impl<'s> TlsFields<'s> {
+    pub(crate) fn of(tls: &'s Tls) -> Self {
+        TlsFields {
+            state: tls.state.name(),
+            version: tls.version,
+            sni: tls.sni.as_deref().map(Text),
+            alpn: tls.alpn.iter().map(|protocol| Text(protocol)).collect(),
+            alert: tls.alert,
+        }
+    }
+}
+
+impl<'s> AuthFields<'s> {
+    fn of(auth: &'s crate::smtp::session::Auth) -> Self {
+        AuthFields { mechanism: Text(&auth.mechanism), user: auth.user.as_deref().map(Text), code: auth.code }
+    }
+}
+
+impl<'s> TransactionFields<'s> {
+    fn of(mail: &'s crate::smtp::session::Transaction) -> Self {
+        let recipient = |(address, code): &'s (Vec<u8>, Option<u16>)| Recipient { address: Text(address), code: *code };
+        TransactionFields {
+            mail_from: Text(&mail.mail_from),
+            rcpt_to: mail.rcpt_to.iter().map(recipient).collect(),
+            data_bytes: mail.data_bytes,
+            code: mail.code,
+            subject: mail.subject.as_deref().map(Text),
+            message_id: mail.message_id.as_deref().map(Text),
+            smuggled: mail.smuggled,
+        }
+    }
+}
+
+fn closed(how: Closed) -> &'static str {
+    match how {
+        Closed::Fin => "fin",
+        Closed::Rst => "rst",
+        Closed::Timeout => "timeout",
+        Closed::EndOfCapture => "end-of-capture",
+        Closed::Evicted => "evicted",
+    }
+}
+
+fn counts(counts: &Counts) -> BTreeMap<String, u64> {
+    counts.iter().map(|(rule, check, count)| (format!("{rule}/{check}"), count)).collect()
+}
+
+/// A `command`, `reply`, `data` or `tls` record.
+#[derive(Serialize)]
+#[serde(tag = "type", rename_all = "lowercase")]
+pub(crate) enum EventRecord<'e> {
+    Command {
+        #[serde(flatten)]
+        at: At<'e>,
+        verb: Option<&'e str>,
+        argument: Shown<'e>,
+        #[serde(skip_serializing_if = "is_false")]
+        uncertain: bool,
+    },
+    Reply {
+        #[serde(flatten)]
+        at: At<'e>,
+        code: Option<u16>,
+        lines: Vec<Shown<'e>>,
+        answers: Option<&'e str>,
+        #[serde(skip_serializing_if = "is_false")]
+        uncertain: bool,
+    },
+    Data {
+        #[serde(flatten)]
+        at: At<'e>,
+        bytes: u64,
+        lines: u64,
+        sha256: String,
+        end: &'static str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        ended_by: Option<&'static str>,
+        #[serde(skip_serializing_if = "is_false")]
+        uncertain: bool,
+    },
+    Tls {
+        #[serde(flatten)]
+        at: At<'e>,
+        #[serde(flatten)]
+        tls: TlsFields<'e>,
+    },
+}
+
+/// When and where an event was, and between whom.
+#[derive(Serialize)]
+pub(crate) struct At<'e> {
+    pub session: &'e str,
+    pub capture: &'e str,
+    pub frame: u64,
+    pub time: Stamp,
+    pub client: End,
+    pub server: End,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn is_false(flag: &bool) -> bool {
+    !flag
+}
+
+impl Told {
+    /// The packet that completed it.
+    pub(crate) fn at(&self) -> Moment {
+        match self {
+            Told::Command { at, .. } | Told::Reply { at, .. } | Told::Tls(at, _) => *at,
+            Told::Data(data) => data.at.last(),
+        }
+    }
+}
+
+impl<'e> EventRecord<'e> {
+    pub(crate) fn of(who: &Who, told: &'e Told, session: &'e str, scene: &'e Scene, time: Stamp) -> Self {
+        let Place { capture, frame } = scene.places.of(told.at().ordinal);
+        let at = At { session, capture, frame, time, client: who.client.into(), server: who.server.into() };
+        match told {
+            Told::Command { verb, argument, secret, uncertain, .. } => EventRecord::Command {
+                at,
+                verb: verb.as_ref().map(|verb| verb.name()),
+                argument: Shown::of(argument, *secret, scene),
+                uncertain: *uncertain,
+            },
+            Told::Reply { code, lines, answers, secret, uncertain, .. } => EventRecord::Reply {
+                at,
+                code: *code,
+                lines: lines.iter().map(|line| Shown::of(line, *secret, scene)).collect(),
+                answers: answered(answers),
+                uncertain: *uncertain,
+            },
+            Told::Data(data) => {
+                let (end, ended_by) = ended(data.end);
+                EventRecord::Data {
+                    at,
+                    bytes: data.bytes,
+                    lines: data.lines,
+                    sha256: data_encoding::HEXLOWER.encode(&data.sha256),
+                    end,
+                    ended_by,
+                    uncertain: data.uncertain,
+                }
+            }
+            Told::Tls(_, tls) => EventRecord::Tls { at, tls: TlsFields::of(tls) },
+        }
+    }
+}
+
+/// A verb in upper case, or a word in lower case for what has none; nothing for the greeting and a 421 out of turn.
+fn answered(answers: &Answered) -> Option<&str> {
+    match answers {
+        Answered::Nothing => None,
+        Answered::Verb(verb) => Some(verb.name()),
+        Answered::Line => Some("line"),
+        Answered::Exchange => Some("exchange"),
+        Answered::Message => Some("message"),
+        Answered::Unsolicited => Some("unsolicited"),
+        Answered::Unknown => Some("unknown"),
+    }
+}
+
+fn ended(end: DataEnd) -> (&'static str, Option<&'static str>) {
+    match end {
+        DataEnd::Dot => ("dot", None),
+        DataEnd::Smuggled(by) => ("smuggled", Some(by)),
+        DataEnd::Chunk { last: false } => ("chunk", None),
+        DataEnd::Chunk { last: true } => ("last-chunk", None),
+        DataEnd::Refused => ("refused", None),
+        DataEnd::Unfinished => ("unfinished", None),
+    }
+}
+
+#[derive(Serialize)]
+#[serde(tag = "type", rename = "server")]
+pub(crate) struct ServerRecord<'s> {
+    pub ip: std::net::IpAddr,
+    pub port: u16,
+    pub sessions: u64,
+    pub greetings: Vec<Text<'s>>,
+    pub software: Option<SoftwareFields<'s>>,
+    pub capabilities: Vec<Text<'s>>,
+    pub help: &'static str,
+    pub starttls: &'static str,
+    pub first_seen: Stamp,
+    pub last_seen: Stamp,
+    pub findings: BTreeMap<String, u64>,
+}
+
+#[derive(Serialize)]
+pub(crate) struct SoftwareFields<'s> {
+    pub name: &'static str,
+    pub version: Option<&'s str>,
+}
+
+impl<'s> ServerRecord<'s> {
+    pub(crate) fn of(server: &'s Server, first_seen: Stamp, last_seen: Stamp) -> Self {
+        let software = server.software.as_ref();
+        ServerRecord {
+            ip: server.endpoint.ip,
+            port: server.endpoint.port,
+            sessions: server.sessions,
+            greetings: server.greetings.iter().map(|greeting| Text(greeting)).collect(),
+            software: software.map(|s| SoftwareFields { name: s.name, version: s.version.as_deref() }),
+            capabilities: server.capabilities.iter().map(|capability| Text(capability)).collect(),
+            help: server.help.name(),
+            starttls: server.starttls.name(),
+            first_seen,
+            last_seen,
+            findings: server.findings.iter().map(|((rule, check), n)| (format!("{rule}/{check}"), *n)).collect(),
+        }
+    }
+}
+
+#[derive(Serialize)]
+#[serde(tag = "type", rename = "summary")]
+pub(crate) struct SummaryRecord<'s> {
+    pub captures: Vec<CaptureFields<'s>>,
+    pub files_skipped: u64,
+    pub packets: u64,
+    pub bytes: u64,
+    pub segments: u64,
+    pub fragments: u64,
+    pub first_time: Option<Stamp>,
+    pub last_time: Option<Stamp>,
+    pub duration_seconds: f64,
+    pub connections: u64,
+    pub sessions: u64,
+    pub findings: BTreeMap<&'static str, BTreeMap<&'static str, u64>>,
+    pub not_analysed: BTreeMap<&'static str, u64>,
+    /// Where decoding first stopped for each reason.
+    pub skipped: Vec<SkipFields<'s>>,
+    pub limits_hit: BTreeMap<&'static str, u64>,
+    pub capture_dropped: u64,
+    pub time_backwards: u64,
+    pub time_jumps: u64,
+    pub internal_errors: u64,
+}
+
+#[derive(Serialize)]
+pub(crate) struct CaptureFields<'s> {
+    #[serde(serialize_with = "escaped")]
+    pub path: &'s std::path::Path,
+    pub packets: u64,
+    pub first_time: Option<Stamp>,
+    pub last_time: Option<Stamp>,
+    pub truncated: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<String>,
+}
+
+fn escaped<S: Serializer>(path: &std::path::Path, serializer: S) -> Result<S::Ok, S::Error> {
+    Text(path.as_os_str().as_encoded_bytes()).serialize(serializer)
+}
+
+#[derive(Serialize)]
+pub(crate) struct SkipFields<'s> {
+    pub reason: &'static str,
+    pub packets: u64,
+    /// The header at which the first of them stopped, and the octet of that packet.
+    pub layer: String,
+    pub offset: u32,
+    pub capture: &'s str,
+    pub frame: u64,
+}
+
+impl<'s> SummaryRecord<'s> {
+    pub(crate) fn of(summary: &'s Summary, scene: &'s Scene, clock: &mut super::stamp::Clockwork) -> Self {
+        let totals = &summary.totals;
+        let captures = totals.captures.iter().map(|file| CaptureFields {
+            path: &file.path,
+            packets: file.packets,
+            first_time: file.first_time.map(|time| clock.stamp(time)),
+            last_time: file.last_time.map(|time| clock.stamp(time)),
+            truncated: file.truncated,
+            sha256: file.sha256.map(|hash| data_encoding::HEXLOWER.encode(&hash)),
+        });
+        let captures = captures.collect();
+        let mut not_analysed = totals.skips.tally();
+        not_analysed.merge(&totals.not_analysed);
+        let skipped = totals.skips.iter().filter_map(|(reason, skipped)| {
+            let (first, skip) = skipped.first?;
+            let Place { capture, frame } = scene.places.of(first);
+            let (packets, layer) = (skipped.packets, skip.layer.to_string());
+            Some(SkipFields { reason: reason.key(), packets, layer, offset: skip.offset, capture, frame })
+        });
+        SummaryRecord {
+            captures,
+            files_skipped: totals.files_skipped,
+            packets: totals.packets,
+            bytes: totals.bytes,
+            segments: totals.segments,
+            fragments: totals.fragments,
+            first_time: totals.first_time.map(|time| clock.stamp(time)),
+            last_time: totals.last_time.map(|time| clock.stamp(time)),
+            duration_seconds: duration(summary),
+            connections: totals.connections,
+            sessions: summary.sessions,
+            findings: by_name(&summary.findings),
+            not_analysed: named(&not_analysed),
+            skipped: skipped.collect(),
+            limits_hit: named(&totals.limits_hit),
+            capture_dropped: totals.capture_dropped,
+            time_backwards: totals.time_backwards,
+            time_jumps: totals.time_jumps,
+            internal_errors: totals.internal_errors,
+        }
+    }
+}
+
+/// Seconds between the first and the last time; nanoseconds fit an `f64` exactly for the first hundred days.
+#[expect(clippy::cast_precision_loss, reason = "a duration for people; the two times beside it are exact")]
+fn duration(summary: &Summary) -> f64 {
+    match (summary.totals.first_time, summary.totals.last_time) {
+        (Some(first), Some(last)) => last.since(first) as f64 / 1e9,
+        _ => 0.0,
+    }
+}
+
+fn by_name(findings: &FindingCounts) -> BTreeMap<&'static str, BTreeMap<&'static str, u64>> {
+    let severities = |counts: &BTreeMap<_, u64>| {
+        counts.iter().map(|(severity, count): (&crate::rules::Severity, _)| (severity.name(), *count)).collect()
+    };
+    findings.iter().map(|(rule, counts)| (*rule, severities(counts))).collect()
+}
+
+fn named(tally: &Tally) -> BTreeMap<&'static str, u64> {
+    tally.iter().collect()
+}
+
+/// The first line: what this is, and the options that change results.
+#[derive(Serialize)]
+#[serde(tag = "type", rename = "start")]
+pub(crate) struct StartRecord<'o> {
+    pub mailtap: &'static str,
+    pub format: u32,
+    pub command: &'static str,
+    pub options: &'o BTreeMap<&'static str, serde_json::Value>,
+}

@@ -1,0 +1,158 @@
+//! For tests: one fixed finding, session, server and summary, that every format is held against.
+
+use std::path::{Path, PathBuf};
+
+use crate::base::{Moment, Ordinal, Packets, Tally, Time};
+use crate::capture::CaptureFile;
+use crate::ledger::{Found, Help, Server, SessionEnd, StartTls, Summary, Told, Totals, Who};
+use crate::rules::dialogue::Dialogue;
+use crate::rules::{Severity, Software};
+use crate::smtp::event::MessageData;
+use crate::smtp::session::{Auth, Helo, Spoken, Transaction};
+use crate::smtp::tls::{State, Tls};
+use crate::smtp::{DataEnd, Verb};
+
+use super::Scene;
+
+/// 2026-11-24T14:45:44Z.
+const START: i64 = 1_795_531_544;
+
+fn at(ordinal: u64, millis: i64) -> Moment {
+    Moment { ordinal: Ordinal(ordinal), time: Time(START * Time::SECOND + millis * 1_000_000) }
+}
+
+/// Two captures, of which the second begins with the packet 100.
+pub(crate) fn scene() -> Scene {
+    let mut scene = Scene::default();
+    scene.places.begin(Path::new("mail/monday.pcap"), Ordinal(0));
+    scene.places.begin(Path::new("mail/tuesday.pcap"), Ordinal(100));
+    scene
+}
+
+pub(crate) fn dialogue() -> Dialogue {
+    let mut dialogue = Dialogue::read(
+        "S: 220 mail.example.org ESMTP Sendmail 8.17.1.9\nC: HELP MAIL\n\
+         S: 214-2.0.0 This is sendmail version 8.17.1.9\nS: 214-2.0.0 \tHELO\tEHLO\tMAIL\nS: 214 2.0.0 \x1b[31mEnd",
+    );
+    dialogue.session.first = at(3, 0);
+    dialogue.session.last = at(104, 250);
+    dialogue
+}
+
+fn who() -> Who {
+    Who::of(&dialogue().session)
+}
+
+pub(crate) fn found() -> Found {
+    let mut finding = dialogue().findings().remove(0);
+    let mut packets = Packets::one(at(101, 12));
+    packets.push(at(103, 20));
+    finding.at = packets.last();
+    finding.packets = packets;
+    Found { who: who(), finding }
+}
+
+pub(crate) fn session_end() -> SessionEnd {
+    let dialogue = dialogue();
+    let mut session = dialogue.session.clone();
+    session.greeting = Some(Spoken { code: Some(220), text: b"mail.example.org ESMTP Sendmail 8.17.1.9".to_vec() });
+    session.helo = Some(Helo { verb: Verb::Ehlo, argument: b"client.example.com".to_vec() });
+    session.capabilities = vec![b"SIZE 1000".to_vec(), b"HELP".to_vec()];
+    session.tls = Tls { state: State::Offered, ..Tls::default() };
+    session.auth = vec![Auth { mechanism: b"PLAIN".to_vec(), user: Some(b"us\xe9r".to_vec()), code: Some(235) }];
+    session.transactions = vec![Transaction {
+        mail_from: b"a@example.com".to_vec(),
+        rcpt_to: vec![(b"b@example.org".to_vec(), Some(250))],
+        data_bytes: 17,
+        code: Some(250),
+        subject: Some(b"back\\slash".to_vec()),
+        message_id: None,
+        smuggled: false,
+    }];
+    (session.commands, session.replies, session.missing_server) = (4, 5, 6);
+    let mut end = dialogue.end();
+    end.complete = false;
+    SessionEnd { session, end, findings: dialogue.verdicts().0.counts().clone() }
+}
+
+pub(crate) fn events() -> Vec<(Who, Told)> {
+    use crate::ledger::entry::Answered;
+    let data = MessageData {
+        bytes: 17,
+        lines: 3,
+        sha256: [0xab; 32],
+        end: DataEnd::Smuggled("LF.LF"),
+        at: Packets::one(at(102, 3)),
+        uncertain: false,
+    };
+    let command = |verb: Option<Verb>, argument: &[u8], secret| Told::Command {
+        at: at(101, 12),
+        verb,
+        argument: argument.to_vec(),
+        secret,
+        uncertain: false,
+    };
+    let reply = Told::Reply {
+        at: at(103, 20),
+        code: Some(214),
+        lines: vec![b"first".to_vec(), b"last \xff".to_vec()],
+        answers: Answered::Verb(Verb::Help),
+        secret: false,
+        uncertain: true,
+    };
+    let tls = Tls { state: State::Started, version: Some("1.3"), sni: Some(b"mx".to_vec()), ..Tls::default() };
+    let told = [
+        command(Some(Verb::Help), b"MAIL", false),
+        reply,
+        Told::Data(data),
+        Told::Tls(at(104, 30), tls),
+        command(None, b"AHVzZXIA", true),
+    ];
+    told.into_iter().map(|told| (who(), told)).collect()
+}
+
+pub(crate) fn server() -> Server {
+    Server {
+        endpoint: who().server,
+        sessions: 2,
+        greetings: vec![b"mail.example.org ESMTP Sendmail 8.17.1.9".to_vec()],
+        software: Some(Software { name: "Sendmail", version: Some("8.17.1.9".to_owned()) }),
+        capabilities: vec![b"SIZE 1000".to_vec(), b"HELP".to_vec()],
+        help: Help::Exposed,
+        starttls: StartTls::NotOffered,
+        first_seen: at(3, 0).time,
+        last_seen: at(104, 250).time,
+        findings: [(("help-exposed", "answered"), 3)].into(),
+    }
+}
+
+pub(crate) fn summary() -> Summary {
+    let file = |name: &str, first| CaptureFile {
+        path: PathBuf::from(name),
+        first: Ordinal(first),
+        packets: 100,
+        bytes: 5000,
+        first_time: Some(at(first, 0).time),
+        last_time: Some(at(first, 250).time),
+        truncated: first > 0,
+        sha256: None,
+        dropped: 0,
+    };
+    let (mut not_analysed, mut limits_hit) = (Tally::default(), Tally::default());
+    not_analysed.add("missing-bytes", 6);
+    limits_hit.add("connections", 2);
+    let totals = Totals {
+        captures: vec![file("mail/monday.pcap", 0), file("mail/tuesday.pcap", 100)],
+        packets: 1200,
+        bytes: 10_000,
+        segments: 1200,
+        first_time: Some(at(0, 0).time),
+        last_time: Some(at(199, 250).time),
+        connections: 3,
+        not_analysed,
+        limits_hit,
+        time_backwards: 1,
+        ..Totals::default()
+    };
+    Summary { totals, sessions: 2, findings: [("help-exposed", [(Severity::Low, 1)].into())].into() }
+}

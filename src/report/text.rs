@@ -1,0 +1,416 @@
+//! `text`: a report for a person. Findings grouped by server, then a table of the servers, then what was read
+//! and what was not.
+
+use std::collections::BTreeMap;
+use std::fmt::{Display, Write as _};
+
+use anstyle::{AnsiColor, Style};
+use comfy_table::{Cell, ContentArrangement, Table, presets};
+
+use super::escape;
+use super::record::{EventRecord, FindingRecord, Proof, SessionRecord, SummaryRecord};
+use super::stamp::{Clockwork, Stamp};
+use super::{Format, Scene, ids};
+use crate::base::Endpoint;
+use crate::ledger::{Found, Server, SessionEnd, Summary, Told, Who};
+
+/// A person reads no more; the rest is counted.
+const MOST_FINDINGS: u64 = 10_000;
+/// What one finding quotes of a list is cut to so many lines.
+const MOST_LINES: usize = 8;
+
+/// The format: it keeps the findings, rendered, until it can group them.
+#[derive(Default)]
+pub(super) struct Text {
+    clock: Clockwork,
+    findings: BTreeMap<Endpoint, Vec<String>>,
+    kept: u64,
+    beyond: u64,
+    servers: Vec<Server>,
+    /// The summary, rendered, and whether it stands for a scan that found nothing.
+    summary: Option<String>,
+}
+
+impl Format for Text {
+    fn event(&mut self, who: &Who, told: &Told, scene: &Scene, out: &mut Vec<u8>) {
+        let time = self.clock.stamp(told.at().time);
+        let session = ids::session(who);
+        let style = Styles::of(scene);
+        let said = event(&EventRecord::of(who, told, &session, scene, time));
+        push(out, format_args!("{} {} {said}\n", style.dim(time), style.dim(session.get(..8).unwrap_or_default())));
+    }
+
+    fn finding(&mut self, found: &Found, scene: &Scene, _out: &mut Vec<u8>) {
+        if self.kept >= MOST_FINDINGS {
+            self.beyond = self.beyond.saturating_add(1);
+            return;
+        }
+        self.kept = self.kept.saturating_add(1);
+        let time = self.clock.stamp(found.finding.at.time);
+        let rendered = finding(found, &FindingRecord::of(found, scene, time), scene);
+        self.findings.entry(found.who.server).or_default().push(rendered);
+    }
+
+    fn session(&mut self, ended: &SessionEnd, scene: &Scene, out: &mut Vec<u8>) {
+        let (start, end) = (ended.session.first.time, ended.session.last.time);
+        let (start, end) = (self.clock.stamp(start), self.clock.stamp(end));
+        session(&SessionRecord::of(ended, scene, start, end), Styles::of(scene), out);
+    }
+
+    fn server(&mut self, server: &Server, _scene: &Scene, _out: &mut Vec<u8>) {
+        self.servers.push(server.clone());
+    }
+
+    fn summary(&mut self, summary: &Summary, scene: &Scene, _out: &mut Vec<u8>) {
+        let record = SummaryRecord::of(summary, scene, &mut self.clock);
+        self.summary = Some(render_summary(&record, Styles::of(scene)));
+    }
+
+    fn end(&mut self, scene: &Scene, out: &mut Vec<u8>) {
+        let style = Styles::of(scene);
+        for (endpoint, findings) in &self.findings {
+            let server = self.servers.iter().find(|server| server.endpoint == *endpoint);
+            let software = server.and_then(|server| server.software.as_ref());
+            let software = software.map(|software| format!("  {}", style.dim(software))).unwrap_or_default();
+            push(out, format_args!("{}{software}\n\n", style.bold(address(*endpoint))));
+            for finding in findings {
+                push(out, format_args!("{finding}\n"));
+            }
+        }
+        if self.beyond > 0 {
+            push(out, format_args!("{} more findings; --format jsonl prints all of them\n\n", count(self.beyond)));
+        }
+        if !self.servers.is_empty() {
+            push(out, format_args!("{}\n{}\n\n", style.bold("Servers"), table(&self.servers)));
+        }
+        if let Some(summary) = &self.summary {
+            push(out, format_args!("{summary}"));
+        }
+    }
+}
+
+fn push(out: &mut Vec<u8>, text: std::fmt::Arguments<'_>) {
+    use std::io::Write as _;
+    // Writing to a vector cannot fail.
+    let _ = out.write_fmt(text);
+}
+
+/// A finding: what, its evidence, where it is.
+fn finding(found: &Found, record: &FindingRecord<'_>, scene: &Scene) -> String {
+    let style = Styles::of(scene);
+    let severity = style.severity(found.finding.severity, format_args!("{:<8}", record.severity));
+    let name = style.bold(format_args!("{}/{}", record.rule, record.check));
+    let mut text = format!("  {severity} {name}  {}\n", record.message);
+    let mut row = |label: &str, value: &dyn Display| {
+        let _ = writeln!(text, "           {} {value}", style.dim(format_args!("{label:<12}")));
+    };
+    for (name, proof) in &record.evidence.0 {
+        let label = name.replace('_', " ");
+        match proof {
+            Proof::Text(shown) => row(&label, shown),
+            Proof::Number(number) => row(&label, number),
+            Proof::Flag(flag) => row(&label, &if *flag { "yes" } else { "no" }),
+            Proof::Word(word) => row(&label, word),
+            Proof::List(items) if lists_words(name) => row(&label, &joined(items)),
+            Proof::List(items) => {
+                for (nth, item) in items.iter().take(MOST_LINES).enumerate() {
+                    row(if nth == 0 { &label } else { "" }, item);
+                }
+                if let Some(more) = items.len().checked_sub(MOST_LINES).filter(|more| *more > 0) {
+                    row("", &format_args!("({more} more lines)"));
+                }
+            }
+        }
+    }
+    let client = format_args!("{} at {}", address(found.who.client), record.time);
+    row("client", &client);
+    row("where", &places(record));
+    row("wireshark", &record.wireshark_filter);
+    text
+}
+
+/// Lists of single words go on one line, replies keep their lines.
+fn lists_words(name: &str) -> bool {
+    !matches!(name, "reply_text" | "greeting")
+}
+
+fn joined(items: &[impl Display]) -> String {
+    items.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+/// `a.pcap frames 3, 5; b.pcap frame 1`.
+fn places(record: &FindingRecord<'_>) -> String {
+    let mut text = String::new();
+    for in_file in record.packets.chunk_by(|a, b| a.capture == b.capture) {
+        let frames: Vec<_> = in_file.iter().map(|place| place.frame).collect();
+        let capture = in_file.first().map_or("", |place| place.capture);
+        let separator = if text.is_empty() { "" } else { "; " };
+        let plural = if frames.len() > 1 { "frames" } else { "frame" };
+        let _ = write!(text, "{separator}{capture} {plural} {}", joined(&frames));
+    }
+    text
+}
+
+fn event(record: &EventRecord<'_>) -> String {
+    let uncertain = |flag: &bool| if *flag { "  (uncertain)" } else { "" };
+    match record {
+        EventRecord::Command { verb, argument, uncertain: flag, .. } => {
+            format!("C: {}{argument}{}", verb.map(|verb| format!("{verb} ")).unwrap_or_default(), uncertain(flag))
+        }
+        EventRecord::Reply { code, lines, uncertain: flag, .. } => {
+            let code = code.map_or_else(|| "---".to_owned(), |code| format!("{code:03}"));
+            format!("S: {code} {}{}", joined_lines(lines), uncertain(flag))
+        }
+        EventRecord::Data { bytes, lines, end, .. } => {
+            format!("   message data: {} bytes, {} lines, {end}", count(*bytes), count(*lines))
+        }
+        EventRecord::Tls { tls, .. } => {
+            let version = tls.version.map(|version| format!(" {version}")).unwrap_or_default();
+            let sni = tls.sni.map(|sni| format!(" for {sni}")).unwrap_or_default();
+            format!("   TLS{version}{sni}: {}", tls.state)
+        }
+    }
+}
+
+fn joined_lines(lines: &[impl Display]) -> String {
+    lines.iter().map(ToString::to_string).collect::<Vec<_>>().join(" | ")
+}
+
+fn session(record: &SessionRecord<'_>, style: Styles, out: &mut Vec<u8>) {
+    let ends = format_args!("{} -> {}", end(&record.client), end(&record.server));
+    let helo = record.helo.as_ref().map(|helo| format!("  {} {}", helo.verb, helo.argument)).unwrap_or_default();
+    push(
+        out,
+        format_args!(
+            "{} {}  {ends}{helo}  {} commands, {} replies, {} mails, tls {}, {}  {} frames {}-{}\n",
+            style.dim(record.start),
+            style.dim(record.session.get(..8).unwrap_or_default()),
+            count(record.commands),
+            count(record.replies),
+            record.transactions.len(),
+            record.tls.state,
+            record.closed,
+            record.capture,
+            record.first_frame,
+            record.last_frame,
+        ),
+    );
+}
+
+fn end(end: &super::record::End) -> String {
+    address(Endpoint { ip: end.ip, port: end.port })
+}
+
+/// `192.0.2.1:25`, `[2001:db8::1]:25`.
+fn address(endpoint: Endpoint) -> String {
+    std::net::SocketAddr::new(endpoint.ip, endpoint.port).to_string()
+}
+
+fn table(servers: &[Server]) -> String {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+    table.set_header(["  server", "software", "sessions", "help", "starttls", "findings"]);
+    for server in servers {
+        let software = server.software.as_ref().map_or_else(|| "-".to_owned(), ToString::to_string);
+        let findings: Vec<_> =
+            server.findings.iter().map(|((rule, check), times)| format!("{rule}/{check} {}", count(*times))).collect();
+        table.add_row([
+            Cell::new(format!("  {}", address(server.endpoint))),
+            Cell::new(software),
+            Cell::new(count(server.sessions)),
+            Cell::new(server.help.name()),
+            Cell::new(server.starttls.name()),
+            Cell::new(if findings.is_empty() { "-".to_owned() } else { findings.join("\n") }),
+        ]);
+    }
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 2));
+    }
+    table.trim_fmt()
+}
+
+fn render_summary(record: &SummaryRecord<'_>, style: Styles) -> String {
+    let mut text = format!("{}\n", style.bold("Summary"));
+    let mut row = |label: &str, value: &dyn Display| {
+        let _ = writeln!(text, "  {} {value}", style.dim(format_args!("{label:<13}")));
+    };
+    let captures = counted(record.captures.len() as u64, "capture", "captures");
+    row("read", &format_args!("{captures}, {} packets, {} bytes", count(record.packets), count(record.bytes)));
+    if let (Some(first), Some(last)) = (record.first_time, record.last_time) {
+        row("time", &format_args!("{} to {}", short(&first), short(&last)));
+    }
+    let (connections, sessions) = (record.connections, record.sessions);
+    let connections = counted(connections, "connection", "connections");
+    let sessions = counted(sessions, "session", "sessions");
+    row("followed", &format_args!("{} segments, {connections}, {sessions}", count(record.segments)));
+    let mut by_severity: BTreeMap<crate::rules::Severity, u64> = BTreeMap::new();
+    for severity in crate::rules::Severity::ALL {
+        let of_rules = record.findings.values().filter_map(|counts| counts.get(severity.name()));
+        let sum = of_rules.fold(0_u64, |sum, count| sum.saturating_add(*count));
+        if sum > 0 {
+            by_severity.insert(severity, sum);
+        }
+    }
+    let found: Vec<_> = by_severity
+        .iter()
+        .rev()
+        .map(|(severity, sum)| style.severity(*severity, format_args!("{} {}", count(*sum), severity.name())))
+        .collect();
+    row("findings", &if found.is_empty() { "none".to_owned() } else { found.join(", ") });
+    let mut nothing = true;
+    for (name, packets) in &record.not_analysed {
+        row(if nothing { "not analysed" } else { "" }, &format_args!("{} {}", count(*packets), name.replace('-', " ")));
+        nothing = false;
+    }
+    for (name, value) in [
+        ("files that are no captures", record.files_skipped),
+        ("dropped while capturing", record.capture_dropped),
+        ("internal errors", record.internal_errors),
+    ] {
+        if value > 0 {
+            row(if nothing { "not analysed" } else { "" }, &format_args!("{} {name}", count(value)));
+            nothing = false;
+        }
+    }
+    if nothing {
+        row("not analysed", &"nothing: every packet was");
+    }
+    for capture in record.captures.iter().filter(|capture| capture.truncated) {
+        let path = capture.path.as_os_str().as_encoded_bytes();
+        row("truncated", &format_args!("{} ends inside a packet", escape::Text(path)));
+    }
+    for (nth, (name, times)) in record.limits_hit.iter().enumerate() {
+        let times = counted(*times, "time", "times");
+        row(if nth == 0 { "limits hit" } else { "" }, &format_args!("{name}, {times}"));
+    }
+    if record.time_backwards > 0 || record.time_jumps > 0 {
+        let back = counted(record.time_backwards, "packet", "packets");
+        let jumps = counted(record.time_jumps, "jump", "jumps");
+        row("clock", &format_args!("{back} behind it, {jumps} of more than an hour"));
+    }
+    text
+}
+
+/// To the second: the records have the rest.
+fn short(stamp: &Stamp) -> String {
+    let text = stamp.as_str();
+    format!("{}Z", text.get(..19).unwrap_or(text).replace('T', " "))
+}
+
+/// `1 capture`, `1,234 captures`.
+fn counted(number: u64, one: &str, many: &str) -> String {
+    format!("{} {}", count(number), if number == 1 { one } else { many })
+}
+
+/// A number with its thousands parted.
+fn count(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len().saturating_mul(2));
+    for (nth, digit) in digits.chars().enumerate() {
+        if nth > 0 && digits.len().saturating_sub(nth).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// Styles, or none where the output shows none.
+#[derive(Clone, Copy)]
+struct Styles {
+    color: bool,
+}
+
+impl Styles {
+    fn of(scene: &Scene) -> Self {
+        Styles { color: scene.color }
+    }
+
+    fn bold(self, text: impl Display) -> String {
+        self.paint(Style::new().bold(), text)
+    }
+
+    fn dim(self, text: impl Display) -> String {
+        self.paint(Style::new().dimmed(), text)
+    }
+
+    fn severity(self, severity: crate::rules::Severity, text: impl Display) -> String {
+        use crate::rules::Severity;
+        let style = match severity {
+            Severity::Info => AnsiColor::Blue.on_default(),
+            Severity::Low => AnsiColor::Cyan.on_default(),
+            Severity::Medium => AnsiColor::Yellow.on_default(),
+            Severity::High => AnsiColor::Red.on_default(),
+            Severity::Critical => AnsiColor::Red.on_default().bold(),
+        };
+        self.paint(style, text)
+    }
+
+    fn paint(self, style: Style, text: impl Display) -> String {
+        if self.color { format!("{style}{text}{style:#}") } else { text.to_string() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::testing;
+
+    fn printed(scene: &Scene, each: impl FnOnce(&mut Text, &mut Vec<u8>)) -> String {
+        let (mut format, mut out) = (Text::default(), Vec::new());
+        each(&mut format, &mut out);
+        format.end(scene, &mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn a_report_reads_so() {
+        let scene = testing::scene();
+        let report = printed(&scene, |format, out| {
+            format.finding(&testing::found(), &scene, out);
+            format.server(&testing::server(), &scene, out);
+            format.summary(&testing::summary(), &scene, out);
+        });
+        insta::assert_snapshot!(report);
+    }
+
+    #[test]
+    fn events_and_sessions_read_so() {
+        let scene = testing::scene();
+        let report = printed(&scene, |format, out| {
+            for (who, told) in testing::events() {
+                format.event(&who, &told, &scene, out);
+            }
+            format.session(&testing::session_end(), &scene, out);
+        });
+        insta::assert_snapshot!(report);
+    }
+
+    #[test]
+    fn findings_beyond_what_a_person_reads_are_counted() {
+        let scene = testing::scene();
+        let report = printed(&scene, |format, out| {
+            for _ in 0..MOST_FINDINGS + 1234 {
+                format.finding(&testing::found(), &scene, out);
+            }
+        });
+        assert!(report.ends_with("1,234 more findings; --format jsonl prints all of them\n\n"));
+    }
+
+    #[test]
+    fn styles_appear_only_where_they_are_wanted_and_nothing_from_the_wire_makes_one() {
+        let mut scene = testing::scene();
+        let plain = printed(&scene, |format, out| format.finding(&testing::found(), &scene, out));
+        assert!(!plain.contains('\x1b') && plain.contains("\\x1b[31mEnd"), "{plain}");
+        scene.color = true;
+        let styled = printed(&scene, |format, out| format.finding(&testing::found(), &scene, out));
+        assert!(styled.contains("\x1b[1mhelp-exposed/answered\x1b[0m"), "{styled}");
+    }
+
+    #[test]
+    fn thousands_are_parted() {
+        for (number, text) in [(0, "0"), (999, "999"), (1000, "1,000"), (1_234_567, "1,234,567")] {
+            assert_eq!(count(number), text);
+        }
+    }
+}

@@ -1,0 +1,247 @@
+//! `bad-greeting`: the server's first words are none of SMTP's (RFC 5321 section 4.2; SBP-2010-06).
+
+use super::reading;
+use super::{Check, Evidence, Finding, Findings, Fix, Hears, Reference, Rule, Scope, Severity};
+use crate::base::Moment;
+use crate::smtp::tls::State;
+use crate::smtp::{Command, Event, Reply, Session, Verb};
+
+pub(super) static RULE: Rule = Rule {
+    id: "bad-greeting",
+    title: "The server's greeting is not a lawful 220",
+    what: "The first reply of a server should be 220 and its name. This one refuses, has another code, has lines that \
+           differ in their code, is no reply at all, or never came.",
+    why: "A greeting that is none shows a server that is overloaded, misconfigured or blocked, a middlebox that answers in \
+          its place, or a service that is no mail server and listens on its port. Clients and filters that expect 220 \
+          misread what follows.",
+    honesty: "SBP-2010-06 names this protection without its triggers; what triggers it here is this project's own reading \
+              of RFC 5321.",
+    checks: &[&REFUSED, &UNEXPECTED_CODE, &NOT_SMTP, &INCONSISTENT, &NONE],
+    fixes: &[Fix {
+        server: "any",
+        text: "A server that cannot serve should greet with 421, 521 or 554 and close. Where early talk was punished, the \
+                   client must wait for the whole greeting. Where the greeting is no SMTP, find out what listens there.",
+        source: "RFC 5321 sections 3.1, 3.8 and 4.2, RFC 7504",
+    }],
+    references: &[
+        Reference {
+            text: "RFC 5321 section 3.1, session initiation",
+            url: "https://www.rfc-editor.org/rfc/rfc5321#section-3.1",
+        },
+        Reference { text: "RFC 7504, the 521 and 556 reply codes", url: "https://www.rfc-editor.org/rfc/rfc7504" },
+        Reference { text: "SBP-2010-06, \"Bad SMTP Server Greeting\"", url: "" },
+    ],
+    source_data: &[],
+    hears: Hears::GREETING.and(Hears::COMMAND).and(Hears::END),
+    tells: false,
+    judge,
+};
+
+static REFUSED: Check = Check {
+    id: "refused",
+    severity: Severity::Low,
+    confidence: 95,
+    scope: Scope::Server,
+    fires: "the greeting's code is 4yz or 5yz; info where the client had spoken before it, which many servers punish so",
+};
+
+static UNEXPECTED_CODE: Check = Check {
+    id: "unexpected-code",
+    severity: Severity::Medium,
+    confidence: 95,
+    scope: Scope::Server,
+    fires: "the greeting's code is another 1yz, 2yz or 3yz than 220, or no code that SMTP has",
+};
+
+static NOT_SMTP: Check = Check {
+    id: "not-smtp",
+    severity: Severity::Medium,
+    confidence: 90,
+    scope: Scope::Server,
+    fires: "the server's first line has no three-digit code followed by space, hyphen or line end",
+};
+
+static INCONSISTENT: Check = Check {
+    id: "inconsistent",
+    severity: Severity::Medium,
+    confidence: 90,
+    scope: Scope::Server,
+    fires: "the lines of the greeting differ in their code",
+};
+
+static NONE: Check = Check {
+    id: "none",
+    severity: Severity::Low,
+    confidence: 70,
+    scope: Scope::Server,
+    fires: "the client's first command was sent though nothing had been said, and the server's first reply fits that \
+            command and came after it",
+};
+
+/// The word: where the first command ended in the client's stream, and what would fit it.
+const END: u32 = 0x00ff_ffff;
+const HELLO: u32 = 1 << 24;
+const HELP: u32 = 1 << 25;
+const UNKNOWN: u32 = 1 << 26;
+/// A first command was heard.
+const HEARD: u32 = 1 << 27;
+
+fn judge(event: &Event<'_>, session: &Session, word: &mut u32, out: &mut Findings<'_>) {
+    match event {
+        Event::Command(command) => {
+            if *word & HEARD == 0 {
+                *word |= HEARD | unprompted(command);
+            }
+            judge_refusal(command.early == Some(true), command.at.last(), out);
+        }
+        Event::Greeting(greeting) if !greeting.uncertain && session.tls.state != State::Implicit => {
+            judge_greeting(greeting, session, *word, out);
+            *word |= HEARD;
+        }
+        Event::End(end) => judge_refusal(session.early_talk, end.at, out),
+        _ => {}
+    }
+}
+
+fn judge_greeting(greeting: &Reply, session: &Session, first_command: u32, out: &mut Findings<'_>) {
+    let fire = |out: &mut Findings<'_>, check, message: String, code: Option<u16>| {
+        let mut finding = Finding::new(&RULE, check, &greeting.at, message).greeting(greeting);
+        finding.code = code;
+        out.fire(finding);
+    };
+    let Some(first) = greeting.lines.first().and_then(|line| reading::code(line)) else {
+        return fire(out, &NOT_SMTP, "the server's first line is no SMTP greeting".to_owned(), None);
+    };
+    if greeting.codes_differ || greeting.code.is_none() {
+        let message = format!("the greeting's lines differ in their code; the first has {first}");
+        return fire(out, &INCONSISTENT, message, greeting.code);
+    }
+    let code = greeting.code.unwrap_or(first);
+    if answers(first_command, code, greeting, session) {
+        let message = format!("the server said nothing before the client spoke, then answered {code}");
+        return fire(out, &NONE, message, Some(code));
+    }
+    match code {
+        220 => {}
+        400..=599 => {
+            let message = format!("the server refused the session with {code}");
+            let finding = Finding::new(&RULE, &REFUSED, &greeting.at, message).greeting(greeting);
+            let standard = Evidence::Flag(matches!(code, 421 | 521 | 554));
+            out.defer(finding.with("standard_refusal", standard));
+            if session.early_talk {
+                judge_refusal(true, greeting.at.last(), out);
+            }
+        }
+        _ => fire(out, &UNEXPECTED_CODE, format!("the server greeted with {code}, not 220"), Some(code)),
+    }
+}
+
+/// Whether the client had spoken before the greeting shows in its first command, which may come after it in
+/// the capture though it was sent before: until then, or until the end, a refusal waits.
+fn judge_refusal(early: bool, at: Moment, out: &mut Findings<'_>) {
+    let Some(mut finding) = out.take(&REFUSED, at) else { return };
+    if early {
+        finding.severity = Severity::Info;
+        finding.message.push_str(", after the client had spoken too early");
+    }
+    out.fire(finding);
+}
+
+/// What the word keeps of the first command, where it was sent though nothing had been said.
+fn unprompted(command: &Command) -> u32 {
+    let fits = match &command.verb {
+        _ if command.seen != Some(0) || command.uncertain => 0,
+        Some(Verb::Ehlo | Verb::Helo | Verb::Lhlo) => HELLO,
+        Some(Verb::Help) => HELP,
+        Some(Verb::Other(_)) => UNKNOWN,
+        _ => 0,
+    };
+    match u32::try_from(command.end) {
+        Ok(end) if end < END => end | fits,
+        _ => 0,
+    }
+}
+
+/// Whether what should be the greeting is the answer to the first command. A refusal that the standards know as a
+/// greeting is one.
+fn answers(first_command: u32, code: u16, greeting: &Reply, session: &Session) -> bool {
+    let fits = match code {
+        250 => first_command & HELLO != 0,
+        214 => first_command & HELP != 0,
+        421 | 521 | 554 => false,
+        500..=599 => first_command & UNKNOWN != 0,
+        _ => false,
+    };
+    let covered = greeting.seen.is_some_and(|seen| seen >= u64::from(first_command & END));
+    fits && covered && session.from_start && session.missing_server == 0
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::rules::dialogue::{Dialogue, judged};
+
+    #[test]
+    fn silent_for_a_220_of_one_line_or_many() {
+        assert_eq!(judged("S: 220 mx"), Vec::<String>::new());
+        assert_eq!(judged("S: 220-mx\nS: 220 ready\nC: QUIT\nS: 221 bye"), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_refusal_is_low_and_info_where_the_client_spoke_first() {
+        for code in ["421", "521", "554", "450"] {
+            assert_eq!(judged(&format!("S: {code} no")), ["bad-greeting/refused low 95"]);
+        }
+        assert_eq!(judged("C: EHLO a\nS: 554 mx no"), ["bad-greeting/refused info 95"]);
+        let mut crossed = Dialogue::read("S: 554 mx no\nC: EHLO a");
+        crossed.command(0).early = Some(true);
+        assert_eq!(crossed.judged(), ["bad-greeting/refused info 95"], "captured after it, but sent before");
+        assert_eq!(judged("S: 554 mx no\nC: QUIT\nS: 221 bye"), ["bad-greeting/refused low 95"]);
+    }
+
+    #[test]
+    fn another_code_than_220_is_unexpected() {
+        for code in ["200", "250", "334", "150", "099", "620"] {
+            assert_eq!(judged(&format!("S: {code} mx")), ["bad-greeting/unexpected-code medium 95"], "{code}");
+        }
+    }
+
+    #[test]
+    fn a_first_line_without_a_code_is_no_smtp() {
+        for line in ["hello", "+OK ready", "2200 mx", "220mx", ""] {
+            assert_eq!(judged(&format!("S: {line}")), ["bad-greeting/not-smtp medium 90"], "{line:?}");
+        }
+    }
+
+    #[test]
+    fn lines_that_differ_replace_the_codes_own_check() {
+        assert_eq!(judged("S: 220-mx\nS: 554 no"), ["bad-greeting/inconsistent medium 90"]);
+    }
+
+    #[test]
+    fn a_first_reply_that_fits_the_first_command_means_no_greeting() {
+        for dialogue in
+            ["C: EHLO a\nS: 250 mx", "C: HELO a\nS: 250 mx", "C: HELP\nS: 214 MAIL", "C: FOO\nS: 500 unknown"]
+        {
+            let found = Dialogue::read(dialogue).ungreeted().judged();
+            assert!(found.contains(&"bad-greeting/none low 70".to_owned()), "{dialogue}: {found:?}");
+            assert_eq!(found.iter().filter(|found| found.starts_with("bad-greeting")).count(), 1);
+        }
+    }
+
+    #[test]
+    fn a_first_reply_that_does_not_fit_or_came_before_is_no_answer() {
+        assert_eq!(judged("C: NOOP\nS: 250 mx"), ["bad-greeting/unexpected-code medium 95"]);
+        let mut crossed = Dialogue::read("C: EHLO a\nS: 250 mx");
+        crossed.reply(0).seen = Some(0);
+        assert_eq!(crossed.judged(), ["bad-greeting/unexpected-code medium 95"]);
+        let mut lossy = Dialogue::read("C: EHLO a\nS: 250 mx");
+        lossy.session.missing_server = 5;
+        assert_eq!(lossy.judged(), ["bad-greeting/unexpected-code medium 95"]);
+    }
+
+    #[test]
+    fn silent_for_another_binary_protocol_and_for_tls() {
+        assert_eq!(Dialogue::read("S: SSH-2.0-x").other_protocol("SSH").judged(), Vec::<String>::new());
+        assert_eq!(Dialogue::read("S: * OK").other_protocol("IMAP").judged(), ["bad-greeting/not-smtp medium 90"]);
+    }
+}

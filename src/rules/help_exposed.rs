@@ -1,0 +1,404 @@
+//! `help-exposed`: the server tells anyone its commands (RFC 5321 section 4.1.1.8; ATK plugin 7).
+
+use std::fmt::Write as _;
+
+use super::patterns::{self, Glob};
+use super::reading::{self, answered, keywords, lists_capabilities};
+use super::{Check, Finding, Findings, Fix, Hears, Note, Reference, Rule, Scope, Severity};
+use crate::smtp::event::End;
+use crate::smtp::{Answers, Command, Event, Reply, Session, Verb};
+
+pub(super) static RULE: Rule = Rule {
+    id: "help-exposed",
+    title: "The server answers HELP",
+    what: "The server answers the command HELP, or offers it in its EHLO reply. The answer lists the commands that it \
+           takes and often names the software and its version.",
+    why: "Anyone who can connect can enumerate the server's commands, and often learns its software and version, \
+          without logging in and without sending mail: what an attacker needs to choose the next step.",
+    honesty: "RFC 5321 section 4.1.1.8 says that servers SHOULD support HELP; to close it departs from that on purpose. \
+              What is read as an answer beyond 211 and 214 is this project's own reading.",
+    checks: &[&ANSWERED, &ADVERTISED, &PATTERN],
+    fixes: &[
+        Fix {
+            server: "Postfix up to 3.8",
+            text: "Nothing to do: it refuses HELP (500; postscreen 502).",
+            source: "measured on Postfix 3.7.11, Debian 12",
+        },
+        Fix {
+            server: "Postfix from 3.9",
+            text: "It answers 214. Set smtpd_command_filter = regexp:FILE, the file holding the line `/^help/ XHELP` (HELP \
+                   then gets 500), or smtpd_noop_commands = HELP (then 250 Ok). smtpd_forbidden_commands has no effect.",
+            source: "measured by this project",
+        },
+        Fix {
+            server: "Exim",
+            text: "There is neither an option nor an ACL for it. smtp_accept_max_nonmail = 0 closes the session with 554, \
+                   but for NOOP and VRFY too. What helps is a relay in front whose own HELP is refused.",
+            source: "measured on Exim 4.96, Debian 12",
+        },
+        Fix {
+            server: "Sendmail",
+            text: "Set HELP_FILE to /dev/null, or have no `O HelpFile` in sendmail.cf: HELP then gets 502, which still names \
+                   the version. No PrivacyOption stops it, and with an empty file it still answers 214.",
+            source: "measured on Sendmail 8.17.1.9, Debian 12",
+        },
+        Fix {
+            server: "OpenSMTPD",
+            text: "There is no option for it. What helps is a relay in front whose own HELP is refused.",
+            source: "measured by this project",
+        },
+        Fix {
+            server: "qpsmtpd",
+            text: "Load a plugin on the hook `help` that denies.",
+            source: "measured by this project",
+        },
+        Fix {
+            server: "aiosmtpd",
+            text: "Override smtp_HELP, and drop HELP from the capabilities in handle_EHLO.",
+            source: "measured by this project",
+        },
+        Fix {
+            server: "smtp-server (Nodemailer)",
+            text: "Set disabledCommands: ['HELP'].",
+            source: "measured by this project",
+        },
+        Fix {
+            server: "Courier, Haraka",
+            text: "Nothing to do: they do not answer it.",
+            source: "measured by this project",
+        },
+    ],
+    references: &[
+        Reference {
+            text: "RFC 5321 section 4.1.1.8, HELP",
+            url: "https://www.rfc-editor.org/rfc/rfc5321#section-4.1.1.8",
+        },
+        Reference { text: "ATK plugin 7, \"SMTP HELP detection\" (Marc Ruef, computec.ch, 2003)", url: "" },
+        Reference { text: "\"Hacking Intern\", Data Becker 2002, ISBN 381582284X", url: "" },
+    ],
+    source_data: &[
+        ("plugin", "ATK 7, SMTP HELP detection"),
+        ("family", "SMTP"),
+        ("protocol", "tcp"),
+        ("port", "25"),
+        ("class", "Configuration"),
+        ("severity", "Low"),
+        ("popularity", "9"),
+        ("simplicity", "9"),
+        ("impact", "2"),
+        ("risk", "6"),
+        ("accuracy", "70"),
+        ("remote", "yes"),
+        ("local", "yes"),
+        ("exploit availability", "yes"),
+        ("fixing time", "10 minutes"),
+        ("affected", "most mail transfer agents"),
+        ("not affected", "hardened ones"),
+        ("author", "Marc Ruef, computec.ch"),
+        ("created", "2003-11-13"),
+        ("updated", "2004-11-13"),
+        ("version", "2.0"),
+        ("detection", "open|send HELP\\n|sleep|close|pattern_exists 220 *HELP*"),
+        ("checked also by", "Nessus"),
+        ("literature", "\"Hacking Intern\", Data Becker 2002, ISBN 381582284X"),
+    ],
+    hears: Hears::GREETING.and(Hears::REPLY).and(Hears::END),
+    tells: true,
+    judge,
+};
+
+static ANSWERED: Check = Check {
+    id: "answered",
+    severity: Severity::Low,
+    confidence: 95,
+    scope: Scope::Server,
+    fires: "HELP, with or without argument, before or after the greeting, got 211 or 214; or (confidence 80) 250, or 501 \
+            to HELP with an argument, whose text names at least three SMTP verbs",
+};
+
+static ADVERTISED: Check = Check {
+    id: "advertised",
+    severity: Severity::Low,
+    confidence: 85,
+    scope: Scope::Server,
+    fires: "the EHLO reply lists HELP, and no HELP of this server was refused before; on Exim, Sendmail and OpenSMTPD the \
+            keyword cannot be removed",
+};
+
+static PATTERN: Check = Check {
+    id: "pattern",
+    severity: Severity::Low,
+    confidence: 70,
+    scope: Scope::Server,
+    fires: "at the session's end, where neither of the others fired and no HELP was refused: greeting and replies of 200 to \
+            399, in order, match the ATK plugin's glob `220 *HELP*`, upper case as written",
+};
+
+/// One of the other checks fired, or HELP was refused: the glob has nothing to add.
+const SETTLED: u32 = 1;
+/// A reply was heard whose command was not: the glob rests.
+const UNSURE: u32 = 1 << 1;
+const BEGUN: u32 = 1 << 2;
+const MATCHED: u32 = 1 << 3;
+
+/// So many verbs make a text a list of commands.
+const VERBS: usize = 3;
+
+fn judge(event: &Event<'_>, session: &Session, word: &mut u32, out: &mut Findings<'_>) {
+    match event {
+        Event::Greeting(greeting) => {
+            name_software(greeting, out);
+            read_on(greeting, session, word, out);
+        }
+        Event::Reply(reply, answers) => {
+            if reply.uncertain || matches!(answers, Answers::Unknown | Answers::Unsolicited) {
+                *word |= UNSURE;
+            }
+            if let Some((command, verb)) = answered(reply, answers) {
+                match verb {
+                    Verb::Help => judge_help(command, reply, session, word, out),
+                    _ if lists_capabilities(verb, reply) => judge_capabilities(command, reply, word, out),
+                    _ => {}
+                }
+            }
+            read_on(reply, session, word, out);
+        }
+        Event::End(end) => judge_end(end, session, *word, out),
+        _ => {}
+    }
+}
+
+fn judge_help(command: &Command, reply: &Reply, session: &Session, word: &mut u32, out: &mut Findings<'_>) {
+    let Some(code) = reply.code else { return };
+    let verbs = disclosed(command, reply);
+    let argument = reading::argument(command);
+    let confidence = match code {
+        211 | 214 => ANSWERED.confidence,
+        250 if verbs.len() >= VERBS => 80,
+        501 if verbs.len() >= VERBS && !argument.is_empty() => 80,
+        400..=599 => {
+            if verbs.len() < VERBS && !proves_nothing(command, code, session) {
+                *word |= SETTLED;
+                out.note(Note::HelpRefused);
+            }
+            return;
+        }
+        _ => return,
+    };
+    *word |= SETTLED;
+    out.note(Note::HelpExposed);
+    let software = software(reply);
+    let mut message = format!("HELP was answered {code}");
+    if !verbs.is_empty() {
+        let _ = write!(message, ", naming {} commands", verbs.len());
+    }
+    if let Some(software) = &software {
+        let _ = write!(message, " and the software {software}");
+    }
+    let mut finding =
+        Finding::new(&RULE, &ANSWERED, &reply.at, message).confidence(confidence).command(command).reply(reply);
+    if !verbs.is_empty() {
+        finding = finding.list("verbs", &verbs);
+    }
+    if let Some(software) = software {
+        finding = finding.bytes("software", software.to_string().as_bytes());
+        out.note(Note::Software(software));
+    }
+    out.fire(finding);
+}
+
+fn judge_capabilities(command: &Command, reply: &Reply, word: &mut u32, out: &mut Findings<'_>) {
+    if !keywords(reply).any(|keyword| patterns::known_keyword(keyword) == Some(patterns::HELP)) {
+        return;
+    }
+    *word |= SETTLED;
+    out.note(Note::HelpAdvertised);
+    let message = "the EHLO reply offers HELP (Exim, Sendmail and OpenSMTPD cannot leave it out)";
+    let finding = Finding::new(&RULE, &ADVERTISED, &reply.at, message).command(command).reply(reply);
+    out.fire(finding.list("capabilities", keywords(reply)));
+}
+
+/// Reads on in the glob; where a reply completes it the finding waits for the session's end.
+fn read_on(reply: &Reply, session: &Session, word: &mut u32, out: &mut Findings<'_>) {
+    let shown = matches!(reply.code, Some(200..=399)) && !reply.secret;
+    if !shown || *word & (SETTLED | MATCHED) != 0 {
+        return;
+    }
+    let begun = if *word & BEGUN == 0 { Glob::Nothing } else { Glob::Begun };
+    match reply.lines.iter().fold(begun, |state, line| patterns::glob(state, line)) {
+        Glob::Nothing => {}
+        Glob::Begun => *word |= BEGUN,
+        Glob::Matched => {
+            *word |= BEGUN | MATCHED;
+            let message = "the server's replies match the pattern 220 *HELP*";
+            let mut finding = Finding::new(&RULE, &PATTERN, &reply.at, message).reply(reply);
+            if let Some(greeting) = session.greeting.as_ref().filter(|_| begun == Glob::Begun) {
+                finding = finding.bytes("greeting", &greeting.text);
+            }
+            out.defer(finding);
+        }
+    }
+}
+
+fn judge_end(end: &End, session: &Session, word: u32, out: &mut Findings<'_>) {
+    let all_commands = session.from_start && session.missing_client == 0;
+    if word & (SETTLED | UNSURE) == 0 && all_commands {
+        if let Some(finding) = out.take(&PATTERN, end.at) {
+            out.fire(finding);
+        }
+    }
+}
+
+/// The SMTP verbs that the reply names; those that it may only repeat from the command do not count.
+fn disclosed(command: &Command, reply: &Reply) -> Vec<&'static str> {
+    let sent = patterns::verbs(reading::argument(command));
+    let mut verbs: Vec<&'static str> = Vec::new();
+    for verb in reply.lines.iter().flat_map(|line| patterns::verbs(reading::text(line))) {
+        let repeated = !matches!(reply.code, Some(211 | 214)) && sent.contains(&verb);
+        if !repeated && !verbs.contains(&verb) {
+            verbs.push(verb);
+        }
+    }
+    verbs
+}
+
+/// A 421 or 554 to a HELP that came too early says nothing of HELP, nor does any refusal where the greeting
+/// itself was one.
+fn proves_nothing(command: &Command, code: u16, session: &Session) -> bool {
+    let refused = session.greeting.as_ref().is_some_and(|greeting| matches!(greeting.code, Some(400..=599)));
+    refused || (matches!(code, 421 | 554) && command.early != Some(false))
+}
+
+fn name_software(greeting: &Reply, out: &mut Findings<'_>) {
+    if let Some(software) = software(greeting) {
+        out.note(Note::Software(software));
+    }
+}
+
+/// The software that a reply names; a host name at the start of a line is none.
+fn software(reply: &Reply) -> Option<patterns::Software> {
+    reply.lines.iter().find_map(|line| patterns::software(behind_host(reading::text(line))))
+}
+
+fn behind_host(text: &[u8]) -> &[u8] {
+    let end = text.iter().position(u8::is_ascii_whitespace).unwrap_or(text.len());
+    let (word, rest) = text.split_at_checked(end).unwrap_or((text, &[]));
+    if word.contains(&b'.') && !word.contains(&b'/') { rest } else { text }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::rules::Note;
+    use crate::rules::dialogue::{Dialogue, judged};
+
+    fn notes(dialogue: &str) -> Vec<Note> {
+        Dialogue::read(dialogue).notes()
+    }
+
+    #[test]
+    fn help_answered_211_or_214_fires() {
+        for reply in ["214 HELO EHLO MAIL", "211 ok", "214-2.0.0 Topics:\nS: 214 2.0.0 End"] {
+            let dialogue = format!("S: 220 mx\nC: HELP\nS: {reply}");
+            assert_eq!(judged(&dialogue), ["help-exposed/answered low 95"], "{reply}");
+            assert_eq!(notes(&dialogue), [Note::HelpExposed]);
+        }
+    }
+
+    #[test]
+    fn the_probe_that_does_not_wait_is_answered_too() {
+        assert_eq!(judged("C: HELP<LF>\nS: 220 mx\nS: 214 MAIL"), ["help-exposed/answered low 95"]);
+    }
+
+    #[test]
+    fn a_250_or_501_fires_only_where_it_names_three_verbs_of_its_own() {
+        assert_eq!(judged("S: 220 mx\nC: HELP\nS: 250 HELO MAIL RCPT"), ["help-exposed/answered low 80"]);
+        assert_eq!(judged("S: 220 mx\nC: HELP x\nS: 501 try HELO, MAIL, RCPT"), ["help-exposed/answered low 80"]);
+        for silent in [
+            "S: 220 mx\nC: HELP\nS: 250 Not implemented",
+            "S: 220 mx\nC: HELP\nS: 250 2.0.0 Ok",
+            "S: 220 mx\nC: HELP\nS: 250 HELO MAIL",
+            "S: 220 mx\nC: HELP\nS: 501 HELO MAIL RCPT",
+            "S: 220 mx\nC: HELP HELO MAIL RCPT\nS: 501 what is HELO MAIL RCPT",
+            "S: 220 mx\nC: NOOP\nS: 250 HELO MAIL RCPT",
+        ] {
+            assert_eq!(judged(silent), Vec::<String>::new(), "{silent}");
+        }
+    }
+
+    #[test]
+    fn silent_when_help_is_refused() {
+        for refusal in
+            ["502 5.3.0 Sendmail 8.17.1.9 -- HELP not implemented", "500 5.5.2 Error: command not recognized"]
+        {
+            let dialogue = format!("S: 220 mx\nC: HELP\nS: {refusal}");
+            assert_eq!(judged(&dialogue), Vec::<String>::new());
+            assert_eq!(notes(&dialogue), [Note::HelpRefused]);
+        }
+    }
+
+    #[test]
+    fn a_refusal_of_what_came_too_early_proves_nothing() {
+        assert_eq!(notes("C: HELP\nS: 220 mx\nS: 554 5.5.0 SMTP protocol synchronization error"), []);
+        assert_eq!(notes("C: HELP\nS: 554 mx not accepting\nS: 550 5.0.0 Command rejected"), []);
+        assert_eq!(notes("S: 220 mx\nC: HELP\nS: 421 too many errors"), [Note::HelpRefused]);
+    }
+
+    #[test]
+    fn a_refusal_that_lists_commands_is_neither_refused_nor_answered() {
+        assert_eq!(notes("S: 220 mx\nC: HELP\nS: 502 use HELO MAIL RCPT"), []);
+    }
+
+    #[test]
+    fn advertised_fires_for_the_keyword_alone() {
+        assert_eq!(judged("S: 220 mx\nC: EHLO a\nS: 250-mx\nS: 250 HELP"), ["help-exposed/advertised low 85"]);
+        assert_eq!(judged("S: 220 mx\nC: EHLO a\nS: 250-mx\nS: 250 HELPDESK").len(), 1, "the pattern alone");
+        assert_eq!(judged("S: 220 mx\nC: EHLO a\nS: 250 help"), Vec::<String>::new(), "a server named help");
+        assert_eq!(judged("S: 220 mx\nC: EHLO a\nS: 550-no\nS: 550 HELP"), Vec::<String>::new());
+    }
+
+    #[test]
+    fn the_pattern_fires_at_the_end_and_only_where_nothing_else_is_known() {
+        let pattern = ["help-exposed/pattern low 70"];
+        assert_eq!(judged("S: 220 mx see HELP\nC: QUIT\nS: 221 bye"), pattern);
+        assert_eq!(judged("S: 220 mx\nC: NOOP\nS: 250 try HELP"), pattern);
+        for silent in [
+            "S: 220 mx\nC: NOOP\nS: 250 try help",
+            "S: 220-mx\nS: 220",
+            "S: 220 mx\nC: NOOP\nS: 500 try HELP",
+            "S: 220 mx see HELP\nC: HELP\nS: 502 no",
+        ] {
+            assert_eq!(judged(silent), Vec::<String>::new(), "{silent}");
+        }
+    }
+
+    #[test]
+    fn the_pattern_rests_where_commands_are_missing() {
+        let mut dialogue = Dialogue::read("S: 220 mx\nC: NOOP\nS: 250 try HELP");
+        dialogue.session.missing_client = 1;
+        assert_eq!(dialogue.judged(), Vec::<String>::new());
+    }
+
+    #[test]
+    fn repeats_are_counted_and_not_reported_again() {
+        let dialogue = Dialogue::read("S: 220 mx\nC: HELP\nS: 214 MAIL\nC: HELP\nS: 214 MAIL");
+        assert_eq!(dialogue.judged(), ["help-exposed/answered low 95"]);
+        assert_eq!(dialogue.counts(), [("help-exposed", "answered", 2)]);
+    }
+
+    #[test]
+    fn the_evidence_holds_the_reply_its_verbs_and_its_software() {
+        let finding =
+            Dialogue::read("S: 220 mx\nC: HELP\nS: 214-2.0.0 This is sendmail version 8.17\nS: 214 MAIL RCPT");
+        let finding = finding.findings().remove(0);
+        assert_eq!(finding.message, "HELP was answered 214, naming 2 commands and the software Sendmail 8.17");
+        let names: Vec<_> = finding.evidence.iter().map(|(name, _)| *name).collect();
+        assert_eq!(names, ["command", "reply_code", "reply_text", "verbs", "software"]);
+        assert_eq!((finding.verb.as_deref(), finding.code), (Some("HELP"), Some(214)));
+    }
+
+    #[test]
+    fn software_is_told_from_the_greeting_but_not_from_the_host_name() {
+        assert!(matches!(&notes("S: 220 mx.example.org ESMTP Exim 4.96")[..], [Note::Software(s)] if s.name == "Exim"));
+        assert_eq!(notes("S: 220 exim.example.org ESMTP"), []);
+    }
+}

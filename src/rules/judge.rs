@@ -1,0 +1,235 @@
+//! One session's judge: hands its events to the rules that want them, keeps what they remember, and reports
+//! each check as often as it is to be reported; repeats are counted.
+
+use crate::base::{Limit, Moment, Tally};
+use crate::smtp::event::FaultKind;
+use crate::smtp::{Event, Session};
+
+use super::{Check, Finding, Hears, RULES, Rule, Scope, Selection, Severity, Software};
+
+/// What the rules make of one session. It costs a few words until something is found.
+#[derive(Debug, Default)]
+pub(crate) struct Judge {
+    words: [u32; RULES.len()],
+    /// The stream was named as another binary protocol: only rules that say so hear on.
+    other_protocol: bool,
+    found: Found,
+}
+
+/// What was found so far.
+#[derive(Debug, Default)]
+struct Found {
+    reported: Vec<Reported>,
+    /// Findings whose fate is decided later, at most one per check.
+    deferred: Vec<Finding>,
+    counts: Counts,
+}
+
+/// What makes two findings of one session the same. A verb matters to [`Scope::Session`], the severity to
+/// [`Scope::Server`].
+#[derive(Debug, PartialEq, Eq)]
+struct Reported {
+    place: usize,
+    check: &'static str,
+    severity: Option<Severity>,
+    verb: Option<String>,
+}
+
+/// How often each check fired, repeats included, in the order in which they first did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Counts(Vec<((&'static str, &'static str), u64)>);
+
+/// What the judge gives: `place` is that of [`crate::ledger::Key`].
+#[derive(Clone, Debug)]
+pub(crate) struct Verdict {
+    /// 1 + the rule's place in [`RULES`].
+    pub place: u8,
+    pub what: What,
+}
+
+/// A finding, or something that the ledger must know of the server.
+#[derive(Clone, Debug)]
+pub(crate) enum What {
+    Finding(Box<Finding>),
+    Note(Note),
+}
+
+/// A fact of a server that goes into its record, or decides on findings of other sessions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Note {
+    /// HELP was refused, and nothing disclosed.
+    HelpRefused,
+    /// The EHLO reply lists HELP.
+    HelpAdvertised,
+    /// HELP was answered.
+    HelpExposed,
+    /// What the server says of its software.
+    Software(Software),
+}
+
+/// Where a rule puts what it finds.
+pub(crate) struct Findings<'j> {
+    place: usize,
+    found: &'j mut Found,
+    selection: &'j Selection,
+    limits: &'j mut Tally,
+    out: &'j mut Vec<Verdict>,
+}
+
+/// Protocols in lines of text, which a client of SMTP may speak by mistake or on purpose: their streams are
+/// judged on. All others that have a name are binary.
+const TEXTUAL: &[&str] = &["http", "imap", "pop", "pop3", "ftp", "sip", "rtsp", "nntp", "irc", "unknown"];
+
+impl Judge {
+    /// Judges the next event; `session` is what is known once the event has happened. Findings below the
+    /// limit go to `out` in catalogue order, a limit that acts is counted in `limits`.
+    pub(crate) fn hear(
+        &mut self,
+        event: &Event<'_>,
+        session: &Session,
+        selection: &Selection,
+        limits: &mut Tally,
+        out: &mut Vec<Verdict>,
+    ) {
+        if let Event::Fault(fault) = event
+            && let FaultKind::OtherProtocol { name } = &fault.kind
+        {
+            self.other_protocol |= !TEXTUAL.iter().any(|textual| textual.eq_ignore_ascii_case(name));
+        }
+        let kind = Hears::of(event);
+        for (place, (rule, word)) in RULES.iter().zip(&mut self.words).enumerate() {
+            let hears = selection.hears(place);
+            if hears.has(kind) && (!self.other_protocol || hears.has(Hears::OTHER_PROTOCOLS)) {
+                let found = &mut self.found;
+                (rule.judge)(event, session, word, &mut Findings { place, found, selection, limits, out });
+            }
+        }
+    }
+
+    /// How often each check fired.
+    pub(crate) fn counts(&self) -> &Counts {
+        &self.found.counts
+    }
+
+    /// Bytes that it holds beside itself: what was reported, and what waits for its fate.
+    pub(crate) fn held_bytes(&self) -> usize {
+        let reported = self.found.reported.len().saturating_mul(size_of::<Reported>());
+        let deferred = self.found.deferred.iter().map(|finding| size_of::<Finding>().saturating_add(weight(finding)));
+        deferred.fold(reported, usize::saturating_add)
+    }
+}
+
+/// What a finding's evidence holds, in bytes.
+fn weight(finding: &Finding) -> usize {
+    use super::Evidence;
+    let weights = finding.evidence.iter().map(|(_, evidence)| match evidence {
+        Evidence::Bytes(bytes) | Evidence::Secret(bytes) => bytes.len(),
+        Evidence::List(items) | Evidence::SecretList(items) => {
+            items.iter().map(Vec::len).fold(0, usize::saturating_add)
+        }
+        Evidence::Number(_) | Evidence::Flag(_) | Evidence::Word(_) => 0,
+    });
+    weights.fold(finding.message.len(), usize::saturating_add)
+}
+
+impl Counts {
+    fn add(&mut self, rule: &'static Rule, check: &'static Check) {
+        let key = (rule.id, check.id);
+        match self.0.iter_mut().find(|(counted, _)| *counted == key) {
+            Some((_, count)) => *count = count.saturating_add(1),
+            None => self.0.push((key, 1)),
+        }
+    }
+
+    /// Forgets a check whose finding was withheld.
+    pub(crate) fn forget(&mut self, rule: &str, check: &str) {
+        self.0.retain(|(counted, _)| *counted != (rule, check));
+    }
+
+    /// Rule, check and how often.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&'static str, &'static str, u64)> + '_ {
+        self.0.iter().map(|&((rule, check), count)| (rule, check, count))
+    }
+}
+
+impl Findings<'_> {
+    /// Reports a finding, unless it is a repeat, not selected, or above the limit.
+    pub(crate) fn fire(&mut self, finding: Finding) {
+        if !self.selection.wants(self.place, &finding) {
+            return;
+        }
+        self.found.counts.add(finding.rule, finding.check);
+        let (severity, verb) = match finding.check.scope {
+            Scope::Server => (Some(finding.severity), None),
+            Scope::Session => (None, finding.verb.clone()),
+        };
+        let reported = Reported { place: self.place, check: finding.check.id, severity, verb };
+        if self.found.reported.contains(&reported) {
+            return;
+        }
+        let of_rule = self.found.reported.iter().filter(|reported| reported.place == self.place).count();
+        if u64::try_from(of_rule).is_ok_and(|of_rule| of_rule >= self.selection.per_rule()) {
+            self.limits.one(Limit::FindingsPerRule.key());
+            return;
+        }
+        self.found.reported.push(reported);
+        self.give(What::Finding(Box::new(finding)));
+    }
+
+    /// Keeps a finding until its fate is known: then the rule [`Findings::take`]s it and fires it or not. The
+    /// first one of each check is kept.
+    pub(crate) fn defer(&mut self, finding: Finding) {
+        if !self.found.deferred.iter().any(|kept| kept.rule.id == finding.rule.id && kept.check == finding.check) {
+            self.found.deferred.push(finding);
+        }
+    }
+
+    /// The finding kept by [`Findings::defer`]; `at` is now the packet that decided on it.
+    pub(crate) fn take(&mut self, check: &'static Check, at: Moment) -> Option<Finding> {
+        let mine = |kept: &Finding| std::ptr::eq(kept.check, check);
+        let nth = self.found.deferred.iter().position(mine)?;
+        let mut finding = self.found.deferred.swap_remove(nth);
+        finding.at = at;
+        Some(finding)
+    }
+
+    /// Tells the ledger a fact of the server.
+    pub(crate) fn note(&mut self, note: Note) {
+        self.give(What::Note(note));
+    }
+
+    fn give(&mut self, what: What) {
+        let place = u8::try_from(self.place).unwrap_or(u8::MAX).saturating_add(1);
+        self.out.push(Verdict { place, what });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::base::{Limit, Limits};
+    use crate::rules::dialogue::Dialogue;
+    use crate::rules::{Selection, Severity};
+
+    #[test]
+    fn findings_above_the_limit_are_counted_and_the_limit_told() {
+        let mut limits = Limits::default();
+        limits.set(Limit::FindingsPerRule, 1);
+        let dialogue = "S: 220 mx\nC: STARTTLS\nS: 454 no\nC: STARTTLS\nS: 503 no\nC: HELP\nS: 214 ok";
+        let selection = Selection::new(&[], &[], Severity::Info, &limits);
+        let dialogue = Dialogue::read(dialogue).selection(selection);
+        assert_eq!(dialogue.judged(), ["starttls/refused low 95", "help-exposed/answered low 95"]);
+        assert_eq!(dialogue.counts(), [("starttls", "refused", 2), ("help-exposed", "answered", 1)]);
+        assert_eq!(dialogue.limits().get("findings-per-rule"), 1);
+    }
+
+    #[test]
+    fn what_is_not_selected_is_neither_reported_nor_counted() {
+        let ignored = ["help-exposed/answered".parse().unwrap()];
+        let selection = Selection::new(&[], &ignored, Severity::Info, &Limits::default());
+        let dialogue = Dialogue::read("S: 220 mx\nC: HELP\nS: 214 ok").selection(selection);
+        assert_eq!((dialogue.judged().len(), dialogue.counts().len(), dialogue.notes().len()), (0, 0, 1));
+        let selection = Selection::new(&[], &[], Severity::Medium, &Limits::default());
+        let dialogue = Dialogue::read("S: 220 mx\nC: HELP\nS: 214 ok\nC: XXXX\nS: 500 no").selection(selection);
+        assert_eq!(dialogue.judged(), ["starttls/masked medium 90"]);
+    }
+}

@@ -1,0 +1,336 @@
+//! `starttls`: how TLS began, or why it did not (RFC 3207; SBP-2010-06).
+
+use super::patterns;
+use super::reading::{self, answered, keywords, lists_capabilities};
+use super::{Check, Evidence, Finding, Findings, Fix, Hears, Reference, Rule, Scope, Severity};
+use crate::base::{Moment, Packets};
+use crate::smtp::event::{End, Fault, FaultKind};
+use crate::smtp::tls::{State, Tls};
+use crate::smtp::{Command, Event, Reply, Session, Verb};
+
+pub(super) static RULE: Rule = Rule {
+    id: "starttls",
+    title: "TLS began, was refused, or was tampered with",
+    what: "The session went over to TLS, asked for it in vain, or shows that somebody between client and server had a \
+           hand in it: commands slipped in around the change to TLS, or a middlebox that masked it.",
+    why: "What follows a STARTTLS cannot be inspected. Where it is refused or masked, mail travels in clear though both \
+          ends could encrypt. Bytes slipped in before the handshake are taken by faulty software for bytes of the \
+          protected session (CVE-2011-0411).",
+    honesty: "SBP-2010-06 names this protection without its triggers; what triggers it here is this project's own reading \
+              of RFC 3207.",
+    checks: &[&STARTED, &IMPLICIT, &REFUSED, &NOT_TLS, &INJECTED, &MASKED],
+    fixes: &[
+        Fix {
+            server: "any",
+            text: "After the 220 to STARTTLS a server must forget what it had received before and read nothing that came in \
+                   the same flight; a client likewise. Server software older than 2011 is to be updated.",
+            source: "RFC 3207 sections 4.2 and 6, CVE-2011-0411",
+        },
+        Fix {
+            server: "a middlebox that masks commands",
+            text: "Switch its inspection of SMTP off: masked verbs and keywords take STARTTLS from both ends.",
+            source: "RFC 3207 section 6",
+        },
+    ],
+    references: &[
+        Reference { text: "RFC 3207, SMTP over TLS", url: "https://www.rfc-editor.org/rfc/rfc3207" },
+        Reference {
+            text: "RFC 8314 section 3.3, implicit TLS on port 465",
+            url: "https://www.rfc-editor.org/rfc/rfc8314",
+        },
+        Reference { text: "CVE-2011-0411", url: "https://www.cve.org/CVERecord?id=CVE-2011-0411" },
+        Reference { text: "SBP-2010-06, \"SMTP STARTTLS Command\"", url: "" },
+    ],
+    source_data: &[],
+    hears: Hears::GREETING
+        .and(Hears::COMMAND)
+        .and(Hears::REPLY)
+        .and(Hears::TLS)
+        .and(Hears::FAULT)
+        .and(Hears::END)
+        .and(Hears::OTHER_PROTOCOLS),
+    tells: false,
+    judge,
+};
+
+static STARTED: Check = Check {
+    id: "started",
+    severity: Severity::Info,
+    confidence: 95,
+    scope: Scope::Server,
+    fires: "STARTTLS or X-ANONYMOUSTLS got 220; told at the session's end, with what the handshake shows",
+};
+
+static IMPLICIT: Check = Check {
+    id: "implicit",
+    severity: Severity::Info,
+    confidence: 95,
+    scope: Scope::Server,
+    fires: "TLS from the first byte on a port that is for it (465); told at the session's end",
+};
+
+static REFUSED: Check = Check {
+    id: "refused",
+    severity: Severity::Low,
+    confidence: 95,
+    scope: Scope::Server,
+    fires: "STARTTLS got another reply than 220; info for 501 and 503, which are the client's error",
+};
+
+static NOT_TLS: Check = Check {
+    id: "not-tls",
+    severity: Severity::Medium,
+    confidence: 90,
+    scope: Scope::Session,
+    fires: "after the 220 the client's first bytes are neither a TLS record nor SMTP that the server answers",
+};
+
+static INJECTED: Check = Check {
+    id: "injected",
+    severity: Severity::High,
+    confidence: 90,
+    scope: Scope::Session,
+    fires: "client bytes in the flight of STARTTLS that are no TLS record, where the server answered 220; or server bytes \
+            in clear behind its 220 before the handshake",
+};
+
+static MASKED: Check = Check {
+    id: "masked",
+    severity: Severity::Medium,
+    confidence: 90,
+    scope: Scope::Session,
+    fires: "a client's verb or an EHLO keyword of X's only (its last letter aside), or a greeting masked with asterisks",
+};
+
+/// The port that is for TLS from the first byte (RFC 8314 section 7.3).
+const SUBMISSIONS: u16 = 465;
+
+fn judge(event: &Event<'_>, session: &Session, _word: &mut u32, out: &mut Findings<'_>) {
+    match event {
+        Event::Greeting(greeting) => judge_greeting(greeting, out),
+        Event::Command(command) => judge_command(command, out),
+        Event::Reply(reply, answers) => {
+            if let Some((command, verb)) = answered(reply, answers) {
+                judge_reply(command, verb, reply, out);
+            }
+        }
+        Event::Tls(tls, at) => judge_tls(tls, *at, session, out),
+        Event::Fault(fault) => judge_fault(fault, out),
+        Event::End(end) => judge_end(end, session, out),
+        Event::Data(_) => {}
+    }
+}
+
+fn judge_greeting(greeting: &Reply, out: &mut Findings<'_>) {
+    if !greeting.uncertain && greeting.lines.iter().any(|line| starred(reading::text(line))) {
+        let message = "the greeting is masked with asterisks: a middlebox rewrites this session";
+        out.fire(Finding::new(&RULE, &MASKED, &greeting.at, message).greeting(greeting));
+    }
+}
+
+fn judge_command(command: &Command, out: &mut Findings<'_>) {
+    let Some(Verb::Other(verb)) = &command.verb else { return };
+    if !command.uncertain && crossed_out(verb.as_bytes()) {
+        let message = format!("the client's verb reads {verb}: a middlebox masked it");
+        out.fire(Finding::new(&RULE, &MASKED, &command.at, message).command(command));
+    }
+}
+
+fn judge_reply(command: &Command, verb: &Verb, reply: &Reply, out: &mut Findings<'_>) {
+    if lists_capabilities(verb, reply) {
+        let masked: Vec<&[u8]> = keywords(reply).filter(|keyword| crossed_out(keyword)).collect();
+        if !masked.is_empty() {
+            let offered = keywords(reply).any(|keyword| patterns::known_keyword(keyword) == Some(patterns::STARTTLS));
+            let lost = if offered { "" } else { ", and STARTTLS is not among the others" };
+            let message = format!("the EHLO reply has masked keywords: a middlebox took them out{lost}");
+            let finding = Finding::new(&RULE, &MASKED, &reply.at, message).reply(reply).list("masked", masked);
+            out.fire(finding);
+        }
+        return;
+    }
+    match (verb, reply.code) {
+        (Verb::StartTls | Verb::XAnonymousTls, Some(220)) => {
+            out.defer(Finding::new(&RULE, &STARTED, &reply.at, "").command(command).reply(reply));
+        }
+        (Verb::StartTls, Some(code)) => {
+            let (severity, whose) = match code {
+                501 | 503 => (Severity::Info, ", as the client's error"),
+                _ => (Severity::Low, ""),
+            };
+            let message = format!("the server answered STARTTLS with {code}{whose}");
+            let finding = Finding::new(&RULE, &REFUSED, &reply.at, message).severity(severity);
+            out.fire(finding.command(command).reply(reply));
+        }
+        _ => {}
+    }
+}
+
+fn judge_tls(tls: &Tls, at: Moment, session: &Session, out: &mut Findings<'_>) {
+    match tls.state {
+        State::Implicit if session.server.port == SUBMISSIONS => {
+            out.defer(Finding::new(&RULE, &IMPLICIT, &Packets::one(at), ""));
+        }
+        State::Failed if tls.version.is_none() => {
+            let message = "after the 220 the client sent neither TLS nor SMTP that the server answered";
+            out.fire(handshake(Finding::new(&RULE, &NOT_TLS, &Packets::one(at), message), tls));
+        }
+        _ => {}
+    }
+}
+
+fn judge_fault(fault: &Fault, out: &mut Findings<'_>) {
+    match &fault.kind {
+        FaultKind::Injected { bytes, accepted: true } => {
+            let message = "client bytes in clear came in the flight of STARTTLS, and the server answered 220";
+            let shown = first_line(bytes);
+            // What was slipped in may be a login.
+            let secret = bytes.windows(4).any(|word| word.eq_ignore_ascii_case(b"AUTH"));
+            let shown = if secret { Evidence::Secret(shown) } else { Evidence::Bytes(shown) };
+            let finding = Finding::new(&RULE, &INJECTED, &fault.at, message);
+            out.fire(
+                finding.with("bytes", Evidence::Number(bytes.len() as u64)).with("injected", shown).verb("client"),
+            );
+        }
+        FaultKind::ServerInjected => {
+            let message = "server bytes in clear came behind its 220 to STARTTLS, before the handshake";
+            out.fire(Finding::new(&RULE, &INJECTED, &fault.at, message).verb("server"));
+        }
+        _ => {}
+    }
+}
+
+fn judge_end(end: &End, session: &Session, out: &mut Findings<'_>) {
+    let tls = &session.tls;
+    if let Some(mut finding) = out.take(&STARTED, end.at) {
+        let verb = finding.verb.clone().unwrap_or_default();
+        finding.message = match (tls.state, tls.version, tls.alert) {
+            (State::Decrypted, _, _) => format!("{verb} was answered 220, and the capture goes on decrypted"),
+            (_, _, Some(_)) => format!("{verb} was answered 220, but the TLS handshake ended in an alert"),
+            (_, Some(version), _) => format!("{verb} was answered 220: TLS {version} follows and cannot be inspected"),
+            (_, None, _) => format!("{verb} was answered 220, but no TLS handshake was captured"),
+        };
+        out.fire(handshake(finding, tls));
+    }
+    if let Some(mut finding) = out.take(&IMPLICIT, end.at) {
+        finding.message = "the session is TLS from its first byte and cannot be inspected".to_owned();
+        out.fire(handshake(finding, tls));
+    }
+}
+
+/// What the handshake shows.
+fn handshake(finding: Finding, tls: &Tls) -> Finding {
+    let mut finding = finding.with("tls", Evidence::Word(tls.state.name()));
+    if let Some(version) = tls.version {
+        finding = finding.with("tls_version", Evidence::Word(version));
+    }
+    if let Some(sni) = &tls.sni {
+        finding = finding.bytes("sni", sni);
+    }
+    if !tls.alpn.is_empty() {
+        finding = finding.list("alpn", &tls.alpn);
+    }
+    match tls.alert {
+        Some(alert) => finding.with("alert", Evidence::Number(u64::from(alert))),
+        None => finding,
+    }
+}
+
+fn first_line(bytes: &[u8]) -> Vec<u8> {
+    bytes.split(|&byte| byte == b'\n').next().unwrap_or_default().trim_ascii_end().iter().take(256).copied().collect()
+}
+
+/// X's only, the last letter aside, as long as the shortest verb: `XXXX`, `XXXXXXXA`.
+fn crossed_out(word: &[u8]) -> bool {
+    word.split_last().is_some_and(|(last, rest)| {
+        rest.len() >= 3 && last.is_ascii_alphabetic() && rest.iter().all(|byte| byte.eq_ignore_ascii_case(&b'X'))
+    })
+}
+
+/// A text of asterisks, with the blanks and digits that such a middlebox leaves.
+fn starred(text: &[u8]) -> bool {
+    let stars = text.iter().filter(|&&byte| byte == b'*').count();
+    stars >= 4 && text.iter().all(|byte| matches!(byte, b'*' | b' ' | b'\t' | b'0'..=b'9'))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::base::Side;
+    use crate::rules::dialogue::{Dialogue, judged};
+    use crate::smtp::event::FaultKind;
+    use crate::smtp::tls::{State, Tls};
+
+    const NOTHING: [String; 0] = [];
+
+    #[test]
+    fn a_start_is_told_at_the_end_with_its_handshake() {
+        let mut dialogue = Dialogue::read("S: 220 mx\nC: STARTTLS\nS: 220 go ahead");
+        dialogue.session.tls =
+            Tls { state: State::Started, version: Some("1.3"), sni: Some(b"mx.example".to_vec()), ..Tls::default() };
+        assert_eq!(dialogue.judged(), ["starttls/started info 95"]);
+        let finding = dialogue.findings().remove(0);
+        assert_eq!(finding.message, "STARTTLS was answered 220: TLS 1.3 follows and cannot be inspected");
+        assert!(finding.evidence.iter().any(|(name, _)| *name == "sni"));
+        assert_eq!(finding.at, dialogue.end().at);
+        assert_eq!(judged("S: 220 mx\nC: X-ANONYMOUSTLS\nS: 220 go"), ["starttls/started info 95"]);
+    }
+
+    #[test]
+    fn a_refusal_is_low_and_info_where_it_is_the_clients_error() {
+        assert_eq!(judged("S: 220 mx\nC: STARTTLS\nS: 454 4.3.3 not available"), ["starttls/refused low 95"]);
+        for code in ["501", "503"] {
+            assert_eq!(judged(&format!("S: 220 mx\nC: STARTTLS\nS: {code} no")), ["starttls/refused info 95"]);
+        }
+    }
+
+    #[test]
+    fn tls_from_the_first_byte_is_told_on_its_port_alone() {
+        let tls = Tls { state: State::Implicit, version: Some("1.2"), ..Tls::default() };
+        let mut dialogue = Dialogue::default().other_protocol("TLS").tls(tls.clone());
+        assert_eq!(dialogue.judged(), NOTHING);
+        dialogue.session.server.port = 465;
+        assert_eq!(dialogue.judged(), ["starttls/implicit info 95"]);
+    }
+
+    #[test]
+    fn bytes_that_are_no_tls_after_the_220_are_told() {
+        let failed = Tls { state: State::Failed, ..Tls::default() };
+        let dialogue = Dialogue::read("S: 220 mx\nC: STARTTLS\nS: 220 go").tls(failed);
+        assert_eq!(dialogue.judged(), ["starttls/not-tls medium 90", "starttls/started info 95"]);
+        let alert = Tls { state: State::Failed, version: Some("1.2"), alert: Some(40), ..Tls::default() };
+        let dialogue = Dialogue::read("S: 220 mx\nC: STARTTLS\nS: 220 go").tls(alert);
+        assert_eq!(dialogue.judged(), ["starttls/started info 95"]);
+    }
+
+    #[test]
+    fn injection_counts_only_where_the_server_answered_220() {
+        let with = |kind| Dialogue::read("S: 220 mx").fault(kind, Side::A).judged();
+        let bytes = b"NOOP\r\n".to_vec();
+        assert_eq!(with(FaultKind::Injected { bytes: bytes.clone(), accepted: true }), ["starttls/injected high 90"]);
+        assert_eq!(with(FaultKind::Injected { bytes, accepted: false }), NOTHING);
+        assert_eq!(with(FaultKind::ServerInjected), ["starttls/injected high 90"]);
+    }
+
+    #[test]
+    fn masks_are_known_by_their_xs_and_asterisks() {
+        let masked = ["starttls/masked medium 90"];
+        assert_eq!(judged("S: 220 mx\nC: XXXX a\nS: 500 what"), masked);
+        assert_eq!(judged("S: 220 mx\nC: XXXXXXXA\nS: 500 what"), masked);
+        assert_eq!(judged("S: 220 mx\nC: EHLO a\nS: 250-mx\nS: 250-SIZE\nS: 250 XXXXXXXA"), masked);
+        assert_eq!(judged("S: 220 ****************0*2****"), masked);
+        for silent in [
+            "S: 220 mx\nC: XCLIENT a=b\nS: 220 mx",
+            "S: 220 mx\nC: XXEXPN\nS: 500 what",
+            "S: 220 mx *** NO SPAM ***",
+            "S: 220 mx\nC: EHLO a\nS: 250-XXXX\nS: 250 XEXCH50",
+        ] {
+            assert_eq!(judged(silent), NOTHING, "{silent}");
+        }
+    }
+
+    #[test]
+    fn silent_after_a_gap() {
+        let mut dialogue = Dialogue::read("S: 220 mx\nC: STARTTLS\nS: 454 no");
+        dialogue.reply(1).uncertain = true;
+        assert_eq!(dialogue.judged(), NOTHING);
+    }
+}
