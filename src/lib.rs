@@ -5,6 +5,7 @@ mod base;
 mod capture;
 mod decode;
 mod defrag;
+mod engine;
 mod ledger;
 mod report;
 mod rules;

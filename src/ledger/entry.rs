@@ -26,22 +26,27 @@ impl Key {
     pub(crate) const END: u8 = u8::MAX;
 }
 
-/// A packet, or one of the at most two ticks before it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+/// A packet, or one of the at most two ticks before it, or the end of what came before.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Cause {
     pub packet: Ordinal,
-    /// 0 and 1 for ticks before the packet, 2 for the packet itself.
+    /// 0 for the end of all connections before the packet, 1 and 2 for ticks, 3 for the packet itself.
     pub phase: u8,
 }
 
 impl Cause {
     pub(crate) fn packet(packet: Ordinal) -> Self {
-        Cause { packet, phase: 2 }
+        Cause { packet, phase: 3 }
     }
 
     /// The first or second tick (0 or 1) before `packet`.
     pub(crate) fn tick(packet: Ordinal, nth: u8) -> Self {
-        Cause { packet, phase: nth.min(1) }
+        Cause { packet, phase: nth.min(1).saturating_add(1) }
+    }
+
+    /// `packet` begins something else (or would be the next one): all connections end before it.
+    pub(crate) fn end(packet: Ordinal) -> Self {
+        Cause { packet, phase: 0 }
     }
 }
 

@@ -323,7 +323,7 @@ pub(crate) enum EventRecord<'e> {
         at: At<'e>,
         bytes: u64,
         lines: u64,
-        sha256: String,
+        sha256: Option<String>,
         end: &'static str,
         #[serde(skip_serializing_if = "Option::is_none")]
         ended_by: Option<&'static str>,
@@ -388,7 +388,7 @@ impl<'e> EventRecord<'e> {
                     at,
                     bytes: data.bytes,
                     lines: data.lines,
-                    sha256: data_encoding::HEXLOWER.encode(&data.sha256),
+                    sha256: data.sha256.map(|hash| data_encoding::HEXLOWER.encode(&hash)),
                     end,
                     ended_by,
                     uncertain: data.uncertain,

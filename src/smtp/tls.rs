@@ -32,6 +32,21 @@ pub(crate) enum State {
     Decrypted,
 }
 
+impl State {
+    /// Its name in records (FORMATS.md, `tls`).
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            State::None => "none",
+            State::Offered => "offered",
+            State::Refused => "refused",
+            State::Started => "started",
+            State::Failed => "failed",
+            State::Implicit => "implicit",
+            State::Decrypted => "decrypted",
+        }
+    }
+}
+
 /// Whether bytes begin (as far as they go) like a TLS record of a handshake; `None` if too few to tell.
 pub(super) fn begins_handshake(bytes: &[u8]) -> Option<bool> {
     match bytes {

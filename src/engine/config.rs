@@ -1,0 +1,49 @@
+//! Everything that decides what a scan does and finds, but for what is scanned and how it is printed.
+
+use std::num::NonZeroUsize;
+
+use ipnet::IpNet;
+
+use crate::base::{Limits, Timeouts};
+use crate::capture;
+use crate::ledger::Records;
+use crate::rules::Selection;
+
+/// How to scan.
+#[derive(Clone, Debug)]
+pub(crate) struct Config {
+    /// The TCP ports that are analysed.
+    pub ports: Vec<u16>,
+    pub limits: Limits,
+    pub timeouts: Timeouts,
+    /// How captures are read.
+    pub reading: capture::Options,
+    /// All threads, the reader's too; as many as the machine has cores where it is `None`. Changes no result.
+    pub threads: Option<NonZeroUsize>,
+    /// Which checks are reported.
+    pub selection: Selection,
+    /// Report only what concerns servers in these networks; all where it is empty.
+    pub servers: Vec<IpNet>,
+    /// Which records are printed: events are kept only where they are.
+    pub records: Records,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Config {
+            ports: vec![Config::PORT],
+            limits: Limits::default(),
+            timeouts: Timeouts::default(),
+            reading: capture::Options::default(),
+            threads: None,
+            selection: Selection::default(),
+            servers: Vec::new(),
+            records: Records::default(),
+        }
+    }
+}
+
+impl Config {
+    /// SMTP's port (RFC 5321 section 4.5.4.2).
+    pub(crate) const PORT: u16 = 25;
+}
