@@ -68,30 +68,32 @@ impl Clock {
     const JUMP: i64 = 3600 * Time::SECOND;
 
     /// Takes the next packet's time and returns the ticks due before that packet, 0 to 2 of them.
-    pub(crate) fn advance(&mut self, time: Time) -> &'static [u8] {
-        const NONE: &[u8] = &[];
-        const ONE: &[u8] = &[0];
-        const TWO: &[u8] = &[0, 1];
-        let Some(now) = self.now else {
-            self.now = Some(time);
-            return NONE;
-        };
-        if time < now {
-            self.backwards = self.backwards.saturating_add(1);
-            if now.since(time) > Self::TOLERANCE {
-                self.now = Some(time);
+    pub(crate) fn advance(&mut self, time: Time) -> impl Iterator<Item = Tick> + use<> {
+        let (first, second) = match self.now {
+            Some(now) if time < now => {
+                self.backwards = self.backwards.saturating_add(1);
+                if now.since(time) > Self::TOLERANCE {
+                    self.now = Some(time);
+                }
+                (None, None)
             }
-            return NONE;
-        }
-        if time.since(now) > Self::JUMP {
-            self.jumps = self.jumps.saturating_add(1);
-        }
-        self.now = Some(time);
-        match time.seconds().saturating_sub(now.seconds()) {
-            0 => NONE,
-            1 => ONE,
-            _ => TWO,
-        }
+            Some(now) => {
+                if time.since(now) > Self::JUMP {
+                    self.jumps = self.jumps.saturating_add(1);
+                }
+                self.now = Some(time);
+                match time.seconds().saturating_sub(now.seconds()) {
+                    0 => (None, None),
+                    1 => (Some(Tick { time, nth: 0 }), None),
+                    _ => (Some(Tick { time: now, nth: 0 }), Some(Tick { time, nth: 1 })),
+                }
+            }
+            None => {
+                self.now = Some(time);
+                (None, None)
+            }
+        };
+        [first, second].into_iter().flatten()
     }
 
     /// The clock; `None` before the first packet.
@@ -116,17 +118,17 @@ mod tests {
     #[test]
     fn crossing_one_second_ticks_once_and_more_ticks_twice() {
         let mut clock = Clock::default();
-        assert_eq!(clock.advance(seconds(10)).len(), 0);
-        assert_eq!(clock.advance(Time(10_999_999_999)).len(), 0);
-        assert_eq!(clock.advance(seconds(11)).len(), 1);
-        assert_eq!(clock.advance(seconds(13)).len(), 2);
+        assert_eq!(clock.advance(seconds(10)).count(), 0);
+        assert_eq!(clock.advance(Time(10_999_999_999)).count(), 0);
+        assert_eq!(clock.advance(seconds(11)).count(), 1);
+        assert_eq!(clock.advance(seconds(13)).count(), 2);
     }
 
     #[test]
     fn a_packet_a_little_late_moves_nothing_and_is_counted() {
         let mut clock = Clock::default();
         clock.advance(seconds(100));
-        assert_eq!(clock.advance(seconds(40)).len(), 0);
+        assert_eq!(clock.advance(seconds(40)).count(), 0);
         assert_eq!(clock.now(), Some(seconds(100)));
         assert_eq!(clock.backwards, 1);
     }
@@ -144,7 +146,7 @@ mod tests {
     fn a_jump_is_believed_and_counted() {
         let mut clock = Clock::default();
         clock.advance(seconds(0));
-        assert_eq!(clock.advance(seconds(3601)).len(), 2);
+        assert_eq!(clock.advance(seconds(3601)).count(), 2);
         assert_eq!((clock.now(), clock.jumps), (Some(seconds(3601)), 1));
     }
 

@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::container::Compression;
+use crate::base::LinkType;
 
 /// Why something could not be read: one line on stderr, and exit code 2.
 #[derive(Debug)]
@@ -36,6 +37,8 @@ pub(crate) enum Cause {
     TooLong { captured: u32, most: u32 },
     /// A block that contradicts itself or what came before it.
     Malformed(&'static str),
+    /// Packets of a link type that nothing here decodes; told once a file and type.
+    LinkType(LinkType),
     /// A directory without a capture.
     NothingToScan,
 }
@@ -99,6 +102,7 @@ impl fmt::Display for Cause {
                 write!(f, "a packet of {captured} captured bytes where {most} are the most")
             }
             Cause::Malformed(what) => f.write_str(what),
+            Cause::LinkType(LinkType(number)) => write!(f, "link type {number} is not supported"),
             Cause::NothingToScan => f.write_str("nothing to scan"),
         }
     }

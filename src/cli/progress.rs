@@ -4,6 +4,7 @@ use std::io::{self, IsTerminal, Write};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use crate::base::Ordinal;
 use crate::capture::{Notice, Problem, Progress};
 use crate::engine::Observer;
 
@@ -52,6 +53,11 @@ impl Observer for Terminal {
         if !self.quiet {
             self.line(&format!("mailtap: {notice}"));
         }
+    }
+
+    fn internal_error(&self, packet: Ordinal) {
+        let number = packet.0.saturating_add(1);
+        self.line(&format!("mailtap: internal error at packet {number} of the scan: its connection was given up"));
     }
 
     fn progress(&self, progress: &Progress) {

@@ -1,27 +1,50 @@
-//! The engine: a stand-in until the path is there. It reads nothing and finds nothing.
+//! The engine: runs the path from batches to output, on as many threads as it is given, to the same
+//! bytes whatever their number. The only room with threads; knows nothing of formats and arguments.
+//!
+//! It goes in rounds. While one round's batches are analysed, the next round's are read and the output
+//! of the one before is written; the three meet at the end of each round, so at most two rounds of
+//! batches exist at once and a slow output holds back the reading. Within a round batches are decoded
+//! in parallel slices, fragments are put together serially, and 64 shards, always as many, follow
+//! their connections in parallel. What they say is sorted into one total order ([`crate::ledger::Key`]).
+//!
+//! Read in this order: [`config`], [`rounds`], [`route`], [`shard`], [`analysis`], then this file.
 
+mod analysis;
 mod config;
+mod rounds;
+mod route;
+mod shard;
 
 pub(crate) use config::Config;
 
+use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
-use crate::capture::{Notice, Problem, Progress};
-use crate::ledger::{Ledger, Output, Totals};
+use crate::base::Ordinal;
+use crate::capture::{Notice, Problem, Progress, Reader};
+use crate::decode::Ports;
+use crate::defrag::Defrag;
+use crate::ledger::{Entry, Ledger, Output, Totals};
 use crate::rules::Severity;
 
-/// Where output goes, in its order: called from the output's own thread, one call at a time. An error ends the scan.
+use analysis::Analysis;
+use rounds::{Reading, Round};
+use shard::Settings;
+
+/// Where output goes, in its order: one call at a time, on any thread. An error ends the scan.
 pub(crate) trait Sink: Send {
     fn take(&mut self, outputs: Vec<Output>) -> io::Result<()>;
 }
 
-/// Who is told how the reading goes, at once: called from the reader's thread.
+/// Who is told how the reading goes, at once and in its order, on any thread.
 pub(crate) trait Observer: Sync {
     /// An input cannot be read, or not to its end.
     fn problem(&self, problem: &Problem);
     fn notice(&self, notice: &Notice);
     fn progress(&self, progress: &Progress);
+    /// A bug was caught while this packet was analysed; its connection was given up.
+    fn internal_error(&self, packet: Ordinal);
 }
 
 /// What a scan came to.
@@ -41,15 +64,15 @@ pub(crate) enum Stopped {
     /// The sink could not take any more.
     Output(io::Error),
     /// Threads could not be started.
-    Threads(String),
+    Threads(rayon::ThreadPoolBuildError),
 }
 
-impl std::fmt::Display for Stopped {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Stopped::Output(_) => f.write_str("cannot write the output"),
-            Stopped::Threads(cause) => write!(f, "cannot start threads: {cause}"),
-        }
+impl fmt::Display for Stopped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Stopped::Output(_) => "cannot write the output",
+            Stopped::Threads(_) => "cannot start threads",
+        })
     }
 }
 
@@ -57,22 +80,113 @@ impl std::error::Error for Stopped {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Stopped::Output(error) => Some(error),
-            Stopped::Threads(_) => None,
+            Stopped::Threads(error) => Some(error),
         }
     }
 }
 
-/// Scans `paths`.
+/// Scans `paths`: everything found goes to `sink`, in one order whatever the threads.
 pub(crate) fn run(
     config: &Config,
-    _paths: &[PathBuf],
+    paths: &[PathBuf],
     sink: &mut dyn Sink,
-    _observer: &dyn Observer,
+    observer: &dyn Observer,
 ) -> Result<Outcome, Stopped> {
+    let threads = config.threads.map_or(0, std::num::NonZeroUsize::get);
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().map_err(Stopped::Threads)?;
+    pool.install(|| scan(config, paths, sink, observer))
+}
+
+fn scan(config: &Config, paths: &[PathBuf], sink: &mut dyn Sink, observer: &dyn Observer) -> Result<Outcome, Stopped> {
+    let mut reading = Reading::new(Reader::open(paths, &config.reading));
+    let mut analysis = Analysis::new(settings(config), Defrag::new(&config.limits, &config.timeouts));
     let ledger = Ledger::new(config.records, config.servers.clone(), &config.limits);
-    let mut outputs = Vec::new();
-    let worst = ledger.worst();
-    ledger.finish(Totals::default(), &mut |output| outputs.push(output));
-    sink.take(outputs).map_err(Stopped::Output)?;
-    Ok(Outcome { worst, ..Outcome::default() })
+    let mut writing = Writing { ledger, sink };
+    let mut internal_errors = 0_u64;
+
+    let mut round = reading.round(Round::default(), observer);
+    let mut done = Round::default();
+    let mut found = Vec::new();
+    loop {
+        let last = round.last;
+        let starts = std::mem::take(&mut done.starts);
+        let read = || if last { Round::default() } else { reading.round(done, observer) };
+        let (next, (entries, written)) =
+            rayon::join(read, || rayon::join(|| analysis.round(&round), || writing.take(starts, found)));
+        written.map_err(Stopped::Output)?;
+        for packet in analysis.take_internal_errors() {
+            internal_errors = internal_errors.saturating_add(1);
+            observer.internal_error(packet);
+        }
+        found = entries;
+        done = std::mem::replace(&mut round, next);
+        if last {
+            break;
+        }
+    }
+    writing.take(std::mem::take(&mut done.starts), found).map_err(Stopped::Output)?;
+    let ended = analysis.finish(reading.next);
+    let errors_at_end = analysis.take_internal_errors();
+    internal_errors = internal_errors.saturating_add(errors_at_end.len() as u64);
+    errors_at_end.iter().for_each(|packet| observer.internal_error(*packet));
+    writing.take(Vec::new(), ended).map_err(Stopped::Output)?;
+
+    let mut totals = totals(&reading);
+    totals.internal_errors = internal_errors;
+    analysis.count(&mut totals);
+    let worst = writing.finish(totals).map_err(Stopped::Output)?;
+    Ok(Outcome { problems: reading.problems, internal_errors, worst })
+}
+
+fn settings(config: &Config) -> Settings {
+    Settings {
+        ports: Ports::new(config.ports.iter().copied()),
+        limits: config.limits.of_one_shard(),
+        timeouts: config.timeouts,
+        selection: config.selection.clone(),
+        events: config.records.has(crate::ledger::Kind::Events),
+    }
+}
+
+/// What the reader counted.
+fn totals(reading: &Reading) -> Totals {
+    let files = reading.files();
+    let sum = |of: fn(&crate::capture::CaptureFile) -> u64| files.iter().map(of).fold(0, u64::saturating_add);
+    Totals {
+        captures: files.to_vec(),
+        files_skipped: reading.files_skipped(),
+        packets: sum(|file| file.packets),
+        bytes: sum(|file| file.bytes),
+        first_time: reading.span.map(|(first, _)| first),
+        last_time: reading.span.map(|(_, last)| last),
+        capture_dropped: sum(|file| file.dropped),
+        time_backwards: reading.clock.backwards,
+        time_jumps: reading.clock.jumps,
+        ..Totals::default()
+    }
+}
+
+/// The ledger, and where what it lets through goes.
+struct Writing<'s> {
+    ledger: Ledger,
+    sink: &'s mut dyn Sink,
+}
+
+impl Writing<'_> {
+    /// Takes a round's entries, after the files that began in it.
+    fn take(&mut self, starts: Vec<(PathBuf, Ordinal)>, entries: Vec<Entry>) -> io::Result<()> {
+        let mut outputs: Vec<Output> = starts.into_iter().map(|(path, first)| Output::Capture(path, first)).collect();
+        for entry in entries {
+            self.ledger.take(entry, &mut |output| outputs.push(output));
+        }
+        self.sink.take(outputs)
+    }
+
+    fn finish(self, totals: Totals) -> io::Result<Option<Severity>> {
+        let worst = self.ledger.worst();
+        let mut outputs = Vec::new();
+        self.ledger.finish(totals, &mut |output| outputs.push(output));
+        self.sink.take(outputs)?;
+        Ok(worst)
+    }
 }

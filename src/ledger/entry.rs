@@ -4,7 +4,7 @@ use crate::base::{Endpoint, FlowKey, Moment, Ordinal};
 use crate::rules::{Counts, Finding, Note, Verdict, What};
 use crate::smtp::event::{End, MessageData};
 use crate::smtp::tls::Tls;
-use crate::smtp::{Answers, Event, Session, Verb};
+use crate::smtp::{self, Answers, Event, Reply, Session, Verb};
 
 /// Where an entry stands in the total order of output: sorted by its fields, first to last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -26,22 +26,27 @@ impl Key {
     pub(crate) const END: u8 = u8::MAX;
 }
 
-/// A packet, or one of the at most two ticks before it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+/// A packet, or one of the at most two ticks before it, or the end of what came before.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Cause {
     pub packet: Ordinal,
-    /// 0 and 1 for ticks before the packet, 2 for the packet itself.
+    /// 0 for the end of all connections before the packet, 1 and 2 for ticks, 3 for the packet itself.
     pub phase: u8,
 }
 
 impl Cause {
     pub(crate) fn packet(packet: Ordinal) -> Self {
-        Cause { packet, phase: 2 }
+        Cause { packet, phase: 3 }
     }
 
     /// The first or second tick (0 or 1) before `packet`.
     pub(crate) fn tick(packet: Ordinal, nth: u8) -> Self {
-        Cause { packet, phase: nth.min(1) }
+        Cause { packet, phase: nth.min(1).saturating_add(1) }
+    }
+
+    /// `packet` begins something else (or would be the next one): all connections end before it.
+    pub(crate) fn end(packet: Ordinal) -> Self {
+        Cause { packet, phase: 0 }
     }
 }
 
@@ -113,17 +118,15 @@ pub(crate) enum Told {
     Command {
         at: Moment,
         verb: Option<Verb>,
-        argument: Vec<u8>,
-        secret: bool,
+        argument: Revealable<Vec<u8>>,
         uncertain: bool,
     },
     Reply {
         at: Moment,
         code: Option<u16>,
         /// Without their codes.
-        lines: Vec<Vec<u8>>,
+        lines: Revealable<Vec<Vec<u8>>>,
         answers: Answered,
-        secret: bool,
         uncertain: bool,
     },
     Data(MessageData),
@@ -163,8 +166,10 @@ impl Told {
             Event::Command(command) => Told::Command {
                 at: command.at.last(),
                 verb: command.verb.clone(),
-                argument: crate::rules::reading::argument_as_sent(command).to_vec(),
-                secret: command.exchange || command.secret,
+                argument: Revealable {
+                    shown: command.argument().to_vec(),
+                    whole: command.secret.then(|| command.argument_revealed().to_vec()),
+                },
                 uncertain: command.uncertain,
             },
             Event::Data(data) => Told::Data((*data).clone()),
@@ -174,14 +179,36 @@ impl Told {
         Some(told)
     }
 
-    fn reply(reply: &crate::smtp::Reply, answers: Answered) -> Told {
+    fn reply(reply: &Reply, answers: Answered) -> Told {
+        let shown: Vec<Vec<u8>> = reply.texts().map(<[u8]>::to_vec).collect();
+        let whole = reply.secret.then(|| {
+            let mut whole = shown.clone();
+            for (place, secret) in &reply.hidden {
+                if let Some(line) = whole.get_mut(*place) {
+                    *line = smtp::reply::text(secret.reveal()).to_vec();
+                }
+            }
+            whole
+        });
         Told::Reply {
             at: reply.at.last(),
             code: reply.code,
-            lines: reply.lines.iter().map(|line| crate::rules::reading::text(line).to_vec()).collect(),
+            lines: Revealable { shown, whole },
             answers,
-            secret: reply.secret,
             uncertain: reply.uncertain,
         }
+    }
+}
+
+/// What may hold a secret: as it is shown, and where it differs as it is shown with `--show-secrets`.
+#[derive(Clone, Debug)]
+pub(crate) struct Revealable<T> {
+    pub shown: T,
+    pub whole: Option<T>,
+}
+
+impl<T> Revealable<T> {
+    pub(crate) fn get(&self, reveal: bool) -> &T {
+        self.whole.as_ref().filter(|_| reveal).unwrap_or(&self.shown)
     }
 }

@@ -18,9 +18,6 @@ use super::ids;
 use super::places::Place;
 use super::stamp::Stamp;
 
-/// What stands where a secret was.
-pub(crate) const REDACTED: &str = "<redacted>";
-
 #[derive(Serialize)]
 pub(crate) struct End {
     pub ip: std::net::IpAddr,
@@ -30,37 +27,6 @@ pub(crate) struct End {
 impl From<Endpoint> for End {
     fn from(Endpoint { ip, port }: Endpoint) -> Self {
         End { ip, port }
-    }
-}
-
-/// Text from outside, or a redacted secret.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Shown<'b> {
-    Text(Text<'b>),
-    Redacted,
-}
-
-impl<'b> Shown<'b> {
-    fn of(bytes: &'b [u8], secret: bool, scene: &Scene) -> Self {
-        if secret && !scene.show_secrets { Shown::Redacted } else { Shown::Text(Text(bytes)) }
-    }
-}
-
-impl std::fmt::Display for Shown<'_> {
-    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Shown::Text(text) => text.fmt(out),
-            Shown::Redacted => out.write_str(REDACTED),
-        }
-    }
-}
-
-impl Serialize for Shown<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Shown::Text(text) => text.serialize(serializer),
-            Shown::Redacted => serializer.serialize_str(REDACTED),
-        }
     }
 }
 
@@ -118,8 +84,8 @@ impl Serialize for EvidenceMap<'_> {
 #[derive(Serialize)]
 #[serde(untagged)]
 pub(crate) enum Proof<'f> {
-    Text(Shown<'f>),
-    List(Vec<Shown<'f>>),
+    Text(Text<'f>),
+    List(Vec<Text<'f>>),
     Number(u64),
     Flag(bool),
     Word(&'static str),
@@ -127,12 +93,10 @@ pub(crate) enum Proof<'f> {
 
 impl<'f> Proof<'f> {
     fn of(evidence: &'f Evidence, scene: &Scene) -> Self {
-        let list = |items: &'f [Vec<u8>], secret| items.iter().map(|item| Shown::of(item, secret, scene)).collect();
         match evidence {
-            Evidence::Bytes(bytes) => Proof::Text(Shown::of(bytes, false, scene)),
-            Evidence::Secret(bytes) => Proof::Text(Shown::of(bytes, true, scene)),
-            Evidence::List(items) => Proof::List(list(items, false)),
-            Evidence::SecretList(items) => Proof::List(list(items, true)),
+            Evidence::Bytes(bytes) => Proof::Text(Text(bytes)),
+            Evidence::List(items) => Proof::List(items.iter().map(|item| Text(item)).collect()),
+            Evidence::Secret { shown, whole } => Proof::of(if scene.show_secrets { whole } else { shown }, scene),
             Evidence::Number(number) => Proof::Number(*number),
             Evidence::Flag(flag) => Proof::Flag(*flag),
             Evidence::Word(word) => Proof::Word(word),
@@ -305,7 +269,7 @@ pub(crate) enum EventRecord<'e> {
         #[serde(flatten)]
         at: At<'e>,
         verb: Option<&'e str>,
-        argument: Shown<'e>,
+        argument: Text<'e>,
         #[serde(skip_serializing_if = "is_false")]
         uncertain: bool,
     },
@@ -313,7 +277,7 @@ pub(crate) enum EventRecord<'e> {
         #[serde(flatten)]
         at: At<'e>,
         code: Option<u16>,
-        lines: Vec<Shown<'e>>,
+        lines: Vec<Text<'e>>,
         answers: Option<&'e str>,
         #[serde(skip_serializing_if = "is_false")]
         uncertain: bool,
@@ -323,7 +287,7 @@ pub(crate) enum EventRecord<'e> {
         at: At<'e>,
         bytes: u64,
         lines: u64,
-        sha256: String,
+        sha256: Option<String>,
         end: &'static str,
         #[serde(skip_serializing_if = "Option::is_none")]
         ended_by: Option<&'static str>,
@@ -369,16 +333,16 @@ impl<'e> EventRecord<'e> {
         let Place { capture, frame } = scene.places.of(told.at().ordinal);
         let at = At { session, capture, frame, time, client: who.client.into(), server: who.server.into() };
         match told {
-            Told::Command { verb, argument, secret, uncertain, .. } => EventRecord::Command {
+            Told::Command { verb, argument, uncertain, .. } => EventRecord::Command {
                 at,
                 verb: verb.as_ref().map(crate::smtp::Verb::name),
-                argument: Shown::of(argument, *secret, scene),
+                argument: Text(argument.get(scene.show_secrets)),
                 uncertain: *uncertain,
             },
-            Told::Reply { code, lines, answers, secret, uncertain, .. } => EventRecord::Reply {
+            Told::Reply { code, lines, answers, uncertain, .. } => EventRecord::Reply {
                 at,
                 code: *code,
-                lines: lines.iter().map(|line| Shown::of(line, *secret, scene)).collect(),
+                lines: lines.get(scene.show_secrets).iter().map(|line| Text(line)).collect(),
                 answers: answered(answers),
                 uncertain: *uncertain,
             },
@@ -388,7 +352,7 @@ impl<'e> EventRecord<'e> {
                     at,
                     bytes: data.bytes,
                     lines: data.lines,
-                    sha256: data_encoding::HEXLOWER.encode(&data.sha256),
+                    sha256: data.sha256.map(|hash| data_encoding::HEXLOWER.encode(&hash)),
                     end,
                     ended_by,
                     uncertain: data.uncertain,

@@ -76,37 +76,39 @@ pub(crate) fn session_end() -> SessionEnd {
 }
 
 pub(crate) fn events() -> Vec<(Who, Told)> {
-    use crate::ledger::entry::Answered;
+    use crate::ledger::entry::{Answered, Revealable};
     let data = MessageData {
         bytes: 17,
         lines: 3,
-        sha256: [0xab; 32],
+        sha256: Some([0xab; 32]),
         end: DataEnd::Smuggled("LF.LF"),
         at: Packets::one(at(102, 3)),
+        command: None,
+        start: 0,
+        stop: 20,
+        early: None,
         uncertain: false,
     };
-    let command = |verb: Option<Verb>, argument: &[u8], secret| Told::Command {
+    let command = |verb: Option<Verb>, shown: &[u8], whole: Option<&[u8]>| Told::Command {
         at: at(101, 12),
         verb,
-        argument: argument.to_vec(),
-        secret,
+        argument: Revealable { shown: shown.to_vec(), whole: whole.map(<[u8]>::to_vec) },
         uncertain: false,
     };
     let reply = Told::Reply {
         at: at(103, 20),
         code: Some(214),
-        lines: vec![b"first".to_vec(), b"last \xff".to_vec()],
+        lines: Revealable { shown: vec![b"first".to_vec(), b"last \xff".to_vec()], whole: None },
         answers: Answered::Verb(Verb::Help),
-        secret: false,
         uncertain: true,
     };
     let tls = Tls { state: State::Started, version: Some("1.3"), sni: Some(b"mx".to_vec()), ..Tls::default() };
     let told = [
-        command(Some(Verb::Help), b"MAIL", false),
+        command(Some(Verb::Help), b"MAIL", None),
         reply,
         Told::Data(data),
         Told::Tls(at(104, 30), tls),
-        command(None, b"AHVzZXIA", true),
+        command(None, b"<redacted>", Some(b"AHVzZXIA")),
     ];
     told.into_iter().map(|told| (who(), told)).collect()
 }

@@ -4,7 +4,7 @@ use super::reading;
 use super::{Check, Evidence, Finding, Findings, Fix, Hears, Reference, Rule, Scope, Severity};
 use crate::base::Moment;
 use crate::smtp::tls::State;
-use crate::smtp::{Command, Event, Reply, Session, Verb};
+use crate::smtp::{Answers, Command, End, Event, Reply, Session, Verb};
 
 pub(super) static RULE: Rule = Rule {
     id: "bad-greeting",
@@ -32,7 +32,7 @@ pub(super) static RULE: Rule = Rule {
         Reference { text: "SBP-2010-06, \"Bad SMTP Server Greeting\"", url: "" },
     ],
     source_data: &[],
-    hears: Hears::GREETING.and(Hears::COMMAND).and(Hears::END),
+    hears: Hears::GREETING.and(Hears::COMMAND).and(Hears::REPLY).and(Hears::END),
     tells: false,
     judge,
 };
@@ -79,12 +79,17 @@ static NONE: Check = Check {
 };
 
 /// The word: where the first command ended in the client's stream, and what would fit it.
-const END: u32 = 0x00ff_ffff;
+const ENDED: u32 = 0x00ff_ffff;
 const HELLO: u32 = 1 << 24;
 const HELP: u32 = 1 << 25;
 const UNKNOWN: u32 = 1 << 26;
 /// A first command was heard.
 const HEARD: u32 = 1 << 27;
+/// A first reply was heard.
+const REPLIED: u32 = 1 << 28;
+/// By packet order the greeting may answer the first command: where no end acknowledges anything that decides, at
+/// the session's end.
+const WAITS: u32 = 1 << 29;
 
 fn judge(event: &Event<'_>, session: &Session, word: &mut u32, out: &mut Findings<'_>) {
     match event {
@@ -92,48 +97,81 @@ fn judge(event: &Event<'_>, session: &Session, word: &mut u32, out: &mut Finding
             if *word & HEARD == 0 {
                 *word |= HEARD | unprompted(command);
             }
-            judge_refusal(command.early == Some(true), command.at.last(), out);
+            if *word & WAITS == 0 {
+                judge_refusal(command.early == Some(true), command.at.last(), out);
+            }
         }
-        Event::Greeting(greeting) if !greeting.uncertain && session.tls.state != State::Implicit => {
-            judge_greeting(greeting, session, *word, out);
-            *word |= HEARD;
+        Event::Greeting(greeting) => {
+            if !greeting.uncertain && session.tls.state != State::Implicit {
+                judge_greeting(greeting, session, word, out);
+            }
+            *word |= HEARD | REPLIED;
         }
-        Event::End(end) => judge_refusal(session.early_talk, end.at, out),
+        Event::Reply(reply, answers) if *word & REPLIED == 0 => {
+            if session.greeting_missing && all_heard(session) {
+                judge_missing(reply, answers, out);
+            }
+            *word |= REPLIED;
+        }
+        Event::End(end) => judge_end(end, session, out),
         _ => {}
     }
 }
 
-fn judge_greeting(greeting: &Reply, session: &Session, first_command: u32, out: &mut Findings<'_>) {
-    let fire = |out: &mut Findings<'_>, check, message: String, code: Option<u16>| {
-        let mut finding = Finding::new(&RULE, check, &greeting.at, message).greeting(greeting);
-        finding.code = code;
-        out.fire(finding);
-    };
+fn judge_greeting(greeting: &Reply, session: &Session, word: &mut u32, out: &mut Findings<'_>) {
+    let found = |check, message: String| Finding::new(&RULE, check, &greeting.at, message).greeting(greeting);
     let Some(first) = greeting.lines.first().and_then(|line| reading::code(line)) else {
-        return fire(out, &NOT_SMTP, "the server's first line is no SMTP greeting".to_owned(), None);
+        return out.fire(found(&NOT_SMTP, "the server's first line is no SMTP greeting".to_owned()));
     };
     if greeting.codes_differ || greeting.code.is_none() {
         let message = format!("the greeting's lines differ in their code; the first has {first}");
-        return fire(out, &INCONSISTENT, message, greeting.code);
+        return out.fire(found(&INCONSISTENT, message));
     }
     let code = greeting.code.unwrap_or(first);
-    if answers(first_command, code, greeting, session) {
-        let message = format!("the server said nothing before the client spoke, then answered {code}");
-        return fire(out, &NONE, message, Some(code));
+    let may_answer = in_packet_order(*word, code, greeting) && all_heard(session);
+    if may_answer {
+        *word |= WAITS;
+        out.defer(found(&NONE, missing(code)));
     }
     match code {
         220 => {}
         400..=599 => {
-            let message = format!("the server refused the session with {code}");
-            let finding = Finding::new(&RULE, &REFUSED, &greeting.at, message).greeting(greeting);
+            let finding = found(&REFUSED, format!("the server refused the session with {code}"));
             let standard = Evidence::Flag(matches!(code, 421 | 521 | 554));
             out.defer(finding.with("standard_refusal", standard));
-            if session.early_talk {
+            if session.early_talk && !may_answer {
                 judge_refusal(true, greeting.at.last(), out);
             }
         }
-        _ => fire(out, &UNEXPECTED_CODE, format!("the server greeted with {code}, not 220"), Some(code)),
+        _ => {
+            let finding = found(&UNEXPECTED_CODE, format!("the server greeted with {code}, not 220"));
+            if may_answer { out.defer(finding) } else { out.fire(finding) }
+        }
     }
+}
+
+/// The first reply answered the first command: there was no greeting.
+fn judge_missing(reply: &Reply, answers: &Answers<'_>, out: &mut Findings<'_>) {
+    let (Answers::Command(command), Some(code)) = (answers, reply.code) else { return };
+    out.fire(Finding::new(&RULE, &NONE, &reply.at, missing(code)).command(command).reply(reply));
+}
+
+fn missing(code: u16) -> String {
+    format!("the server said nothing before the client spoke, then answered {code}")
+}
+
+fn judge_end(end: &End, session: &Session, out: &mut Findings<'_>) {
+    let by_packets = !end.client_acknowledges && !end.server_acknowledges;
+    let (none, unexpected) = (out.take(&NONE, end.at), out.take(&UNEXPECTED_CODE, end.at));
+    match (none, unexpected) {
+        (Some(none), _) if by_packets => {
+            out.take(&REFUSED, end.at);
+            out.fire(none);
+        }
+        (_, Some(unexpected)) => out.fire(unexpected),
+        _ => {}
+    }
+    judge_refusal(session.early_talk, end.at, out);
 }
 
 /// Whether the client had spoken before the greeting shows in its first command, which may come after it in
@@ -147,33 +185,37 @@ fn judge_refusal(early: bool, at: Moment, out: &mut Findings<'_>) {
     out.fire(finding);
 }
 
-/// What the word keeps of the first command, where it was sent though nothing had been said.
+/// What the word keeps of the first command, where nothing of the server had been captured before it.
 fn unprompted(command: &Command) -> u32 {
     let fits = match &command.verb {
-        _ if command.seen != Some(0) || command.uncertain => 0,
+        _ if command.captured > 0 || command.uncertain => 0,
         Some(Verb::Ehlo | Verb::Helo | Verb::Lhlo) => HELLO,
         Some(Verb::Help) => HELP,
         Some(Verb::Other(_)) => UNKNOWN,
         _ => 0,
     };
     match u32::try_from(command.end) {
-        Ok(end) if end < END => end | fits,
+        Ok(end) if end < ENDED => end | fits,
         _ => 0,
     }
 }
 
-/// Whether what should be the greeting is the answer to the first command. A refusal that the standards know as a
-/// greeting is one.
-fn answers(first_command: u32, code: u16, greeting: &Reply, session: &Session) -> bool {
+/// Whether, by packet order alone, what should be the greeting answers the first command. A refusal that the
+/// standards know as a greeting is one.
+fn in_packet_order(first_command: u32, code: u16, greeting: &Reply) -> bool {
     let fits = match code {
         250 => first_command & HELLO != 0,
-        214 => first_command & HELP != 0,
+        211 | 214 => first_command & HELP != 0,
         421 | 521 | 554 => false,
         500..=599 => first_command & UNKNOWN != 0,
         _ => false,
     };
-    let covered = greeting.seen.is_some_and(|seen| seen >= u64::from(first_command & END));
-    fits && covered && session.from_start && session.missing_server == 0
+    fits && greeting.captured >= u64::from(first_command & ENDED)
+}
+
+/// The start and all of the server's bytes were captured.
+fn all_heard(session: &Session) -> bool {
+    session.from_start && session.missing_server == 0
 }
 
 #[cfg(test)]
@@ -218,25 +260,27 @@ mod tests {
     }
 
     #[test]
-    fn a_first_reply_that_fits_the_first_command_means_no_greeting() {
-        for dialogue in
-            ["C: EHLO a\nS: 250 mx", "C: HELO a\nS: 250 mx", "C: HELP\nS: 214 MAIL", "C: FOO\nS: 500 unknown"]
-        {
+    fn a_first_reply_that_answers_the_first_command_means_no_greeting() {
+        let none = "bad-greeting/none low 70".to_owned();
+        for dialogue in ["C: EHLO a\nS: 250 mx", "C: HELP\nS: 214 MAIL", "C: FOO\nS: 500 unknown"] {
             let found = Dialogue::read(dialogue).ungreeted().judged();
-            assert!(found.contains(&"bad-greeting/none low 70".to_owned()), "{dialogue}: {found:?}");
-            assert_eq!(found.iter().filter(|found| found.starts_with("bad-greeting")).count(), 1);
+            let mine: Vec<_> = found.iter().filter(|found| found.starts_with("bad-greeting")).collect();
+            assert_eq!(mine, [&none], "{dialogue}");
+            let found = Dialogue::read(dialogue).unacknowledged().judged();
+            let mine: Vec<_> = found.iter().filter(|found| found.starts_with("bad-greeting")).collect();
+            assert_eq!(mine, [&none], "{dialogue}, by packet order");
         }
     }
 
     #[test]
-    fn a_first_reply_that_does_not_fit_or_came_before_is_no_answer() {
-        assert_eq!(judged("C: NOOP\nS: 250 mx"), ["bad-greeting/unexpected-code medium 95"]);
-        let mut crossed = Dialogue::read("C: EHLO a\nS: 250 mx");
-        crossed.reply(0).seen = Some(0);
-        assert_eq!(crossed.judged(), ["bad-greeting/unexpected-code medium 95"]);
-        let mut lossy = Dialogue::read("C: EHLO a\nS: 250 mx");
+    fn a_first_reply_that_does_not_fit_or_is_not_all_is_no_answer() {
+        let unexpected = ["bad-greeting/unexpected-code medium 95"];
+        assert_eq!(judged("C: NOOP\nS: 250 mx"), unexpected);
+        assert_eq!(judged("C: EHLO a\nS: 250 mx"), unexpected, "the parser knows that it came before");
+        let mut lossy = Dialogue::read("C: EHLO a\nS: 250 mx").unacknowledged();
         lossy.session.missing_server = 5;
-        assert_eq!(lossy.judged(), ["bad-greeting/unexpected-code medium 95"]);
+        assert_eq!(lossy.judged(), unexpected);
+        assert_eq!(Dialogue::read("C: FOO\nS: 554 no").unacknowledged().judged(), ["bad-greeting/refused info 95"]);
     }
 
     #[test]

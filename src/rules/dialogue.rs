@@ -18,6 +18,7 @@ pub(crate) struct Dialogue {
     said: Vec<Said>,
     selection: Selection,
     greets: bool,
+    acknowledged: bool,
 }
 
 enum Said {
@@ -37,29 +38,8 @@ impl Default for Dialogue {
         let client = Endpoint { ip: [192, 0, 2, 1].into(), port: 40000 };
         let server = Endpoint { ip: [198, 51, 100, 25].into(), port: 25 };
         let (flow, client_side) = FlowKey::new(client, server);
-        let session = Session {
-            flow,
-            first: moment(0),
-            last: moment(0),
-            server_side: client_side.other(),
-            client,
-            server,
-            from_start: true,
-            greeting: None,
-            server_heard: true,
-            early_talk: false,
-            helo: None,
-            capabilities: Vec::new(),
-            tls: Tls::default(),
-            auth: Vec::new(),
-            transactions: Vec::new(),
-            commands: 0,
-            replies: 0,
-            missing_client: 0,
-            missing_server: 0,
-            proxied_for: None,
-        };
-        Dialogue { session, said: Vec::new(), selection: Selection::default(), greets: true }
+        let session = Session::new(flow, moment(0), client_side.other(), true);
+        Dialogue { session, said: Vec::new(), selection: Selection::default(), greets: true, acknowledged: true }
     }
 }
 
@@ -80,19 +60,25 @@ impl Dialogue {
                 let word = line.split([' ', ':']).next().unwrap_or_default();
                 let octets = line.len() as u64 + 2;
                 dialogue.said.push(Said::Command(Command {
+                    number: 0,
                     verb: Some(verb(word)),
                     line: line.into(),
                     argument_at: (word.len() + 1).min(line.len()),
                     octets,
                     ending,
+                    bare_cr: false,
                     exchange: false,
                     secret: false,
+                    hidden: None,
                     at,
                     seen: Some(said),
+                    captured: said,
                     start: sent,
                     end: sent + octets,
                     uncertain: false,
                     early: Some(said == 0),
+                    in_flight: None,
+                    behind: None,
                 }));
                 sent += octets;
                 continue;
@@ -109,20 +95,40 @@ impl Dialogue {
                 code: *codes.last().unwrap(),
                 codes_differ: codes.windows(2).any(|pair| pair[0] != pair[1]),
                 lines,
+                longest: 0,
+                bare_lf: false,
+                bare_cr: false,
                 at,
                 seen: Some(sent),
+                captured: sent,
                 start,
                 end: said,
                 uncertain: false,
+                unfinished: false,
                 secret: false,
+                hidden: Vec::new(),
             }));
         }
         dialogue
     }
 
-    /// The server never greets: its first reply is the first event of that kind all the same.
+    /// The server never greets: its first reply answers the first command.
     pub(crate) fn ungreeted(mut self) -> Self {
         self.greets = false;
+        self.session.greeting_missing = true;
+        self
+    }
+
+    /// No end ever acknowledges a byte of the other's.
+    pub(crate) fn unacknowledged(mut self) -> Self {
+        self.acknowledged = false;
+        for said in &mut self.said {
+            match said {
+                Said::Command(command) => command.seen = Some(0),
+                Said::Reply(reply) => reply.seen = Some(0),
+                Said::Fault(_) | Said::Tls(..) => {}
+            }
+        }
         self
     }
 
@@ -164,7 +170,13 @@ impl Dialogue {
     }
 
     pub(crate) fn end(&self) -> End {
-        End { closed: Closed::Fin, at: moment(self.said.len() as u64 + 1), complete: true }
+        End {
+            closed: Closed::Fin,
+            at: moment(self.said.len() as u64 + 1),
+            complete: true,
+            client_acknowledges: self.acknowledged,
+            server_acknowledges: self.acknowledged,
+        }
     }
 
     fn run(&self) -> (Judge, Tally, Vec<Verdict>) {
@@ -182,15 +194,10 @@ impl Dialogue {
                     open.push_back(command);
                     hear(Event::Command(command), &session);
                 }
-                Said::Reply(reply) if !greeted => {
+                Said::Reply(reply) if !greeted && self.greets => {
                     greeted = true;
                     session.greeting = Some(Spoken { code: reply.code, text: reply.lines.join(&b'\n') });
                     hear(Event::Greeting(reply), &session);
-                    if !self.greets
-                        && let Some(command) = open.pop_front()
-                    {
-                        hear(Event::Reply(reply, Answers::Command(command)), &session);
-                    }
                 }
                 Said::Reply(reply) => {
                     let answers = open.pop_front().map_or(Answers::Unsolicited, Answers::Command);

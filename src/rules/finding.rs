@@ -1,7 +1,7 @@
 //! A finding: which check fired, on what evidence. Raw bytes; turning them into text is `report`'s.
 
 use crate::base::{Moment, Packets};
-use crate::smtp::{Command, Reply};
+use crate::smtp::{Command, Reply, Secret};
 
 use super::reading;
 use super::{Check, Rule};
@@ -62,13 +62,30 @@ pub(crate) struct Finding {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Evidence {
     Bytes(Vec<u8>),
-    /// Shown only with `--show-secrets`.
-    Secret(Vec<u8>),
     List(Vec<Vec<u8>>),
-    SecretList(Vec<Vec<u8>>),
+    /// What holds a secret: as it is shown, and as it is shown with `--show-secrets`.
+    Secret {
+        shown: Box<Evidence>,
+        whole: Box<Evidence>,
+    },
     Number(u64),
     Flag(bool),
     Word(&'static str),
+}
+
+impl Evidence {
+    fn secret(shown: Evidence, whole: Evidence) -> Self {
+        Evidence::Secret { shown: Box::new(shown), whole: Box::new(whole) }
+    }
+
+    /// A secret of which nothing is shown.
+    pub(crate) fn hidden(secret: &[u8]) -> Self {
+        Self::secret(Evidence::Bytes(Secret::SHOWN.to_vec()), Evidence::Bytes(cut(secret)))
+    }
+
+    fn lines(lines: impl IntoIterator<Item = impl AsRef<[u8]>>) -> Self {
+        Evidence::List(lines.into_iter().take(MOST_LINES).map(|line| cut(line.as_ref())).collect())
+    }
 }
 
 impl Finding {
@@ -117,11 +134,11 @@ impl Finding {
         if let Some(verb) = &verb {
             self.evidence.push(("command", Evidence::Bytes(verb.clone().into_bytes())));
         }
-        let argument = cut(reading::argument(command));
+        let argument = reading::argument(command);
         if !argument.is_empty() {
-            let secret = command.exchange || command.secret;
-            self.evidence
-                .push(("argument", if secret { Evidence::Secret(argument) } else { Evidence::Bytes(argument) }));
+            let shown = Evidence::Bytes(cut(argument));
+            let whole = || Evidence::Bytes(cut(command.argument_revealed().trim_ascii()));
+            self.evidence.push(("argument", if command.secret { Evidence::secret(shown, whole()) } else { shown }));
         }
         self.verb = verb;
         self.packets(&command.at)
@@ -142,8 +159,17 @@ impl Finding {
         if let Some(code) = reply.code {
             self.evidence.push(("reply_code", Evidence::Number(u64::from(code))));
         }
-        let lines: Vec<_> = reply.lines.iter().take(MOST_LINES).map(|line| cut(reading::text(line))).collect();
-        self.evidence.push((name, if reply.secret { Evidence::SecretList(lines) } else { Evidence::List(lines) }));
+        let shown = Evidence::lines(reply.texts());
+        let evidence = if reply.secret {
+            let revealed = (0_usize..).zip(reply.texts()).map(|(place, shown)| {
+                let hidden = reply.hidden.iter().find(|(hidden, _)| *hidden == place);
+                hidden.map_or(shown, |(_, secret)| crate::smtp::reply::text(secret.reveal()))
+            });
+            Evidence::secret(shown, Evidence::lines(revealed))
+        } else {
+            shown
+        };
+        self.evidence.push((name, evidence));
         if reply.lines.len() > MOST_LINES || reply.lines.iter().any(|line| line.len() > MOST_OCTETS) {
             self.evidence.push(("cut", Evidence::Flag(true)));
         }
@@ -160,7 +186,7 @@ impl Finding {
     }
 
     pub(crate) fn list(self, name: &'static str, items: impl IntoIterator<Item = impl AsRef<[u8]>>) -> Self {
-        self.with(name, Evidence::List(items.into_iter().take(MOST_LINES).map(|item| cut(item.as_ref())).collect()))
+        self.with(name, Evidence::lines(items))
     }
 
     /// What a check is reported once for, beside itself.

@@ -245,7 +245,7 @@ fn judge_end(end: &End, session: &Session, word: u32, out: &mut Findings<'_>) {
 fn disclosed(command: &Command, reply: &Reply) -> Vec<&'static str> {
     let sent = patterns::verbs(reading::argument(command));
     let mut verbs: Vec<&'static str> = Vec::new();
-    for verb in reply.lines.iter().flat_map(|line| patterns::verbs(reading::text(line))) {
+    for verb in reply.texts().flat_map(patterns::verbs) {
         let repeated = !matches!(reply.code, Some(211 | 214)) && sent.contains(&verb);
         if !repeated && !verbs.contains(&verb) {
             verbs.push(verb);
@@ -269,7 +269,7 @@ fn name_software(greeting: &Reply, out: &mut Findings<'_>) {
 
 /// The software that a reply names; a host name at the start of a line is none.
 fn software(reply: &Reply) -> Option<patterns::Software> {
-    reply.lines.iter().find_map(|line| patterns::software(behind_host(reading::text(line))))
+    reply.texts().find_map(|text| patterns::software(behind_host(text)))
 }
 
 fn behind_host(text: &[u8]) -> &[u8] {

@@ -5,7 +5,7 @@ use crate::base::{Limit, Moment, Tally};
 use crate::smtp::event::FaultKind;
 use crate::smtp::{Event, Session};
 
-use super::{Check, Finding, Hears, RULES, Rule, Scope, Selection, Severity, Software};
+use super::{Check, Evidence, Finding, Hears, RULES, Rule, Scope, Selection, Severity, Software};
 
 /// What the rules make of one session. It costs a few words until something is found.
 #[derive(Debug, Default)]
@@ -119,17 +119,17 @@ impl Judge {
     }
 }
 
-/// What a finding's evidence holds, in bytes.
+/// What a finding holds beside itself, in bytes.
 fn weight(finding: &Finding) -> usize {
-    use super::Evidence;
-    let weights = finding.evidence.iter().map(|(_, evidence)| match evidence {
-        Evidence::Bytes(bytes) | Evidence::Secret(bytes) => bytes.len(),
-        Evidence::List(items) | Evidence::SecretList(items) => {
-            items.iter().map(Vec::len).fold(0, usize::saturating_add)
+    fn of(evidence: &Evidence) -> usize {
+        match evidence {
+            Evidence::Bytes(bytes) => bytes.len(),
+            Evidence::List(items) => items.iter().map(Vec::len).fold(0, usize::saturating_add),
+            Evidence::Secret { shown, whole } => of(shown).saturating_add(of(whole)),
+            Evidence::Number(_) | Evidence::Flag(_) | Evidence::Word(_) => 0,
         }
-        Evidence::Number(_) | Evidence::Flag(_) | Evidence::Word(_) => 0,
-    });
-    weights.fold(finding.message.len(), usize::saturating_add)
+    }
+    finding.evidence.iter().fold(finding.message.len(), |sum, (_, evidence)| sum.saturating_add(of(evidence)))
 }
 
 impl Counts {

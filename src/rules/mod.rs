@@ -14,7 +14,7 @@
 pub(crate) mod finding;
 pub(crate) mod judge;
 pub(crate) mod patterns;
-pub(crate) mod reading;
+mod reading;
 pub(crate) mod rule;
 pub(crate) mod selection;
 

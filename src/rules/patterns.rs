@@ -42,6 +42,9 @@ const VERBS: &[&str] = &[
     "XFORWARD",
 ];
 
+/// Verbs that are English words too: in lower case they say nothing.
+const WORDS: &[&str] = &["MAIL", "DATA", "HELP", "QUIT", "TURN", "SEND", "VERB"];
+
 /// Keywords that the rules ask an EHLO reply for.
 pub(crate) const HELP: &str = "HELP";
 /// See [`HELP`].
@@ -129,13 +132,15 @@ pub(crate) fn glob(mut state: Glob, line: &[u8]) -> Glob {
     state
 }
 
-/// The SMTP verbs that stand in `text` as words of their own, in any case, each once, in order.
+/// The SMTP verbs that stand in `text` as words of their own, each once, in order; in any case but for those that
+/// are English words.
 pub(crate) fn verbs(text: &[u8]) -> Vec<&'static str> {
     static AUTOMATON: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| words(VERBS.iter().copied()));
     let mut verbs = Vec::new();
     for found in AUTOMATON.iter().flat_map(|automaton| automaton.find_iter(text)) {
         let verb = VERBS.get(found.pattern().as_usize()).copied().unwrap_or_default();
-        if stands_alone(text, found.range()) && !verbs.contains(&verb) {
+        let a_word = WORDS.contains(&verb) && text.get(found.range()) != Some(verb.as_bytes());
+        if !a_word && stands_alone(text, found.range()) && !verbs.contains(&verb) {
             verbs.push(verb);
         }
     }
@@ -206,6 +211,7 @@ mod tests {
     fn verbs_are_whole_words_each_once() {
         assert_eq!(verbs(b"AUTH STARTTLS HELO ehlo HELO"), ["AUTH", "STARTTLS", "HELO", "EHLO"]);
         assert_eq!(verbs(b"\tX-EXPS\tXEXCH50\tDATA."), ["X-EXPS", "XEXCH50", "DATA"]);
+        assert!(verbs(b"send mail for help, then turn to the data").is_empty());
         assert!(verbs(b"email database helpful mail.example.org www.data re-send").is_empty());
     }
 

@@ -1,10 +1,10 @@
 //! `starttls`: how TLS began, or why it did not (RFC 3207; SBP-2010-06).
 
 use super::patterns;
-use super::reading::{self, answered, keywords, lists_capabilities};
+use super::reading::{answered, keywords, lists_capabilities};
 use super::{Check, Evidence, Finding, Findings, Fix, Hears, Reference, Rule, Scope, Severity};
 use crate::base::{Moment, Packets};
-use crate::smtp::event::{End, Fault, FaultKind};
+use crate::smtp::event::{Fault, FaultKind};
 use crate::smtp::tls::{State, Tls};
 use crate::smtp::{Command, Event, Reply, Session, Verb};
 
@@ -58,7 +58,7 @@ static STARTED: Check = Check {
     severity: Severity::Info,
     confidence: 95,
     scope: Scope::Server,
-    fires: "STARTTLS or X-ANONYMOUSTLS got 220; told at the session's end, with what the handshake shows",
+    fires: "STARTTLS or X-ANONYMOUSTLS got 220; told when the handshake is over, with what it shows",
 };
 
 static IMPLICIT: Check = Check {
@@ -66,7 +66,7 @@ static IMPLICIT: Check = Check {
     severity: Severity::Info,
     confidence: 95,
     scope: Scope::Server,
-    fires: "TLS from the first byte on a port that is for it (465); told at the session's end",
+    fires: "TLS from the first byte on a port that is for it (465); told when the handshake is over",
 };
 
 static REFUSED: Check = Check {
@@ -116,13 +116,13 @@ fn judge(event: &Event<'_>, session: &Session, _word: &mut u32, out: &mut Findin
         }
         Event::Tls(tls, at) => judge_tls(tls, *at, session, out),
         Event::Fault(fault) => judge_fault(fault, out),
-        Event::End(end) => judge_end(end, session, out),
+        Event::End(end) => settle(&session.tls, end.at, out),
         Event::Data(_) => {}
     }
 }
 
 fn judge_greeting(greeting: &Reply, out: &mut Findings<'_>) {
-    if !greeting.uncertain && greeting.lines.iter().any(|line| starred(reading::text(line))) {
+    if !greeting.uncertain && greeting.texts().any(starred) {
         let message = "the greeting is masked with asterisks: a middlebox rewrites this session";
         out.fire(Finding::new(&RULE, &MASKED, &greeting.at, message).greeting(greeting));
     }
@@ -170,11 +170,14 @@ fn judge_tls(tls: &Tls, at: Moment, session: &Session, out: &mut Findings<'_>) {
         State::Implicit if session.server.port == SUBMISSIONS => {
             out.defer(Finding::new(&RULE, &IMPLICIT, &Packets::one(at), ""));
         }
-        State::Failed if tls.version.is_none() => {
+        _ if tls.not_tls => {
             let message = "after the 220 the client sent neither TLS nor SMTP that the server answered";
             out.fire(handshake(Finding::new(&RULE, &NOT_TLS, &Packets::one(at), message), tls));
         }
         _ => {}
+    }
+    if tls.settled {
+        settle(tls, at, out);
     }
 }
 
@@ -182,10 +185,10 @@ fn judge_fault(fault: &Fault, out: &mut Findings<'_>) {
     match &fault.kind {
         FaultKind::Injected { bytes, accepted: true } => {
             let message = "client bytes in clear came in the flight of STARTTLS, and the server answered 220";
-            let shown = first_line(bytes);
+            let line = first_line(bytes);
             // What was slipped in may be a login.
             let secret = bytes.windows(4).any(|word| word.eq_ignore_ascii_case(b"AUTH"));
-            let shown = if secret { Evidence::Secret(shown) } else { Evidence::Bytes(shown) };
+            let shown = if secret { Evidence::hidden(&line) } else { Evidence::Bytes(line) };
             let finding = Finding::new(&RULE, &INJECTED, &fault.at, message);
             out.fire(
                 finding.with("bytes", Evidence::Number(bytes.len() as u64)).with("injected", shown).verb("client"),
@@ -199,9 +202,9 @@ fn judge_fault(fault: &Fault, out: &mut Findings<'_>) {
     }
 }
 
-fn judge_end(end: &End, session: &Session, out: &mut Findings<'_>) {
-    let tls = &session.tls;
-    if let Some(mut finding) = out.take(&STARTED, end.at) {
+/// All is known of the handshake that ever will be: what waited for it is told.
+fn settle(tls: &Tls, at: Moment, out: &mut Findings<'_>) {
+    if let Some(mut finding) = out.take(&STARTED, at) {
         let verb = finding.verb.clone().unwrap_or_default();
         finding.message = match (tls.state, tls.version, tls.alert) {
             (State::Decrypted, _, _) => format!("{verb} was answered 220, and the capture goes on decrypted"),
@@ -211,7 +214,7 @@ fn judge_end(end: &End, session: &Session, out: &mut Findings<'_>) {
         };
         out.fire(handshake(finding, tls));
     }
-    if let Some(mut finding) = out.take(&IMPLICIT, end.at) {
+    if let Some(mut finding) = out.take(&IMPLICIT, at) {
         finding.message.push_str("the session is TLS from its first byte and cannot be inspected");
         out.fire(handshake(finding, tls));
     }
@@ -262,7 +265,7 @@ mod tests {
     const NOTHING: [String; 0] = [];
 
     #[test]
-    fn a_start_is_told_at_the_end_with_its_handshake() {
+    fn a_start_is_told_with_its_handshake_when_that_is_over() {
         let mut dialogue = Dialogue::read("S: 220 mx\nC: STARTTLS\nS: 220 go ahead");
         dialogue.session.tls =
             Tls { state: State::Started, version: Some("1.3"), sni: Some(b"mx.example".to_vec()), ..Tls::default() };
@@ -272,6 +275,9 @@ mod tests {
         assert!(finding.evidence.iter().any(|(name, _)| *name == "sni"));
         assert_eq!(finding.at, dialogue.end().at);
         assert_eq!(judged("S: 220 mx\nC: X-ANONYMOUSTLS\nS: 220 go"), ["starttls/started info 95"]);
+        let settled = Tls { state: State::Started, version: Some("1.2"), settled: true, ..Tls::default() };
+        let finding = Dialogue::read("S: 220 mx\nC: STARTTLS\nS: 220 go").tls(settled).findings().remove(0);
+        assert_eq!(finding.at.ordinal.0, 4, "the packet that settled it, not the session's last");
     }
 
     #[test]
@@ -293,7 +299,7 @@ mod tests {
 
     #[test]
     fn bytes_that_are_no_tls_after_the_220_are_told() {
-        let failed = Tls { state: State::Failed, ..Tls::default() };
+        let failed = Tls { state: State::Failed, not_tls: true, ..Tls::default() };
         let dialogue = Dialogue::read("S: 220 mx\nC: STARTTLS\nS: 220 go").tls(failed);
         assert_eq!(dialogue.judged(), ["starttls/not-tls medium 90", "starttls/started info 95"]);
         let alert = Tls { state: State::Failed, version: Some("1.2"), alert: Some(40), ..Tls::default() };

@@ -1,35 +1,54 @@
 //! A command: a client line outside message data (RFC 5321 4.1).
 
+use super::auth::Secret;
+use super::line::Line;
+use super::verb::{self, Verb};
 use crate::base::Packets;
-
-use super::verb::Verb;
 
 /// A client line, with everything that a rule may ask of it.
 #[derive(Clone, Debug)]
 pub(crate) struct Command {
-    /// `None` for a line that has none (binary, empty) and for a line of an AUTH exchange.
+    /// Its place among the session's commands, from 0.
+    pub number: u64,
+    /// `None` for a line that has none (binary, empty), for a line of an AUTH exchange, and for one that
+    /// is secret all the same.
     pub verb: Option<Verb>,
-    /// The line without its line end, as it came; its first `Limit::LineLength` octets.
+    /// The line without its line end, as it came; its first `Limit::LineLength` octets. What is secret in
+    /// it reads `<redacted>`: [`Command::hidden`] has it.
     pub line: Vec<u8>,
     /// Where the argument begins in `line` (behind the verb and the blanks or colon after it).
     pub argument_at: usize,
     /// Octets of the whole line, line end included.
     pub octets: u64,
     pub ending: Ending,
+    /// Holds a CR that no LF follows.
+    pub bare_cr: bool,
     /// A line of an AUTH exchange (or its kin): secret, never shown.
     pub exchange: bool,
-    /// Holds a secret all the same (an initial response, base64 after a refused AUTH).
+    /// Holds a secret (an exchange, an initial response, base64 after a refused AUTH).
     pub secret: bool,
+    /// The whole line where it holds a secret. Only `--show-secrets` and checks of its bytes look at it.
+    pub hidden: Option<Secret>,
     pub at: Packets,
     /// How far the client had acknowledged the server's stream when it sent the line's first byte.
     pub seen: Option<u64>,
+    /// How far the server's stream had been captured, in packet order, when this line's first packet was.
+    /// It counts only where no end ever acknowledged anything (RULES.md): see [`End::acknowledges`].
+    ///
+    /// [`End::acknowledges`]: super::event::End::acknowledges
+    pub captured: u64,
     /// The positions of its first byte and behind its line end in the client's stream.
     pub start: u64,
     pub end: u64,
     /// After a gap: not sure to be a command at all.
     pub uncertain: bool,
-    /// The client did not know the whole greeting when it sent this; `None` where it cannot be told.
+    /// The client did not know the whole greeting when it sent this; `None` where it cannot be told (yet).
     pub early: Option<bool>,
+    /// How many commands, message ends and BDAT chunks before it the client had no reply to when it sent
+    /// this; `None` where it cannot be told.
+    pub in_flight: Option<u32>,
+    /// The first of those in flight that must be the last of its group (RFC 2920 section 3.1).
+    pub behind: Option<Verb>,
 }
 
 /// What ended a line.
@@ -37,6 +56,127 @@ pub(crate) struct Command {
 pub(crate) enum Ending {
     CrLf,
     Lf,
-    /// The stream ended, or a gap came.
+    /// The stream ended, or a gap came, or (a server's line) the other side answered it as it was.
     None,
+}
+
+/// What kind of line a client line is, which its bytes alone do not tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Role {
+    Command,
+    /// A line of an AUTH exchange.
+    Exchange,
+    /// Base64 of a client that did not listen to the refusal of its AUTH.
+    Leaked,
+}
+
+impl Command {
+    /// Makes a command of a line. What only the dialogue knows (number, early, in flight) is left for it to set.
+    pub(super) fn new(line: Line, role: Role) -> Command {
+        let Line { text, octets, ending, bare_cr, start, end, at, seen, captured } = line;
+        let (verb, argument_at) = match role {
+            Role::Command => verb::split(&text),
+            Role::Exchange | Role::Leaked => (None, 0),
+        };
+        let secret_at = match role {
+            Role::Command if verb.as_ref().is_some_and(Verb::is_auth) => initial_response(&text, argument_at),
+            Role::Command => None,
+            Role::Exchange | Role::Leaked => Some(0),
+        };
+        let (line, hidden) = match secret_at {
+            None => (text, None),
+            Some(at) => {
+                let mut shown = text.get(..at).unwrap_or_default().to_vec();
+                shown.extend_from_slice(Secret::SHOWN);
+                (shown, Some(Secret::new(text)))
+            }
+        };
+        Command {
+            number: 0,
+            verb,
+            line,
+            argument_at,
+            octets,
+            ending,
+            bare_cr,
+            exchange: role == Role::Exchange,
+            secret: hidden.is_some(),
+            hidden,
+            at,
+            seen,
+            captured,
+            start,
+            end,
+            uncertain: false,
+            early: None,
+            in_flight: None,
+            behind: None,
+        }
+    }
+
+    /// The argument, trailing blanks included, secrets redacted.
+    pub(crate) fn argument(&self) -> &[u8] {
+        self.line.get(self.argument_at..).unwrap_or_default()
+    }
+
+    /// The argument as it came, for those who may see secrets or check bytes.
+    pub(crate) fn argument_revealed(&self) -> &[u8] {
+        self.hidden
+            .as_ref()
+            .map_or(self.argument(), |secret| secret.reveal().get(self.argument_at..).unwrap_or_default())
+    }
+
+    pub(crate) fn is(&self, verb: &Verb) -> bool {
+        self.verb.as_ref() == Some(verb)
+    }
+}
+
+/// Where an AUTH command's initial response begins: its second word.
+fn initial_response(line: &[u8], argument_at: usize) -> Option<usize> {
+    let argument = line.get(argument_at..)?;
+    let mechanism = argument.iter().position(|&byte| verb::is_blank(byte))?;
+    let blanks = argument.iter().skip(mechanism).take_while(|&&byte| verb::is_blank(byte)).count();
+    let at = argument_at.checked_add(mechanism)?.checked_add(blanks)?;
+    (at < line.len()).then_some(at)
+}
+
+/// Whether a line is a command in strict form: one whose syntax message text hardly has by chance.
+/// `DATA` or `HELP` alone are no proof.
+pub(super) fn is_strict(line: &[u8]) -> bool {
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    let (verb, at) = verb::split(line);
+    let argument = line.get(at..).unwrap_or_default();
+    let begins = |prefix: &[u8]| argument.get(..prefix.len()).is_some_and(|head| head.eq_ignore_ascii_case(prefix));
+    let mut words = argument.split(|&byte| verb::is_blank(byte)).filter(|word| !word.is_empty());
+    let first = words.next().unwrap_or_default();
+    let printable = line.iter().all(|&byte| byte >= b' ' && byte != 0x7f);
+    printable
+        && line.first().is_some_and(u8::is_ascii_alphabetic)
+        && match verb {
+            Some(Verb::Mail) => begins(b"FROM:<"),
+            Some(Verb::Rcpt) => begins(b"TO:<"),
+            Some(Verb::Ehlo | Verb::Helo | Verb::Lhlo) => !first.is_empty() && words.next().is_none(),
+            Some(Verb::Bdat) => {
+                !first.is_empty()
+                    && first.iter().all(u8::is_ascii_digit)
+                    && words.next().is_none_or(|word| word.eq_ignore_ascii_case(b"LAST"))
+            }
+            Some(Verb::XClient | Verb::XForward) => first.contains(&b'='),
+            _ => false,
+        }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_text_hardly_has_by_chance_is_strict() {
+        for line in ["MAIL FROM:<a@b>", "rcpt to:<>", "EHLO x", "BDAT 60 LAST\r", "XCLIENT ADDR=192.0.2.1"] {
+            assert!(is_strict(line.as_bytes()), "{line}");
+        }
+        for line in ["DATA", "HELP", "QUIT", "EHLO", "hello world", "From: x", "Mail from here", "helo you there", ""] {
+            assert!(!is_strict(line.as_bytes()), "{line}");
+        }
+    }
 }

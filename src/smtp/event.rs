@@ -1,9 +1,8 @@
 //! What the parser tells: facts, in causal order. Only rules judge them.
 
-use crate::base::{Moment, Packets, Side};
-
 use super::command::Command;
 use super::reply::Reply;
+use crate::base::{Moment, Packets, Side};
 
 /// One fact of a session. It borrows from the parser; what outlives the call must be copied.
 #[derive(Clone, Copy, Debug)]
@@ -13,11 +12,12 @@ pub(crate) enum Event<'e> {
     /// A client line outside message data, BDAT chunk and TLS (lines of an AUTH exchange included:
     /// [`Command::exchange`]).
     Command(&'e Command),
-    /// A reply, with the command it answers: [`Reply::answers`].
+    /// A reply, with the command it answers.
     Reply(&'e Reply, Answers<'e>),
     /// Message data, a BDAT chunk or XEXCH50 octets came to their end.
     Data(&'e MessageData),
-    /// The session became TLS, or TLS was refused, or its handshake told something more.
+    /// The session became TLS, or TLS was refused, or its handshake told something more. The last one of
+    /// a handshake is [`Tls::settled`](super::tls::Tls::settled).
     Tls(&'e super::tls::Tls, Moment),
     /// Something that is against the protocol but changes no reading.
     Fault(&'e Fault),
@@ -28,11 +28,13 @@ pub(crate) enum Event<'e> {
 /// What a reply answers.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Answers<'e> {
-    /// The connection itself, or a 421 that answers nothing in particular.
+    /// The connection itself: a 421 that answers nothing in particular, or an opening that is no
+    /// greeting (behind a TURN, or behind a line without a code).
     Nothing,
     /// A command; for a line of an AUTH exchange that line.
     Command(&'e Command),
-    /// The end of message data (or the chunk with its BDAT command): the mail was accepted or refused.
+    /// The end of message data (its DATA command) or of a chunk (its BDAT command): the mail was accepted
+    /// or refused.
     Message(&'e Command),
     /// No command was left to answer.
     Unsolicited,
@@ -43,13 +45,23 @@ pub(crate) enum Answers<'e> {
 /// Message data as it ended.
 #[derive(Clone, Debug)]
 pub(crate) struct MessageData {
+    /// The command that began it; `None` where only its 354 was captured.
+    pub command: Option<Command>,
     /// Octets between the 354 and the end of data as they were on the wire, without the closing dot line.
     pub bytes: u64,
     /// Line feeds among them.
     pub lines: u64,
-    pub sha256: [u8; 32],
+    /// Of those octets; `None` where it was not asked for, or bytes are missing.
+    pub sha256: Option<[u8; 32]>,
     pub end: DataEnd,
     pub at: Packets,
+    /// The positions of its first byte and behind its end (the dot line included) in the client's stream.
+    pub start: u64,
+    pub stop: u64,
+    /// Whether the client sent its first byte before it knew the 354 (of a chunk: the reply to the
+    /// command before); `None` where it cannot be told.
+    pub early: Option<bool>,
+    /// Bytes are missing, or its begin was not seen.
     pub uncertain: bool,
 }
 
@@ -64,7 +76,7 @@ pub(crate) enum DataEnd {
     Chunk { last: bool },
     /// A reply in the middle of it.
     Refused,
-    /// The session ended first.
+    /// The session ended first, or the end lies in a gap.
     Unfinished,
 }
 
@@ -88,7 +100,8 @@ pub(crate) enum FaultKind {
     /// A line of message data that ends in LF without CR, or holds a CR without LF: first of each.
     BareLfInData,
     BareCrInData,
-    /// Client bytes in the flight of STARTTLS that are no TLS record.
+    /// Client bytes in the flight of STARTTLS that are no TLS record; `accepted` where the server's 220 was
+    /// seen (else it lies in a gap).
     Injected {
         bytes: Vec<u8>,
         accepted: bool,
@@ -108,4 +121,8 @@ pub(crate) struct End {
     pub at: Moment,
     /// Whether start, close and every byte between were captured.
     pub complete: bool,
+    /// Whether the client, the server ever acknowledged a byte of the other's stream. Where neither did,
+    /// packet order decides what an end knew (RULES.md).
+    pub client_acknowledges: bool,
+    pub server_acknowledges: bool,
 }

@@ -1,17 +1,53 @@
-//! SMTP: chunks and gaps of both directions in, events out. Knows nothing of rules or output, has no
-//! clock and does no I/O.
+//! SMTP: chunks and gaps of both directions in, events out (SESSION.md). Knows nothing of rules or
+//! output, has no clock and does no I/O: bytes come in causal order with what their sender knew.
+//!
+//! The server's reply decides what the client's bytes were. Bytes that wait for a reply are held; where
+//! bytes can be read in two ways, both are tried on copies until the replies tell which the server took.
+//!
+//! Bounds: [`Limit::HeldBytesPerConnection`], [`Limit::LineLength`], [`Limit::PendingReplies`],
+//! [`Limit::ReplyLines`], [`Limit::Recipients`], [`Limit::Transactions`]; each counts in the parser's
+//! tally when it acts.
+//!
+//! Read in this order: [`event`], [`command`], [`reply`], [`session`] (what comes out); [`line`], [`verb`],
+//! [`data`], [`auth`], [`tls`], [`foreign`] (the pieces); [`dialogue`], [`client`], [`server`] (the state);
+//! [`fork`] (alternative readings); [`parser`] (the door).
+//!
+//! [`Limit::HeldBytesPerConnection`]: crate::base::Limit::HeldBytesPerConnection
+//! [`Limit::LineLength`]: crate::base::Limit::LineLength
+//! [`Limit::PendingReplies`]: crate::base::Limit::PendingReplies
+//! [`Limit::ReplyLines`]: crate::base::Limit::ReplyLines
+//! [`Limit::Recipients`]: crate::base::Limit::Recipients
+//! [`Limit::Transactions`]: crate::base::Limit::Transactions
 
+mod auth;
+mod client;
 pub(crate) mod command;
+mod data;
+mod dialogue;
 pub(crate) mod event;
+pub(crate) mod extension;
+mod foreign;
+mod fork;
+mod held;
+mod line;
+mod parser;
+pub(crate) mod path;
 pub(crate) mod reply;
+mod server;
 pub(crate) mod session;
 pub(crate) mod tls;
 pub(crate) mod verb;
 
+#[cfg(test)]
+mod tests;
+
+pub(crate) use auth::Secret;
 pub(crate) use command::{Command, Ending};
-pub(crate) use event::{Answers, DataEnd, Event};
+pub(crate) use event::{Answers, DataEnd, End, Event, Fault, FaultKind, MessageData};
+pub(crate) use parser::{Options, Parser};
 pub(crate) use reply::Reply;
 pub(crate) use session::Session;
+pub(crate) use tls::Tls;
 pub(crate) use verb::Verb;
 
 /// Who hears the events: called for each fact with the session's facts as of then.

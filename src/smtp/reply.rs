@@ -1,5 +1,7 @@
 //! A reply: one or more server lines, each but the last with a hyphen behind its code (RFC 5321 4.2).
 
+use super::auth::{self, Secret};
+use super::line::Line;
 use crate::base::Packets;
 
 /// A complete reply.
@@ -9,16 +11,195 @@ pub(crate) struct Reply {
     pub code: Option<u16>,
     /// Whether the lines before the last have other codes.
     pub codes_differ: bool,
-    /// The lines without their line ends, codes included, as they came. At most `Limit::ReplyLines`.
+    /// The lines without their line ends, codes included, as they came; at most `Limit::ReplyLines` of
+    /// them. A line that repeats a secret reads `<redacted>` behind its code: [`Reply::hidden`].
     pub lines: Vec<Vec<u8>>,
+    /// The most octets of one of its lines, line end included.
+    pub longest: u64,
+    /// A line that ended in LF without CR; a CR without LF.
+    pub bare_lf: bool,
+    pub bare_cr: bool,
     pub at: Packets,
     /// How far the server had acknowledged the client's stream when it sent the reply's first byte.
     pub seen: Option<u64>,
+    /// How far the client's stream had been captured, in packet order, when the reply's first packet was.
+    pub captured: u64,
     /// The positions of its first byte and behind its last one in the server's stream.
     pub start: u64,
     pub end: u64,
     /// Not sure to be what it looks like: a gap lies before it.
     pub uncertain: bool,
+    /// Its last line never came: a gap, the session's end, or (a greeting) the reply to a client that
+    /// spoke before it was complete.
+    pub unfinished: bool,
     /// The reply repeats secrets of the client (an AUTH line): its text is not to be shown.
     pub secret: bool,
+    /// The lines that repeat a secret, by their place in `lines`.
+    pub hidden: Vec<(usize, Secret)>,
+}
+
+impl Reply {
+    fn new(line: Line) -> Reply {
+        let (code, _) = code(&line.text);
+        let mut reply = Reply {
+            code,
+            codes_differ: false,
+            lines: Vec::new(),
+            longest: 0,
+            bare_lf: false,
+            bare_cr: false,
+            at: line.at.clone(),
+            seen: line.seen,
+            captured: line.captured,
+            start: line.start,
+            end: line.end,
+            uncertain: false,
+            unfinished: false,
+            secret: false,
+            hidden: Vec::new(),
+        };
+        reply.add(line, usize::MAX);
+        reply
+    }
+
+    fn add(&mut self, line: Line, keep: usize) {
+        let (code, _) = code(&line.text);
+        if code.is_some() && self.code.is_some() {
+            self.codes_differ |= code != self.code;
+            self.code = code;
+        }
+        self.longest = self.longest.max(line.octets);
+        self.bare_lf |= line.ending == super::Ending::Lf;
+        self.bare_cr |= line.bare_cr;
+        self.at.extend(&line.at);
+        self.end = line.end;
+        if self.lines.len() < keep {
+            self.lines.push(line.text);
+        }
+    }
+
+    /// Positive: 2yz.
+    pub(crate) fn accepts(&self) -> bool {
+        matches!(self.code, Some(200..=299))
+    }
+
+    /// The text of its lines, codes left out.
+    pub(crate) fn texts(&self) -> impl Iterator<Item = &[u8]> {
+        self.lines.iter().map(|line| text(line))
+    }
+
+    /// Takes out of its lines what repeats a secret.
+    pub(super) fn hide(&mut self, secret: &[u8]) {
+        for (place, line) in self.lines.iter_mut().enumerate() {
+            if auth::quotes(line, secret) {
+                let mut shown = line.get(..4.min(line.len())).unwrap_or_default().to_vec();
+                shown.extend_from_slice(Secret::SHOWN);
+                self.hidden.push((place, Secret::new(std::mem::replace(line, shown))));
+                self.secret = true;
+            }
+        }
+    }
+}
+
+/// A line's code, and whether more lines of the same reply follow it.
+pub(crate) fn code(line: &[u8]) -> (Option<u16>, bool) {
+    let Some(&[a, b, c]) = line.first_chunk::<3>() else { return (None, false) };
+    if !(a.is_ascii_digit() && b.is_ascii_digit() && c.is_ascii_digit()) {
+        return (None, false);
+    }
+    let digit = |byte: u8| u16::from(byte.wrapping_sub(b'0'));
+    let code = digit(a).wrapping_mul(100).wrapping_add(digit(b).wrapping_mul(10)).wrapping_add(digit(c));
+    match line.get(3) {
+        // CR CR LF leaves a CR.
+        None | Some(b' ' | b'\r') => (Some(code), false),
+        Some(b'-') => (Some(code), true),
+        Some(_) => (None, false),
+    }
+}
+
+/// A reply line's text: what stands behind the code and its separator.
+pub(crate) fn text(line: &[u8]) -> &[u8] {
+    match code(line) {
+        (Some(_), _) => line.get(4..).unwrap_or_default(),
+        (None, _) => line,
+    }
+}
+
+/// What a server line made of the reply under way.
+#[derive(Debug)]
+pub(super) enum Step {
+    /// More lines are to come.
+    More,
+    Complete(Reply),
+    /// The line has no code; the reply under way, if there is one, goes on.
+    NoCode(Line),
+}
+
+/// Puts replies together, line by line.
+#[derive(Clone, Debug, Default)]
+pub(super) struct ReplyReader {
+    open: Option<Reply>,
+}
+
+impl ReplyReader {
+    pub(super) fn take(&mut self, line: Line, keep: usize) -> Step {
+        let (code, more) = code(&line.text);
+        if code.is_none() {
+            return Step::NoCode(line);
+        }
+        match &mut self.open {
+            Some(reply) => reply.add(line, keep),
+            None => self.open = Some(Reply::new(line)),
+        }
+        match self.open.take_if(|_| !more) {
+            Some(reply) => Step::Complete(reply),
+            None => Step::More,
+        }
+    }
+
+    /// The code of the reply of which lines have come but not the last.
+    pub(super) fn open_code(&self) -> Option<u16> {
+        self.open.as_ref().and_then(|reply| reply.code)
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        self.open.is_some()
+    }
+
+    /// Gives a reply up as far as it came.
+    pub(super) fn abandon(&mut self) -> Option<Reply> {
+        let mut reply = self.open.take()?;
+        reply.unfinished = true;
+        Some(reply)
+    }
+
+    /// A reply of one line without a code: only a greeting can be so.
+    pub(super) fn codeless(line: Line) -> Reply {
+        Reply::new(line)
+    }
+
+    pub(super) fn held(&self) -> usize {
+        self.open.as_ref().map_or(0, |reply| {
+            reply
+                .lines
+                .iter()
+                .fold(0, |sum: usize, line| sum.saturating_add(line.len()).saturating_add(size_of::<Vec<u8>>()))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_code_is_three_digits_and_a_separator() {
+        assert_eq!(code(b"220 mx"), (Some(220), false));
+        assert_eq!(code(b"220-mx"), (Some(220), true));
+        assert_eq!(code(b"220"), (Some(220), false));
+        assert_eq!(code(b"999 x"), (Some(999), false));
+        for line in ["", "22", "2200", "22O x", "220\tx", "220x", "* OK", " 220 x"] {
+            assert_eq!(code(line.as_bytes()).0, None, "{line}");
+        }
+    }
 }

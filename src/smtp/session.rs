@@ -1,8 +1,7 @@
 //! The facts of one session: who talks to whom, and what its record says (FORMATS.md, `session`).
 
-use crate::base::{Endpoint, FlowKey, Moment, Side};
-
 use super::tls::Tls;
+use crate::base::{Endpoint, FlowKey, Moment, Packets, Side};
 
 /// Everything known of a session so far. Rules read it beside each event; it never holds a judgement.
 #[derive(Clone, Debug)]
@@ -11,27 +10,48 @@ pub(crate) struct Session {
     /// The connection's first packet, whose time is part of the session's id.
     pub first: Moment,
     pub last: Moment,
-    /// Which side is the server, and whether that is known yet.
+    /// Which side is the server (as of the connection's start: TURN changes roles, not this).
     pub server_side: Side,
     pub client: Endpoint,
     pub server: Endpoint,
     /// Both streams were captured from their first byte.
     pub from_start: bool,
     pub greeting: Option<Spoken>,
-    /// Whether the server's first byte was captured at all (false: its direction is missing so far).
+    /// The first reply was none to the connection: it fits the client's first command, which was sent
+    /// though nothing had been said. There was no greeting.
+    pub greeting_missing: bool,
+    /// Whether anything of the server's stream was captured (false: its direction is missing so far).
     pub server_heard: bool,
-    /// The client sent something before it knew the whole greeting.
+    /// The client sent something before it knew the whole greeting. Sure at the EHLO reply and later: where
+    /// only acknowledgements can tell, it waits for the first one, and packet order decides at the end where
+    /// none ever came.
     pub early_talk: bool,
+    /// The packets of the first command that came so early.
+    pub early_at: Option<Packets>,
     pub helo: Option<Helo>,
     /// Keywords of the latest accepted EHLO reply, upper-cased, with their parameters; empty after HELO.
     pub capabilities: Vec<Vec<u8>>,
+    /// Whether `capabilities` is what the server offers: false before EHLO or HELO was accepted, after
+    /// XCLIENT, and where the reply was not captured (whole).
+    pub capabilities_known: bool,
     pub tls: Tls,
+    /// What the client's stream is if it is not SMTP.
+    pub protocol: Option<&'static str>,
+    /// Behind a SASL security layer nothing can be read.
+    pub sasl_layer: bool,
+    /// LHLO was accepted: the session is LMTP.
+    pub lmtp: bool,
+    /// TURN or ATRN was accepted: the sides have changed roles (twice: back).
+    pub turned: bool,
     pub auth: Vec<Auth>,
     pub transactions: Vec<Transaction>,
+    /// A mail is open: MAIL was accepted, and neither reset nor ended since.
+    pub in_transaction: bool,
     pub commands: u64,
     pub replies: u64,
     pub missing_client: u64,
     pub missing_server: u64,
+    /// The client that a PROXY header names: its address and port, as text.
     pub proxied_for: Option<Vec<u8>>,
 }
 
@@ -39,6 +59,7 @@ pub(crate) struct Session {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Spoken {
     pub code: Option<u16>,
+    /// The lines' texts, joined by LF.
     pub text: Vec<u8>,
 }
 
@@ -61,10 +82,57 @@ pub(crate) struct Auth {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Transaction {
     pub mail_from: Vec<u8>,
+    /// Recipients with the codes that they got; at most `Limit::Recipients`.
     pub rcpt_to: Vec<(Vec<u8>, Option<u16>)>,
     pub data_bytes: u64,
+    /// The reply to the message; of several (LMTP, PRDR) the last.
     pub code: Option<u16>,
     pub subject: Option<Vec<u8>>,
     pub message_id: Option<Vec<u8>>,
+    /// It came out of another mail's data: the server had ended that one elsewhere than at CRLF.CRLF.
     pub smuggled: bool,
+}
+
+impl Session {
+    pub(crate) fn new(flow: FlowKey, first: Moment, server_side: Side, from_start: bool) -> Session {
+        Session {
+            flow,
+            first,
+            last: first,
+            server_side,
+            client: flow.end(server_side.other()),
+            server: flow.end(server_side),
+            from_start,
+            greeting: None,
+            greeting_missing: false,
+            server_heard: false,
+            early_talk: false,
+            early_at: None,
+            helo: None,
+            capabilities: Vec::new(),
+            capabilities_known: false,
+            tls: Tls::default(),
+            protocol: None,
+            sasl_layer: false,
+            lmtp: false,
+            turned: false,
+            auth: Vec::new(),
+            transactions: Vec::new(),
+            in_transaction: false,
+            commands: 0,
+            replies: 0,
+            missing_client: 0,
+            missing_server: 0,
+            proxied_for: None,
+        }
+    }
+
+    /// Whether the latest accepted EHLO reply lists the keyword; `None` where it is not known.
+    pub(crate) fn offers(&self, keyword: &str) -> Option<bool> {
+        self.capabilities_known.then(|| {
+            self.capabilities
+                .iter()
+                .any(|line| super::extension::keyword(line).eq_ignore_ascii_case(keyword.as_bytes()))
+        })
+    }
 }

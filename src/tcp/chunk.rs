@@ -94,4 +94,9 @@ pub(crate) trait Listener {
     fn close(self, closing: &Closing, out: &mut Self::Out);
     /// Bytes that the listener holds back itself (they count in the connection's held bytes).
     fn held_bytes(&self) -> usize;
+    /// A limit of held bytes acts: the listener decides now about what it holds back. No call that hands
+    /// on anything comes of it; afterwards [`Listener::held_bytes`] should be (nearly) 0.
+    fn let_go(&mut self, out: &mut Self::Out) {
+        let _ = out;
+    }
 }

@@ -1,7 +1,29 @@
-//! TCP reassembly: segments of one connection in; in-order chunks and gaps of both directions out, in
-//! causal order (RFC 9293 section 3.10). Knows nothing of SMTP and never asks the time: a segment
-//! brings its own.
+//! TCP reassembly: segments of one shard in packet order in; in-order chunks and gaps of both directions
+//! of each connection out, in causal order (RFC 9293 section 3.10). Knows nothing of SMTP and never asks
+//! the time: a segment brings its own, and timers fire at ticks alone.
+//!
+//! Bounds, each counted in [`Counters::limits_hit`] when it acts: [`Limit::Connections`],
+//! [`Limit::HalfOpen`], [`Limit::HeldBytes`], [`Limit::HeldBytesPerConnection`].
+//! Read in this order: [`seq`], [`chunk`], [`direction`], [`connection`], [`order`], [`entry`],
+//! [`idle`], [`table`].
+//!
+//! [`Limit::Connections`]: crate::base::Limit::Connections
+//! [`Limit::HalfOpen`]: crate::base::Limit::HalfOpen
+//! [`Limit::HeldBytes`]: crate::base::Limit::HeldBytes
+//! [`Limit::HeldBytesPerConnection`]: crate::base::Limit::HeldBytesPerConnection
 
 pub(crate) mod chunk;
+mod connection;
+mod direction;
+mod entry;
+mod idle;
+#[cfg(test)]
+mod lab;
+mod order;
+mod seq;
+pub(crate) mod table;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use chunk::{Anomaly, Chunk, Closed, Closing, Gap, Listener, Opening};
+pub(crate) use table::{Counters, Table};

@@ -71,7 +71,7 @@ fn random_bytes_are_no_capture() {
 fn a_missing_path_is_told() {
     let folder = tempfile::tempdir().unwrap();
     let line = refused(&folder.path().join("nowhere.pcap"));
-    assert!(line.contains("No such file"), "{line}");
+    assert!(line.contains("no such file"), "{line}");
 }
 
 #[test]

@@ -140,46 +140,145 @@ fn pack(tool: &str, bytes: &[u8], to: &Path) -> bool {
     true
 }
 
+/// A mirror port that delivers one direction late: the same findings, and per side the same events.
+#[test]
+fn a_direction_that_comes_late_changes_no_finding() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("late.pcap");
+    let mut compared = 0;
+    for capture in captures() {
+        let bytes = fs::read(&capture).unwrap();
+        let Some(packets) = Packets::parse(&bytes) else { continue };
+        let expected = per_side(&scan(&[], &[&capture]));
+        for to_server in [true, false] {
+            for late in [1, 2, 3, 5, 9, 20, 50] {
+                fs::write(&path, packets.late(to_server, late)).unwrap();
+                let what = format!("{}: to_server={to_server}, {late} packets late", capture.display());
+                assert_same(&what, &expected, &per_side(&scan(&[], &[&path])));
+                compared += 1;
+            }
+        }
+    }
+    assert!(compared > 0, "at least one capture was compared");
+}
+
+/// The packets of a little-endian microsecond Ethernet pcap.
+struct Packets<'f> {
+    header: &'f [u8],
+    /// Microseconds, and the record with its header.
+    records: Vec<(u64, &'f [u8])>,
+}
+
+impl<'f> Packets<'f> {
+    fn parse(bytes: &'f [u8]) -> Option<Self> {
+        let (header, mut rest) = bytes.split_at_checked(24)?;
+        if header[..4] != 0xa1b2_c3d4_u32.to_le_bytes() {
+            return None;
+        }
+        let word = |bytes: &[u8], at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap());
+        let mut records = Vec::new();
+        while rest.len() >= 16 {
+            let (record, behind) = rest.split_at_checked(16 + usize::try_from(word(rest, 8)).unwrap())?;
+            records.push((u64::from(word(record, 0)) * 1_000_000 + u64::from(word(record, 4)), record));
+            rest = behind;
+        }
+        Some(Packets { header, records })
+    }
+
+    /// The capture with the packets to (or from) port 25 `late` packets later, but less than a second.
+    fn late(&self, to_server: bool, late: usize) -> Vec<u8> {
+        let mut order: Vec<(usize, bool, usize)> = Vec::new();
+        let mut place = 0;
+        for (index, &(time, record)) in self.records.iter().enumerate() {
+            if is_to_server(&record[16..]) == Some(to_server) {
+                let within = |&other: &usize| self.records[other].0 < time + 900_000;
+                let latest =
+                    (index..=index + late).filter(|other| *other < self.records.len()).take_while(within).last();
+                // In order within the direction, whatever the clock of the capture says.
+                place = place.max(latest.unwrap_or(index));
+                order.push((place, true, index));
+            } else {
+                order.push((index, false, index));
+            }
+        }
+        order.sort_unstable();
+        let mut file = self.header.to_vec();
+        for (place, delayed, index) in order {
+            let (_, record) = self.records[index];
+            let time = if delayed { &self.records[place].1[..8] } else { &record[..8] };
+            file.extend_from_slice(time);
+            file.extend_from_slice(&record[8..]);
+        }
+        file
+    }
+}
+
+/// Whether an Ethernet frame holds a TCP segment to port 25 (over IPv4 or IPv6, without options before it).
+fn is_to_server(frame: &[u8]) -> Option<bool> {
+    let ports = match frame.get(12..14)? {
+        [0x08, 0x00] if frame.get(23)? == &6 => 14 + usize::from(frame.get(14)? & 0x0f) * 4,
+        [0x86, 0xdd] if frame.get(20)? == &6 => 54,
+        _ => return None,
+    };
+    match frame.get(ports..ports + 4)? {
+        [_, _, 0, 25] => Some(true),
+        [0, 25, _, _] => Some(false),
+        _ => None,
+    }
+}
+
+/// What must not depend on who came late: findings, and each side's events in their order; without session ids,
+/// times and frames.
+fn per_side(jsonl: &str) -> String {
+    let mut lines: Vec<(String, String)> = Vec::new();
+    for mut record in support::records(jsonl) {
+        let kind = record["type"].as_str().unwrap().to_owned();
+        let object = record.as_object_mut().unwrap();
+        for name in ["session", "time", "frame", "capture", "packets", "wireshark_filter"] {
+            object.remove(name);
+        }
+        let side = match kind.as_str() {
+            "finding" => "finding",
+            "reply" => "server",
+            "command" | "data" => "client",
+            "tls" => "tls",
+            _ => continue,
+        };
+        let flow = format!("{} {} {side}", record["client"], record["server"]);
+        lines.push((flow, record.to_string()));
+    }
+    // Stable: within a flow and side the order of the records stands; findings are a set.
+    lines.sort_by(|left, right| {
+        let both_findings = left.0.ends_with("finding");
+        left.0.cmp(&right.0).then_with(|| if both_findings { left.1.cmp(&right.1) } else { std::cmp::Ordering::Equal })
+    });
+    lines.into_iter().fold(String::new(), |mut text, (flow, line)| {
+        writeln!(text, "{flow}: {line}").unwrap();
+        text
+    })
+}
+
 /// A little-endian microsecond pcap in `count` parts of as many packets each; `None` for another format, too
 /// few packets, or where time steps back at a cut (then the parts are no rotated capture).
 fn split_pcap(bytes: &[u8], count: usize) -> Option<Vec<Vec<u8>>> {
-    let (header, mut rest) = bytes.split_at_checked(24)?;
-    if header[..4] != 0xa1b2_c3d4_u32.to_le_bytes() {
-        return None;
-    }
-    let word = |bytes: &[u8], at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap());
-    let mut packets: Vec<(u64, &[u8])> = Vec::new();
-    while rest.len() >= 16 {
-        let length = 16 + usize::try_from(word(rest, 8)).unwrap();
-        let (packet, behind) = rest.split_at_checked(length)?;
-        packets.push((u64::from(word(packet, 0)) * 1_000_000 + u64::from(word(packet, 4)), packet));
-        rest = behind;
-    }
-    let each = packets.len().div_ceil(count).max(1);
-    let parts: Vec<&[(u64, &[u8])]> = packets.chunks(each).collect();
+    let Packets { header, records } = Packets::parse(bytes)?;
+    let parts: Vec<&[(u64, &[u8])]> = records.chunks(records.len().div_ceil(count).max(1)).collect();
     if parts.len() < count {
         return None;
     }
-    let mut greatest = 0;
+    // A part that starts before the last packet read is scanned on its own (DESIGN, several files), and parts
+    // are sorted by their first packet.
+    let mut last = 0;
     for part in &parts {
-        // A part that starts before the last packet read is scanned on its own (DESIGN, several files), and
-        // parts are sorted by their first packet.
-        if part[0].0 < greatest {
+        if part[0].0 < last {
             return None;
         }
-        greatest = part.last().unwrap().0;
+        last = part.last().unwrap().0;
     }
-    Some(
-        parts
-            .iter()
-            .map(|part| {
-                part.iter().fold(header.to_vec(), |mut file, (_, packet)| {
-                    file.extend_from_slice(packet);
-                    file
-                })
-            })
-            .collect(),
-    )
+    let file = |part: &&[(u64, &[u8])]| {
+        [header].into_iter().chain(part.iter().map(|(_, record)| *record)).collect::<Vec<_>>().concat()
+    };
+    Some(parts.iter().map(file).collect())
 }
 
 /// The records with everything that names files and frames mapped to packet ordinals.

@@ -134,6 +134,8 @@ pub enum Cause {
     Connection(String),
     /// No such expectation.
     Expectation(String),
+    /// A side speaks behind its own FIN, or anyone behind a RST.
+    Ended,
     /// A blank at the end, which editors lose: write `\s`.
     TrailingBlank,
 }
@@ -150,6 +152,7 @@ impl fmt::Display for ParseError {
             Cause::Time(text) => write!(f, "`{text}` is not a time such as +5s"),
             Cause::Connection(text) => write!(f, "no connection has an option `{text}`"),
             Cause::Expectation(text) => write!(f, "`{text}` is nothing that can be expected"),
+            Cause::Ended => write!(f, "this side cannot speak any more"),
             Cause::TrailingBlank => write!(f, "a blank at the end is easily lost: write it \\s"),
         }
     }
@@ -166,12 +169,11 @@ impl Dialogue {
     /// # Errors
     /// The first line that cannot be read, and why.
     pub fn parse(text: &str) -> Result<Dialogue, ParseError> {
-        let mut dialogue = Dialogue::default();
-        let mut current = None;
+        let mut reader = Reader::default();
         for (number, line) in (1..).zip(text.lines()) {
-            dialogue.read(line, &mut current).map_err(|cause| ParseError { line: number, cause })?;
+            reader.read(line).map_err(|cause| ParseError { line: number, cause })?;
         }
-        Ok(dialogue)
+        Ok(reader.dialogue)
     }
 
     /// Every expected finding with its connection.
@@ -180,8 +182,20 @@ impl Dialogue {
             .iter()
             .flat_map(|connection| connection.findings.iter().map(move |finding| (connection, finding)))
     }
+}
 
-    fn read(&mut self, line: &str, current: &mut Option<usize>) -> Result<(), Cause> {
+/// A dialogue that is being read.
+#[derive(Default)]
+struct Reader {
+    dialogue: Dialogue,
+    /// The connection that the lines belong to.
+    current: Option<usize>,
+    /// Which sides of each connection cannot speak any more.
+    ended: Vec<[bool; 2]>,
+}
+
+impl Reader {
+    fn read(&mut self, line: &str) -> Result<(), Cause> {
         if line.is_empty() || line.starts_with('#') {
             return Ok(());
         }
@@ -189,21 +203,35 @@ impl Dialogue {
             return Err(Cause::TrailingBlank);
         }
         if let Some(time) = line.strip_prefix('@') {
-            self.steps.push(Step::Wait(duration(time.trim())?));
-        } else if let Some(section) = line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
-            *current = Some(self.section(section)?);
+            self.dialogue.steps.push(Step::Wait(duration(time.trim())?));
+            return Ok(());
+        }
+        if let Some(section) = line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+            self.current = Some(self.section(section)?);
+            return Ok(());
+        }
+        let number = match self.current {
+            Some(number) => number,
+            None => self.section("40001")?,
+        };
+        self.current = Some(number);
+        let connection = &mut self.dialogue.connections[number];
+        if let Some(finding) = line.strip_prefix("=>") {
+            connection.findings.push(expect::finding(finding.trim())?);
+        } else if let Some(expected) = line.strip_prefix('~') {
+            connection.expected.read(expected.trim())?;
         } else {
-            let connection = match *current {
-                Some(connection) => connection,
-                None => *current.insert(self.section("40001")?),
-            };
-            if let Some(finding) = line.strip_prefix("=>") {
-                self.connections[connection].findings.push(expect::finding(finding.trim())?);
-            } else if let Some(expected) = line.strip_prefix('~') {
-                self.connections[connection].expected.read(expected.trim())?;
-            } else {
-                self.steps.push(step(connection, line)?);
+            let (side, step) = step(number, line)?;
+            let ended = &mut self.ended[number];
+            if ended[side.index()] {
+                return Err(Cause::Ended);
             }
+            match step {
+                Step::Fin(..) => ended[side.index()] = true,
+                Step::Rst(..) => *ended = [true; 2],
+                Step::Say(_) | Step::Wait(_) => {}
+            }
+            self.dialogue.steps.push(step);
         }
         Ok(())
     }
@@ -213,15 +241,17 @@ impl Dialogue {
         let mut words = head.split_whitespace();
         let port = words.next().unwrap_or_default();
         let port: u16 = port.parse().map_err(|_| Cause::Connection(port.to_owned()))?;
-        if let Some(known) = self.connections.iter().position(|connection| connection.client.port() == port) {
-            return words.next().map_or(Ok(known), |option| Err(Cause::Connection(option.to_owned())));
+        let known = &mut self.dialogue.connections;
+        if let Some(number) = known.iter().position(|connection| connection.client.port() == port) {
+            return words.next().map_or(Ok(number), |option| Err(Cause::Connection(option.to_owned())));
         }
         let mut connection = Connection::new(port);
         for word in words {
             connection.option(word).ok_or_else(|| Cause::Connection(word.to_owned()))?;
         }
-        self.connections.push(connection);
-        Ok(self.connections.len() - 1)
+        known.push(connection);
+        self.ended.push([false; 2]);
+        Ok(known.len() - 1)
     }
 }
 
@@ -261,8 +291,8 @@ impl Connection {
     }
 }
 
-/// A line that a side says, or its end.
-fn step(connection: usize, text: &str) -> Result<Step, Cause> {
+/// A line that a side says, or its end, and which side.
+fn step(connection: usize, text: &str) -> Result<(Side, Step), Cause> {
     let kind = || Cause::Kind(text.chars().take(12).collect());
     let (side, rest) = match text.split_at_checked(1) {
         Some(("C", rest)) => (Side::Client, rest),
@@ -270,8 +300,8 @@ fn step(connection: usize, text: &str) -> Result<Step, Cause> {
         _ => return Err(kind()),
     };
     match rest {
-        " FIN" => return Ok(Step::Fin(connection, side)),
-        " RST" => return Ok(Step::Rst(connection, side)),
+        " FIN" => return Ok((side, Step::Fin(connection, side))),
+        " RST" => return Ok((side, Step::Rst(connection, side))),
         _ => {}
     }
     let at = rest.find([':', '>', '!']).ok_or_else(kind)?;
@@ -286,7 +316,7 @@ fn step(connection: usize, text: &str) -> Result<Step, Cause> {
             None => escape::unhex(said)?,
         },
     };
-    Ok(Step::Say(Line { connection, side, bytes, knows, captured }))
+    Ok((side, Step::Say(Line { connection, side, bytes, knows, captured })))
 }
 
 /// The marks between a side's letter and its colon: `&`, `&N`, `-`.
@@ -378,6 +408,8 @@ mod tests {
         assert_eq!(wrong("@ 5s").cause, Cause::Time("5s".to_owned()));
         assert_eq!(wrong("[40001 fast]").cause, Cause::Connection("fast".to_owned()));
         assert_eq!(wrong("[40001]\n[40001 midway]").cause, Cause::Connection("midway".to_owned()));
+        assert_eq!(wrong("C FIN\nS: a\nC: b"), ParseError { line: 3, cause: Cause::Ended });
+        assert_eq!(wrong("C RST\nS: a").cause, Cause::Ended);
         assert_eq!(wrong("=> help-exposed low").cause, Cause::Expectation("help-exposed low".to_owned()));
     }
 

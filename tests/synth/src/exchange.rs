@@ -235,19 +235,11 @@ impl Stacks<'_> {
         for (number, piece) in (1..).zip(pieces) {
             let offset = self.half(connection, side).sent;
             self.half(connection, side).sent += piece.len() as u64;
-            self.send(connection, side, piece, Some(offset));
-            if let Some(segment) = self.segments.last_mut() {
-                segment.captured &= captured;
-            }
+            self.send(connection, side, piece, Some(offset)).captured &= captured;
             let pure = match self.plan.acks {
                 Acks::Every => true,
-                Acks::Delayed => {
-                    if number == count {
-                        !peer_speaks
-                    } else {
-                        number % 2 == 0
-                    }
-                }
+                Acks::Delayed if number == count => !peer_speaks,
+                Acks::Delayed => number % 2 == 0,
                 Acks::Piggyback => false,
             };
             if pure {
@@ -285,10 +277,8 @@ impl Stacks<'_> {
     }
 
     fn keep_alive(&mut self, connection: usize, side: Side) {
-        self.send(connection, side, vec![0], None);
-        if let Some(segment) = self.segments.last_mut() {
-            segment.seq = segment.seq.wrapping_sub(1);
-        }
+        let probe = self.send(connection, side, vec![0], None);
+        probe.seq = probe.seq.wrapping_sub(1);
         self.send(connection, side.other(), Vec::new(), None);
     }
 
@@ -305,10 +295,7 @@ impl Stacks<'_> {
                 segment.control = Control::Fin;
             }
             _ => {
-                self.send(connection, side, Vec::new(), None);
-                if let Some(segment) = self.segments.last_mut() {
-                    segment.control = Control::Fin;
-                }
+                self.send(connection, side, Vec::new(), None).control = Control::Fin;
             }
         }
         self.half(connection, side).fin = true;
@@ -318,10 +305,7 @@ impl Stacks<'_> {
     }
 
     fn rst(&mut self, connection: usize, side: Side) {
-        self.send(connection, side, Vec::new(), None);
-        if let Some(segment) = self.segments.last_mut() {
-            segment.control = Control::Rst;
-        }
+        self.send(connection, side, Vec::new(), None).control = Control::Rst;
         self.talks[connection].reset = true;
     }
 
@@ -361,7 +345,7 @@ impl Stacks<'_> {
     }
 
     /// Sends a segment: with `offset` bytes of the stream, without it at the stream's end.
-    fn send(&mut self, connection: usize, side: Side, payload: Vec<u8>, offset: Option<u64>) {
+    fn send(&mut self, connection: usize, side: Side, payload: Vec<u8>, offset: Option<u64>) -> &mut Segment {
         let captured = self.connection(connection).captured[side.index()];
         let peer = self.half(connection, side.other()).isn;
         let me = self.half(connection, side);
@@ -378,8 +362,8 @@ impl Stacks<'_> {
             captured,
             time: self.clock,
         };
-        self.segments.push(segment);
         self.clock += self.plan.pace;
+        self.segments.push_mut(segment)
     }
 }
 
@@ -391,4 +375,87 @@ fn said_at(known: &[Option<LineTruth>], step: usize) -> Option<&LineTruth> {
 fn number(isn: u32, position: u64) -> u32 {
     let low = u32::try_from(position & u64::from(u32::MAX)).unwrap_or(0);
     isn.wrapping_add(1).wrapping_add(low)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(text: &str, plan: &Plan) -> Exchanged {
+        exchange(&Dialogue::parse(text).unwrap(), plan)
+    }
+
+    /// Side, payload length and how much of the peer's stream is acknowledged, of every segment behind the handshake.
+    fn shape(exchanged: &Exchanged, connection: usize) -> Vec<(Side, usize, u32)> {
+        let own: Vec<_> = exchanged.segments.iter().filter(|segment| segment.connection == connection).collect();
+        let isn = |side: Side| own.iter().find(|segment| segment.side == side).unwrap().seq;
+        let acked = |segment: &Segment| segment.ack.unwrap().wrapping_sub(isn(segment.side.other())).wrapping_sub(1);
+        own.iter().skip(3).map(|segment| (segment.side, segment.payload.len(), acked(segment))).collect()
+    }
+
+    const CLIENT: Side = Side::Client;
+    const SERVER: Side = Side::Server;
+
+    #[test]
+    fn a_dialogue_in_turns_needs_no_acknowledgement_of_its_own_until_the_end() {
+        let exchanged = of("S: 220 mx\nC: QUIT\nS: 221 bye\n", &Plan::new());
+        assert_eq!(
+            shape(&exchanged, 0),
+            [
+                (SERVER, 8, 0),
+                (CLIENT, 6, 8),
+                (SERVER, 9, 6),
+                (CLIENT, 0, 17),
+                (SERVER, 0, 6),  // its FIN
+                (CLIENT, 0, 18), // its FIN, and the other one acknowledged
+                (SERVER, 0, 7),
+            ]
+        );
+    }
+
+    #[test]
+    fn nothing_is_acknowledged_before_its_receiver_may_know_it() {
+        let exchanged = of("[40001 open]\nS: 220 mx\nC&: NOOP\nC&1: HELP\nS: 250 ok\n", &Plan::new());
+        // The greeting crosses with both lines; only then the client acknowledges it.
+        assert_eq!(shape(&exchanged, 0), [(SERVER, 8, 0), (CLIENT, 12, 0), (SERVER, 8, 12), (CLIENT, 0, 16)]);
+        assert!(exchanged.lines.iter().filter(|line| line.side == CLIENT).all(|line| line.knew == 0));
+    }
+
+    #[test]
+    fn part_of_what_was_said_may_be_known() {
+        let exchanged = of("[40001 open]\nS: 220-mx\nS: 220 mx\nC&1: NOOP\n", &Plan::new());
+        assert_eq!(exchanged.lines[2].knew, 8);
+    }
+
+    #[test]
+    fn connections_alternate_as_the_file_says() {
+        let exchanged = of("S: 220 a\n[40002]\nS: 220 b\n[40001]\nC: QUIT\n[40002]\nC: NOOP\n", &Plan::new());
+        let said = exchanged.segments.iter().filter(|segment| segment.offset.is_some());
+        assert_eq!(said.map(|segment| segment.connection).collect::<Vec<_>>(), [0, 1, 0, 1]);
+        assert_eq!(shape(&exchanged, 0)[..2], shape(&exchanged, 1)[..2]);
+    }
+
+    #[test]
+    fn a_wrapping_sequence_number_changes_no_position() {
+        let text = "S: 220 mx.example.com ESMTP\nC: EHLO client.example.org\nS: 250 mx.example.com\n";
+        let wrapped = of(text, &Plan::new().near_wrap(true));
+        assert_eq!(shape(&wrapped, 0), shape(&of(text, &Plan::new()), 0));
+        assert!(wrapped.segments.iter().any(|segment| segment.seq < 100));
+    }
+
+    #[test]
+    fn a_pause_makes_two_writes_of_one() {
+        let lengths =
+            |text| shape(&of(text, &Plan::new()), 0).into_iter().map(|(_, length, _)| length).collect::<Vec<_>>();
+        assert_eq!(lengths("[40001 open]\nS: 220-mx\nS: 220 mx\n"), [16, 0]);
+        assert_eq!(lengths("[40001 open]\nS: 220-mx\n@ +1s\nS: 220 mx\n"), [8, 0, 8, 0]);
+    }
+
+    #[test]
+    fn a_reset_ends_the_connection_where_it_stands() {
+        let exchanged = of("S: 220 mx\nC RST\n", &Plan::new());
+        let last = exchanged.segments.last().unwrap();
+        assert_eq!((last.side, last.control, last.payload.len()), (CLIENT, Control::Rst, 0));
+        assert_eq!(last.ack, Some(exchanged.segments[1].seq.wrapping_add(9)));
+    }
 }

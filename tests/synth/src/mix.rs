@@ -164,9 +164,9 @@ impl Mix {
         let mut packets = Vec::new();
         for _ in 0..self.rng.between(2, 12) {
             time += SECOND / 2000;
-            packets.push(frame::udp(client, server, &[0x2a; 44], time, &Plan::new()));
-            let answer = vec![0x2a; self.rng.between(60, 500)];
+            packets.push(frame::udp(client, server, &lookup(0), time, &Plan::new()));
             time += SECOND / 2000;
+            let answer = lookup(u8::try_from(self.rng.between(1, 24)).unwrap_or(1));
             packets.push(frame::udp(server, client, &answer, time, &Plan::new()));
         }
         packets
@@ -182,6 +182,17 @@ impl Mix {
         let host = u8::try_from(self.rng.between(1, 254)).unwrap_or(1);
         (IpAddr::V4(Ipv4Addr::new(a, b, c, host)), port).into()
     }
+}
+
+/// A DNS message that asks for the address of example.net, or with `answers` tells so many (RFC 1035 section 4.1).
+fn lookup(answers: u8) -> Vec<u8> {
+    let flags = if answers > 0 { [0x81, 0x80] } else { [0x01, 0x00] };
+    let mut message = [&[0x2a, 0x2a][..], &flags, &[0, 1, 0, answers, 0, 0, 0, 0]].concat();
+    message.extend(b"\x07example\x03net\x00\x00\x01\x00\x01");
+    for host in 1..=answers {
+        message.extend([0xc0, 12, 0, 1, 0, 1, 0, 0, 14, 16, 0, 4, 203, 0, 113, host]);
+    }
+    message
 }
 
 fn octets(packets: &[Packet]) -> u64 {

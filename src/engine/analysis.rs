@@ -1,0 +1,158 @@
+//! One round from batches to entries in their total order.
+
+use std::sync::Arc;
+
+use rayon::prelude::*;
+
+use crate::base::{FlowKey, Ordinal, Tally};
+use crate::capture::Batch;
+use crate::decode::{self, Datagram, Decoded, Skips};
+use crate::defrag::Defrag;
+use crate::ledger::{Entry, Totals};
+use crate::tcp::Counters;
+
+use super::rounds::{Mark, Round, What};
+use super::route::{self, ByShard, Routed, Slice};
+use super::shard::{Settings, Shard};
+
+/// All shards, and what comes before them.
+pub(super) struct Analysis {
+    settings: Arc<Settings>,
+    defrag: Defrag,
+    shards: Vec<Shard>,
+    skips: Skips,
+    segments: u64,
+    fragments: u64,
+}
+
+/// Handing so few segments to another thread costs more than it saves.
+const WORTH_SHARING: usize = 256;
+
+impl Analysis {
+    pub(super) fn new(settings: Settings, defrag: Defrag) -> Self {
+        let settings = Arc::new(settings);
+        Analysis {
+            shards: (0..FlowKey::SHARDS).map(|_| Shard::new(&settings)).collect(),
+            settings,
+            defrag,
+            skips: Skips::default(),
+            segments: 0,
+            fragments: 0,
+        }
+    }
+
+    /// Analyses a round; what it found is sorted into the one order of all output.
+    pub(super) fn round(&mut self, round: &Round) -> Vec<Entry> {
+        let slices = decode_all(&round.batches, &self.settings);
+        for slice in &slices {
+            self.skips.merge(&slice.skips);
+            self.segments = self.segments.saturating_add(slice.segments.len() as u64);
+            self.fragments = self.fragments.saturating_add(slice.fragments.len() as u64);
+        }
+        let datagrams = self.put_together(&slices, &round.marks);
+        let completed = self.decode_again(&datagrams);
+        let segments = slices.iter().flat_map(|slice| &slice.segments);
+        if completed.is_empty() {
+            return self.follow(&ByShard::new(segments), &round.marks);
+        }
+        let mut all: Vec<&Routed<'_>> = segments.chain(&completed).collect();
+        all.sort_by_key(|routed| routed.at.ordinal);
+        self.follow(&ByShard::new(all.iter().copied()), &round.marks)
+    }
+
+    /// The end of all connections; `next` is the number that the next packet would have had.
+    pub(super) fn finish(&mut self, next: Ordinal) -> Vec<Entry> {
+        self.defrag.finish();
+        self.shards.par_iter_mut().for_each(|shard| shard.finish(next));
+        self.take()
+    }
+
+    /// The packets at which a connection was given up because of a bug, since the last call.
+    pub(super) fn take_internal_errors(&mut self) -> Vec<Ordinal> {
+        let mut packets: Vec<Ordinal> = self.shards.iter_mut().flat_map(Shard::take_internal_errors).collect();
+        packets.sort_unstable();
+        packets
+    }
+
+    /// Adds what was counted here.
+    pub(super) fn count(&self, totals: &mut Totals) {
+        totals.skips = self.skips.clone();
+        totals.segments = self.segments;
+        totals.fragments = self.fragments;
+        let defrag = self.defrag.counts();
+        totals.not_analysed.merge(&defrag.not_analysed);
+        totals.limits_hit.merge(&defrag.limits_hit);
+        let mut tcp = Counters::default();
+        for shard in &self.shards {
+            tcp.merge(shard.counters());
+            totals.limits_hit.merge(shard.limits_hit());
+        }
+        totals.limits_hit.merge(&tcp.limits_hit);
+        totals.connections = tcp.connections;
+        totals.not_analysed.merge(&oddities(&tcp));
+    }
+
+    fn follow(&mut self, by_shard: &ByShard<'_, '_>, marks: &[Mark]) -> Vec<Entry> {
+        let step = |(number, shard): (usize, &mut Shard)| shard.round(by_shard.of(number), marks);
+        if by_shard.len() < WORTH_SHARING {
+            self.shards.iter_mut().enumerate().for_each(step);
+        } else {
+            self.shards.par_iter_mut().enumerate().for_each(step);
+        }
+        self.take()
+    }
+
+    fn take(&mut self) -> Vec<Entry> {
+        let mut entries: Vec<Entry> = self.shards.iter_mut().flat_map(Shard::take).collect();
+        entries.sort_unstable_by_key(|entry| entry.key);
+        entries
+    }
+
+    /// Fragments in packet order to whole datagrams, with the ticks between them.
+    fn put_together(&mut self, slices: &[Slice<'_>], marks: &[Mark]) -> Vec<Datagram> {
+        let mut marks = marks.iter().peekable();
+        let mut datagrams = Vec::new();
+        for (at, fragment) in slices.iter().flat_map(|slice| &slice.fragments) {
+            while let Some(mark) = marks.next_if(|mark| mark.before <= at.ordinal) {
+                self.mark(mark);
+            }
+            datagrams.extend(self.defrag.fragment(fragment, *at));
+        }
+        marks.for_each(|mark| self.mark(mark));
+        datagrams
+    }
+
+    fn mark(&mut self, mark: &Mark) {
+        match mark.what {
+            What::Tick(tick) => self.defrag.tick(tick),
+            What::Fresh => self.defrag.finish(),
+            What::Continues => {}
+        }
+    }
+
+    /// What the datagrams hold. A datagram is no packet: one without a wanted segment is no skip of its own,
+    /// its fragments were counted.
+    fn decode_again<'d>(&self, datagrams: &'d [Datagram]) -> Vec<Routed<'d>> {
+        let segment = |datagram: &'d Datagram| match decode::decode_datagram(datagram, &self.settings.ports) {
+            Decoded::Segment(segment) => Some(Routed { at: datagram.at, segment }),
+            Decoded::Fragment(_) | Decoded::Skipped(_) => None,
+        };
+        datagrams.iter().filter_map(segment).collect()
+    }
+}
+
+fn decode_all<'r>(batches: &'r [Batch], settings: &Settings) -> Vec<Slice<'r>> {
+    let slices_of = |batch: &'r Batch| (0..batch.packets.len()).step_by(route::SLICE).map(move |from| (batch, from));
+    let tasks: Vec<(&Batch, usize)> = batches.iter().flat_map(slices_of).collect();
+    tasks.par_iter().map(|&(batch, from)| route::decode_slice(batch, from, &settings.ports)).collect()
+}
+
+/// Segments that were not read as part of a stream, by the reason why.
+fn oddities(tcp: &Counters) -> Tally {
+    let mut tally = Tally::default();
+    tally.add("stray-resets", tcp.stray_resets);
+    tally.add("overlapping-segments", tcp.overlaps);
+    tally.add("segments-out-of-window", tcp.out_of_window);
+    tally.add("segments-after-close", tcp.late);
+    tally
+}

@@ -1,0 +1,145 @@
+//! Reading for one round: a few batches, and what every shard has to do before which packet.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use crate::base::{Clock, LinkType, Ordinal, Tick, Time};
+use crate::capture::{Batch, CaptureFile, Cause, Follows, Next, Problem, Reader};
+use crate::decode;
+
+use super::Observer;
+
+/// What one round analyses.
+#[derive(Default)]
+pub(super) struct Round {
+    pub batches: Vec<Batch>,
+    /// In the order of their packets.
+    pub marks: Vec<Mark>,
+    /// Files that began in this round, with the number of their first packet.
+    pub starts: Vec<(PathBuf, Ordinal)>,
+    /// Nothing is left to read behind this round.
+    pub last: bool,
+}
+
+/// Something that happens in every shard before a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Mark {
+    pub before: Ordinal,
+    pub what: What,
+}
+
+/// What a [`Mark`] stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum What {
+    /// The packet begins a file that carries on where the last one ended.
+    Continues,
+    /// The packet begins a file that has nothing to do with what was read before.
+    Fresh,
+    Tick(Tick),
+}
+
+/// The reader, the scan's clock, and blocks to read into.
+pub(super) struct Reading {
+    reader: Reader,
+    pub clock: Clock,
+    /// The least and the greatest time of all packets.
+    pub span: Option<(Time, Time)>,
+    /// The number of the next packet: how many were read.
+    pub next: Ordinal,
+    pub problems: u64,
+    spare: Vec<Batch>,
+    /// How many of the reader's files were told.
+    told: usize,
+    /// The link types of the current file that cannot be decoded.
+    unsupported: BTreeSet<LinkType>,
+}
+
+impl Reading {
+    /// So many batches make a round: enough that the threads' meeting at its end costs little, few
+    /// enough that what is analysed was read a moment ago and still lies in the cache.
+    const BATCHES: usize = 4;
+
+    pub(super) fn new(reader: Reader) -> Self {
+        Reading {
+            reader,
+            clock: Clock::default(),
+            span: None,
+            next: Ordinal::default(),
+            problems: 0,
+            spare: Vec::new(),
+            told: 0,
+            unsupported: BTreeSet::new(),
+        }
+    }
+
+    /// Reads the next round; `done` is one whose blocks may be used again.
+    pub(super) fn round(&mut self, done: Round, observer: &dyn Observer) -> Round {
+        self.spare.extend(done.batches);
+        let mut round = Round::default();
+        while round.batches.len() < Self::BATCHES && !round.last {
+            match self.reader.next(self.spare.pop()) {
+                Next::Batch(batch) => {
+                    self.begin(&batch, &mut round);
+                    self.watch(&batch, &mut round.marks, observer);
+                    round.batches.push(batch);
+                }
+                Next::Problem(problem) => self.problem(&problem, observer),
+                Next::Notice(notice) => observer.notice(&notice),
+                Next::End => round.last = true,
+            }
+        }
+        observer.progress(&self.reader.progress());
+        round
+    }
+
+    pub(super) fn files(&self) -> &[CaptureFile] {
+        self.reader.files()
+    }
+
+    pub(super) fn files_skipped(&self) -> u64 {
+        self.reader.skipped()
+    }
+
+    fn problem(&mut self, problem: &Problem, observer: &dyn Observer) {
+        self.problems = self.problems.saturating_add(1);
+        observer.problem(problem);
+    }
+
+    /// Notes how the batch follows the one before it.
+    fn begin(&mut self, batch: &Batch, round: &mut Round) {
+        let files = self.reader.files();
+        let new = files.get(self.told..).unwrap_or_default();
+        round.starts.extend(new.iter().map(|file| (file.path.clone(), file.first)));
+        self.told = files.len();
+        let what = match batch.follows {
+            Follows::Same => return,
+            Follows::Continues => What::Continues,
+            Follows::Fresh => {
+                self.clock.reset();
+                What::Fresh
+            }
+        };
+        self.unsupported.clear();
+        round.marks.push(Mark { before: batch.first, what });
+    }
+
+    /// Lets the clock see every packet, and tells of link types that nothing decodes.
+    fn watch(&mut self, batch: &Batch, marks: &mut Vec<Mark>, observer: &dyn Observer) {
+        let mut checked = None;
+        for packet in &batch.packets {
+            let before = self.next;
+            marks.extend(self.clock.advance(packet.time).map(|tick| Mark { before, what: What::Tick(tick) }));
+            self.next = Ordinal(before.0.saturating_add(1));
+            let (first, last) = self.span.unwrap_or((packet.time, packet.time));
+            self.span = Some((first.min(packet.time), last.max(packet.time)));
+            if checked != Some(packet.link_type) {
+                checked = Some(packet.link_type);
+                if !decode::is_supported(packet.link_type) && self.unsupported.insert(packet.link_type) {
+                    let path = self.reader.files().last().map(|file| file.path.clone()).unwrap_or_default();
+                    let cause = Cause::LinkType(packet.link_type);
+                    self.problem(&Problem { path, offset: None, cause }, observer);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! Decoding a batch in slices, and sorting what came out of it by shard.
+
+use crate::base::{FlowKey, Moment, Ordinal};
+use crate::capture::Batch;
+use crate::decode::{self, Decoded, Fragment, Ports, Segment, Skips};
+
+/// A segment on its way to its shard.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Routed<'p> {
+    pub at: Moment,
+    pub segment: Segment<'p>,
+}
+
+/// What a run of packets gave, each kind in packet order.
+#[derive(Default)]
+pub(super) struct Slice<'p> {
+    pub segments: Vec<Routed<'p>>,
+    pub fragments: Vec<(Moment, Fragment<'p>)>,
+    pub skips: Skips,
+}
+
+/// So many packets are decoded by one thread at a time.
+pub(super) const SLICE: usize = 1024;
+
+/// Decodes the packets of `batch` from the one at `from`, at most [`SLICE`] of them.
+pub(super) fn decode_slice<'p>(batch: &'p Batch, from: usize, ports: &Ports) -> Slice<'p> {
+    let mut slice = Slice::default();
+    let first = batch.first.0.saturating_add(from as u64);
+    for (ordinal, packet) in (first..).zip(batch.packets.iter().skip(from).take(SLICE)) {
+        let at = Moment { ordinal: Ordinal(ordinal), time: packet.time };
+        match decode::decode(packet.link_type, batch.bytes(packet), packet.original, ports) {
+            Decoded::Segment(segment) => slice.segments.push(Routed { at, segment }),
+            Decoded::Fragment(fragment) => slice.fragments.push((at, fragment)),
+            Decoded::Skipped(skip) => slice.skips.one(at.ordinal, skip),
+        }
+    }
+    slice
+}
+
+/// Segments in packet order within each shard.
+pub(super) struct ByShard<'s, 'p> {
+    routed: Vec<&'s Routed<'p>>,
+    /// Where each shard's run begins in `routed`; one more for the end of the last.
+    starts: [usize; FlowKey::SHARDS + 1],
+}
+
+impl<'s, 'p> ByShard<'s, 'p> {
+    /// Sorts by shard and keeps the order within each: a counting sort.
+    pub(super) fn new(segments: impl Iterator<Item = &'s Routed<'p>> + Clone) -> Self {
+        let mut shards: Vec<u8> = Vec::new();
+        let mut starts = [0_usize; FlowKey::SHARDS + 1];
+        for routed in segments.clone() {
+            let shard = routed.segment.flow.shard();
+            shards.push(u8::try_from(shard).unwrap_or(0));
+            if let Some(count) = starts.get_mut(shard.saturating_add(1)) {
+                *count = count.saturating_add(1);
+            }
+        }
+        let mut sum = 0_usize;
+        for start in &mut starts {
+            sum = sum.saturating_add(*start);
+            *start = sum;
+        }
+        let mut next = starts;
+        let mut routed: Vec<&'s Routed<'p>> = Vec::with_capacity(shards.len());
+        routed.extend(segments.clone());
+        for (segment, &shard) in segments.zip(&shards) {
+            let Some(place) = next.get_mut(usize::from(shard)) else { continue };
+            if let Some(slot) = routed.get_mut(*place) {
+                *slot = segment;
+            }
+            *place = place.saturating_add(1);
+        }
+        ByShard { routed, starts }
+    }
+
+    pub(super) fn of(&self, shard: usize) -> &[&'s Routed<'p>] {
+        let from = self.starts.get(shard).copied().unwrap_or(0);
+        let to = self.starts.get(shard.saturating_add(1)).copied().unwrap_or(from);
+        self.routed.get(from..to).unwrap_or_default()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.routed.len()
+    }
+}

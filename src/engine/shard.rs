@@ -1,0 +1,234 @@
+//! One shard: the connections whose flow falls into it, each followed by a parser and judged by the rules.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use crate::base::{Limits, Moment, Ordinal, Side, Tally, Timeouts};
+use crate::decode::{Ports, Segment};
+use crate::ledger::{Cause, Entry, Item, Key, SessionEnd, Told, Who};
+use crate::rules::{Judge, Selection, Verdict};
+use crate::smtp::{Event, Hears, Options, Parser, Session};
+use crate::tcp::{Anomaly, Chunk, Closing, Counters, Gap, Listener, Opening, Table};
+
+use super::rounds::{Mark, What};
+use super::route::Routed;
+
+/// What every session is followed with.
+pub(super) struct Settings {
+    pub ports: Ports,
+    /// Those of one shard.
+    pub limits: Limits,
+    pub timeouts: Timeouts,
+    pub selection: Selection,
+    /// Whether events are wanted as records.
+    pub events: bool,
+}
+
+/// A shard's connections, and what they said in this round.
+pub(super) struct Shard {
+    table: Table<Ear>,
+    outbox: Outbox,
+    settings: Arc<Settings>,
+}
+
+impl Shard {
+    pub(super) fn new(settings: &Arc<Settings>) -> Self {
+        Shard {
+            table: Table::new(&settings.limits, settings.timeouts),
+            outbox: Outbox::default(),
+            settings: Arc::clone(settings),
+        }
+    }
+
+    /// Follows this shard's segments of one round, and does what is to be done before which packet.
+    pub(super) fn round(&mut self, segments: &[&Routed<'_>], marks: &[Mark]) {
+        let mut marks = marks.iter().peekable();
+        for routed in segments {
+            while let Some(mark) = marks.next_if(|mark| mark.before <= routed.at.ordinal) {
+                self.mark(mark);
+            }
+            self.segment(routed.at, &routed.segment);
+        }
+        marks.for_each(|mark| self.mark(mark));
+    }
+
+    /// Ends all connections: nothing follows, or nothing that has to do with them.
+    pub(super) fn finish(&mut self, before: Ordinal) {
+        self.outbox.cause = Cause::end(before);
+        // Each failed try takes one connection out of the table.
+        while !self.caught(|table, listen, out| table.finish(listen, out)) {}
+    }
+
+    /// What it found since the last call, in no order.
+    pub(super) fn take(&mut self) -> Vec<Entry> {
+        std::mem::take(&mut self.outbox.entries)
+    }
+
+    pub(super) fn counters(&self) -> &Counters {
+        self.table.counters()
+    }
+
+    pub(super) fn limits_hit(&self) -> &Tally {
+        &self.outbox.limits
+    }
+
+    /// The packets at which a connection was given up because of a bug.
+    pub(super) fn take_internal_errors(&mut self) -> Vec<Ordinal> {
+        std::mem::take(&mut self.outbox.internal_errors)
+    }
+
+    fn mark(&mut self, mark: &Mark) {
+        match mark.what {
+            What::Continues => self.table.file_boundary(),
+            What::Fresh => self.finish(mark.before),
+            What::Tick(tick) => {
+                self.outbox.cause = Cause::tick(mark.before, tick.nth);
+                let before = Moment { ordinal: mark.before, time: tick.time };
+                if !self.caught(|table, listen, out| table.tick(tick, before, listen, out)) {
+                    while !self.caught(|table, listen, out| table.expire(before, listen, out)) {}
+                }
+            }
+        }
+    }
+
+    fn segment(&mut self, at: Moment, segment: &Segment<'_>) {
+        self.outbox.cause = Cause::packet(at.ordinal);
+        self.caught(|table, listen, out| table.segment(at, segment, listen, out));
+    }
+
+    /// Runs a step of the table. A panic in it ends the connection that was worked on, not the scan: false
+    /// then. (A bug in one session must not end a sensor.)
+    fn caught(&mut self, step: impl FnOnce(&mut Table<Ear>, &mut Listen<'_>, &mut Outbox)) -> bool {
+        let Shard { table, outbox, settings } = self;
+        let mut listen: &mut dyn FnMut(&Opening) -> Ear = &mut |opening| Ear::new(opening, settings);
+        // What a panic leaves half done belongs to the connection, which is dropped.
+        let ran = catch_unwind(AssertUnwindSafe(|| step(table, &mut listen, outbox))).is_ok();
+        if !ran {
+            self.outbox.internal_errors.push(self.outbox.cause.packet);
+            self.table.abandon();
+        }
+        ran
+    }
+}
+
+/// Makes the listener of a connection that begins to speak.
+type Listen<'l> = &'l mut dyn FnMut(&Opening) -> Ear;
+
+/// Where the sessions of a shard put what they found.
+#[derive(Default)]
+struct Outbox {
+    /// The packet or tick that is being worked on.
+    cause: Cause,
+    entries: Vec<Entry>,
+    limits: Tally,
+    internal_errors: Vec<Ordinal>,
+    /// Empty between two events; kept for its memory.
+    verdicts: Vec<Verdict>,
+}
+
+/// Listens to one connection.
+struct Ear {
+    parser: Parser,
+    mind: Mind,
+}
+
+/// What hears the parser's events.
+struct Mind {
+    judge: Judge,
+    settings: Arc<Settings>,
+    first: Ordinal,
+    /// The running number of the next entry.
+    next: u32,
+}
+
+impl Ear {
+    fn new(opening: &Opening, settings: &Arc<Settings>) -> Self {
+        let options = Options { want_data_hash: settings.events };
+        Ear {
+            parser: Parser::new(opening, |port| settings.ports.has(port), &settings.limits, options),
+            mind: Mind {
+                judge: Judge::default(),
+                settings: Arc::clone(settings),
+                first: opening.first.ordinal,
+                next: 0,
+            },
+        }
+    }
+
+    fn step(&mut self, out: &mut Outbox, step: impl FnOnce(&mut Parser, &mut Hearing<'_>)) {
+        step(&mut self.parser, &mut Hearing { mind: &mut self.mind, out });
+    }
+}
+
+impl Listener for Ear {
+    type Out = Outbox;
+
+    fn chunk(&mut self, chunk: &Chunk<'_>, out: &mut Outbox) {
+        self.step(out, |parser, hearing| parser.chunk(chunk, hearing));
+    }
+
+    fn gap(&mut self, gap: &Gap, out: &mut Outbox) {
+        self.step(out, |parser, hearing| parser.gap(gap, hearing));
+    }
+
+    fn end_of_stream(&mut self, side: Side, at: Moment, out: &mut Outbox) {
+        self.step(out, |parser, hearing| parser.end_of_stream(side, at, hearing));
+    }
+
+    fn anomaly(&mut self, _: &Anomaly, _: &mut Outbox) {
+        // Counted by the table; judged once a rule asks for it.
+    }
+
+    fn close(mut self, closing: &Closing, out: &mut Outbox) {
+        self.step(out, |parser, hearing| parser.close(closing, hearing));
+        out.limits.merge(&self.parser.take_tally());
+    }
+
+    fn held_bytes(&self) -> usize {
+        self.parser.held_bytes().saturating_add(self.mind.judge.held_bytes())
+    }
+
+    fn let_go(&mut self, out: &mut Outbox) {
+        self.step(out, |parser, hearing| parser.release(hearing));
+    }
+}
+
+/// A session's events on their way into the outbox.
+struct Hearing<'h> {
+    mind: &'h mut Mind,
+    out: &'h mut Outbox,
+}
+
+impl Hearing<'_> {
+    fn put(&mut self, place: u8, item: Item) {
+        let key = Key { cause: self.out.cause, connection: self.mind.first, place, nth: self.mind.next };
+        self.mind.next = self.mind.next.saturating_add(1);
+        self.out.entries.push(Entry { key, item });
+    }
+}
+
+impl Hears for Hearing<'_> {
+    fn hear(&mut self, event: &Event<'_>, session: &Session) {
+        let who = Who::of(session);
+        if self.mind.settings.events
+            && let Some(told) = Told::of(event)
+        {
+            self.put(Key::EVENT, Item::Event(who, Box::new(told)));
+        }
+        let mut verdicts = std::mem::take(&mut self.out.verdicts);
+        let Mind { judge, settings, .. } = &mut *self.mind;
+        judge.hear(event, session, &settings.selection, &mut self.out.limits, &mut verdicts);
+        for verdict in verdicts.drain(..) {
+            self.put(verdict.place, Item::of(verdict, who));
+        }
+        self.out.verdicts = verdicts;
+        if let Event::End(end) = event {
+            let ended = SessionEnd {
+                session: session.clone(),
+                end: (*end).clone(),
+                findings: self.mind.judge.counts().clone(),
+            };
+            self.put(Key::END, Item::End(Box::new(ended)));
+        }
+    }
+}

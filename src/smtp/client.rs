@@ -1,0 +1,957 @@
+//! The client's half of a session: what its next bytes are.
+//!
+//! Each state holds what only it needs. What a state's bytes are is decided by the server's reply to the
+//! command before them ([`Dialogue::decided`]); until it comes they are held.
+
+use std::sync::Arc;
+
+use super::Hears;
+use super::auth::{Attempt, looks_like_base64};
+use super::command::{Command, Ending, Role, is_strict};
+use super::data::{DotScan, Found, Gathered, LineEnd};
+use super::dialogue::{Awaits, Choice, Dialogue, Greeting, Matching, MessageFacts, Pending, Reading};
+use super::event::{DataEnd, Event, FaultKind, MessageData};
+use super::foreign::{self, First};
+use super::held::Item;
+use super::line::{Cut, Line, Piece, Source};
+use super::tls::{self, State, Watch};
+use super::verb::{self, Verb};
+use crate::base::{Limit, Moment, Packets};
+use crate::tcp::Gap;
+
+/// What the client's next bytes are.
+#[derive(Clone, Debug)]
+pub(super) enum Client {
+    /// Its very first: SMTP, a PROXY header or another protocol; held until they tell.
+    First,
+    /// So many octets of a PROXY header.
+    Skip(u64),
+    /// A command line (RFC 5321 2.4).
+    Command,
+    /// A line of an AUTH exchange: the last reply was 334 (RFC 4954 4).
+    Exchange,
+    /// Held until the reply to this command tells what they are.
+    Wait(Arc<Command>),
+    /// No reply to this command will come: held until their first line tells.
+    Assumed(Arc<Command>),
+    /// Lines of another protocol, held until the server shows whether it speaks SMTP.
+    WaitForServer,
+    /// Message data, until its end (RFC 5321 4.5.2).
+    Data(Box<Data>),
+    /// Octets, not lines (RFC 3030 2).
+    Chunk(Box<Chunk>),
+    /// Behind a successful AUTH that may have switched on a security layer.
+    Layer,
+    /// Behind the 220 to STARTTLS, before the handshake.
+    Hello(Box<Hello>),
+    /// TLS: never SMTP again (RFC 3207 4).
+    Tls(Box<Watch>),
+    Opaque,
+    /// A gap hid where we are: only a line in strict form is taken for a command.
+    Lost,
+    /// Such a line, held until a reply proves it.
+    Tentative(Box<Line>),
+}
+
+/// Message data as it is read.
+#[derive(Clone, Debug)]
+pub(super) struct Data {
+    /// `None` where only its 354 was captured.
+    command: Option<Arc<Command>>,
+    scan: DotScan,
+    gathered: Gathered,
+    /// Where in the server's stream the 354 ended.
+    prompt_end: Option<u64>,
+    bare_lf_at: Option<Packets>,
+    bare_cr_at: Option<Packets>,
+    /// A reply in the middle answered it: no other is due at its end.
+    refused: bool,
+    /// No more choices in this message.
+    settled: bool,
+    /// Candidates left before the one that ends it.
+    end_at: Option<u32>,
+    /// Where the first candidate ends.
+    candidate: Option<u64>,
+}
+
+/// A BDAT chunk or the octets of XEXCH50 as they are read.
+#[derive(Clone, Debug)]
+pub(super) struct Chunk {
+    command: Arc<Command>,
+    left: u64,
+    last: bool,
+    /// A size that nobody means: the octets end with the server's next reply.
+    pub until_reply: bool,
+    gathered: Gathered,
+}
+
+/// The client between the 220 to its STARTTLS and its first bytes behind it.
+#[derive(Clone, Debug)]
+pub(super) struct Hello {
+    /// Where in the server's stream the 220 ended; `None` where it was not captured.
+    pub prompt_end: Option<u64>,
+    injected: Option<(Vec<u8>, Packets)>,
+    /// The client went on in clear: held until the server answers.
+    pub clear: bool,
+    pub server_injected: bool,
+}
+
+impl Data {
+    /// Its command, whether it was refused, whether bytes are missing, and where its first candidate ends.
+    pub(super) fn state(&self) -> (Option<Arc<Command>>, bool, bool, Option<u64>) {
+        (self.command.clone(), self.refused, self.gathered.missing > 0, self.candidate)
+    }
+}
+
+impl Client {
+    fn waits(&self) -> bool {
+        match self {
+            Client::First | Client::Wait(_) | Client::Assumed(_) | Client::WaitForServer | Client::Tentative(_) => true,
+            Client::Hello(hello) => hello.clear,
+            _ => false,
+        }
+    }
+
+    /// Whether nothing that the server says can be SMTP either.
+    pub(super) fn is_opaque(&self) -> bool {
+        matches!(self, Client::Tls(_) | Client::Opaque)
+    }
+
+    pub(super) fn held(&self) -> usize {
+        match self {
+            Client::Data(data) => data.gathered.header.held(),
+            Client::Chunk(chunk) => chunk.gathered.header.held(),
+            Client::Tls(watch) => watch.held(),
+            Client::Hello(hello) => hello.injected.as_ref().map_or(0, |(bytes, _)| bytes.len()),
+            Client::Tentative(line) => line.text.len(),
+            _ => 0,
+        }
+    }
+}
+
+impl Dialogue {
+    pub(super) fn waits(&self) -> bool {
+        self.choice.is_some() || self.client.waits()
+    }
+
+    /// Takes the client's next bytes: reads them, or holds them until it is known what they are.
+    pub(super) fn client_bytes(&mut self, piece: Piece<'_>, hears: &mut dyn Hears) {
+        self.client_end = piece.end();
+        self.finish_acknowledged_line(&piece.from, hears);
+        if self.waits() || !self.held.is_empty() {
+            self.held.push_piece(&piece);
+        } else {
+            let rest = self.read_client(piece, hears);
+            self.held.push_piece(&rest);
+        }
+        self.proceed(hears);
+    }
+
+    pub(super) fn client_gap(&mut self, gap: &Gap, hears: &mut dyn Hears) {
+        self.session.missing_client = self.session.missing_client.saturating_add(gap.length);
+        self.session.last = gap.at;
+        self.client_end = gap.offset.saturating_add(gap.length);
+        self.held.push(Item::Gap(*gap));
+        self.proceed(hears);
+    }
+
+    pub(super) fn client_ended(&mut self, at: Moment, hears: &mut dyn Hears) {
+        self.held.push(Item::End(at));
+        self.proceed(hears);
+    }
+
+    /// Reads what is held for as long as it is known what it is.
+    pub(super) fn proceed(&mut self, hears: &mut dyn Hears) {
+        loop {
+            while !self.waits() {
+                let Some(item) = self.held.pop() else { return };
+                match item {
+                    Item::Bytes(kept) => {
+                        let unread = self.read_client(kept.piece(), hears).bytes.len();
+                        self.held.put_back(kept.unread(unread));
+                    }
+                    Item::Gap(gap) => self.read_gap(&gap, hears),
+                    Item::End(_) => self.finish_line(hears),
+                }
+            }
+            if self.choice.is_some() || !(self.look(hears) || self.limit(hears)) {
+                return;
+            }
+        }
+    }
+
+    /// Looks at held bytes that may tell themselves what they are; returns whether they did.
+    fn look(&mut self, hears: &mut dyn Hears) -> bool {
+        /// A first line is looked at up to here.
+        const LINE: usize = 512;
+        match &self.client {
+            Client::First => self.look_at_first(hears),
+            Client::Assumed(command) => {
+                let prefix = self.held.prefix(LINE);
+                if !(prefix.contains(&b'\n') || prefix.len() >= LINE || self.held.is_cut()) {
+                    return tls::begins_handshake(&prefix) == Some(true)
+                        && self.assume(&command.clone(), &prefix, hears);
+                }
+                self.assume(&command.clone(), &prefix, hears)
+            }
+            _ => false,
+        }
+    }
+
+    fn look_at_first(&mut self, hears: &mut dyn Hears) -> bool {
+        /// More than any sign of another protocol, and a PROXY header as far as it names the client.
+        const SIGNS: usize = 128;
+        let prefix = self.held.prefix(SIGNS);
+        let at = self.held.source().map_or(self.session.last, |source| source.at);
+        let side = self.client_side;
+        self.client = match foreign::client(&prefix) {
+            First::More if !self.held.is_cut() => return false,
+            First::More | First::Smtp => Client::Command,
+            First::Proxy(length, client) if !self.proxied => {
+                self.proxied = true;
+                self.session.proxied_for = client;
+                Client::Skip(length as u64)
+            }
+            First::Proxy(..) => Client::Command,
+            First::Tls => {
+                self.session.tls.state = State::Implicit;
+                self.name_protocol("TLS", side, Packets::one(at), hears);
+                self.tell_tls(at, hears);
+                Client::Tls(Box::default())
+            }
+            First::Lines(name) => {
+                self.name_protocol(name, side, Packets::one(at), hears);
+                match self.server_speaks_smtp {
+                    Some(true) => Client::Command,
+                    Some(false) => Client::Opaque,
+                    None => Client::WaitForServer,
+                }
+            }
+            First::Binary(name) => {
+                self.name_protocol(name, side, Packets::one(at), hears);
+                self.matching = Matching::Lost;
+                Client::Lost
+            }
+        };
+        true
+    }
+
+    /// At the limit what waits is read as if the reply had accepted; returns whether it acted.
+    fn limit(&mut self, hears: &mut dyn Hears) -> bool {
+        if self.held.len() <= self.bounds.held {
+            return false;
+        }
+        self.tally.one(Limit::HeldBytesPerConnection.key());
+        self.release(hears);
+        true
+    }
+
+    /// Waits no longer: a limit acted, the reply lies in a gap, or the session is over.
+    pub(super) fn release(&mut self, hears: &mut dyn Hears) {
+        match std::mem::replace(&mut self.client, Client::Opaque) {
+            Client::First => self.client = Client::Command,
+            Client::Wait(command) | Client::Assumed(command) => {
+                self.client = Client::Assumed(command);
+                let prefix = self.held.prefix(512);
+                if let Client::Assumed(command) = &self.client {
+                    self.assume(&command.clone(), &prefix, hears);
+                }
+            }
+            Client::WaitForServer => {}
+            Client::Tentative(line) => {
+                self.client = Client::Lost;
+                self.command(*line, Role::Command, true, hears);
+            }
+            Client::Hello(hello) if hello.clear => {
+                self.client = Client::Hello(hello);
+                self.not_tls(hears);
+            }
+            other => self.client = other,
+        }
+    }
+
+    /// Reads until it is not known what the rest is; returns that rest.
+    fn read_client<'p>(&mut self, mut piece: Piece<'p>, hears: &mut dyn Hears) -> Piece<'p> {
+        while !piece.is_empty() && !self.waits() {
+            match &mut self.client {
+                Client::Command | Client::Exchange | Client::Lost => self.read_line(&mut piece, hears),
+                Client::Skip(left) => {
+                    let count = usize::try_from(*left).unwrap_or(usize::MAX).min(piece.bytes.len());
+                    piece.take(count);
+                    *left = left.saturating_sub(count as u64);
+                    if *left == 0 {
+                        self.client = Client::First;
+                    }
+                }
+                Client::Data(_) => self.read_data(&mut piece, hears),
+                Client::Chunk(_) => self.read_chunk(&mut piece, hears),
+                Client::Layer => {
+                    let text = piece.bytes.first().is_some_and(|&byte| byte == b'\r' || byte >= b' ');
+                    self.session.sasl_layer = !text;
+                    self.client = if text { Client::Command } else { Client::Opaque };
+                }
+                Client::Hello(_) => self.read_hello(&mut piece, hears),
+                Client::Tls(watch) => {
+                    if watch.take(true, piece.bytes, &mut self.session.tls) {
+                        self.tell_tls(piece.from.at, hears);
+                    }
+                    piece.take(usize::MAX);
+                }
+                Client::Opaque => {
+                    piece.take(usize::MAX);
+                }
+                Client::First | Client::Wait(_) | Client::Assumed(_) | Client::WaitForServer | Client::Tentative(_) => {
+                    break;
+                }
+            }
+        }
+        piece
+    }
+
+    fn read_line(&mut self, piece: &mut Piece<'_>, hears: &mut dyn Hears) {
+        let cut = self.cut.unwrap_or(Cut::Lf);
+        let Some(line) = self.client_lines.take(piece, cut, self.bounds.line) else { return };
+        let doubtful = line.ending == Ending::Lf && self.cut.is_none() && matches!(self.client, Client::Command);
+        if doubtful && !self.server_missing(line.seen) {
+            if !self.scout {
+                self.choice = Some(Choice::LineEnd(Box::new(line)));
+                return;
+            }
+            self.cut = Some(Cut::Lf);
+        }
+        self.line(line, hears);
+    }
+
+    /// A whole line where lines are read.
+    fn line(&mut self, line: Line, hears: &mut dyn Hears) {
+        self.client_crlf |= line.ending == Ending::CrLf;
+        if line.octets > line.text.len().saturating_add(2) as u64 {
+            self.tally.one(Limit::LineLength.key());
+        }
+        match self.client {
+            Client::Lost if !is_strict(&line.text) => {}
+            Client::Lost => {
+                let waited = line.seen.is_some_and(|seen| seen >= self.server_end);
+                if waited && !self.server_missing(line.seen) {
+                    self.client = Client::Tentative(Box::new(line));
+                } else {
+                    self.command(line, Role::Command, true, hears);
+                }
+            }
+            Client::Exchange => self.command(line, Role::Exchange, false, hears),
+            _ if self.refused_auth && looks_like_base64(&line.text) => self.command(line, Role::Leaked, false, hears),
+            _ => self.command(line, Role::Command, false, hears),
+        }
+    }
+
+    /// The client's stream ended, or a gap came: what there is of a line is all of it.
+    fn finish_line(&mut self, hears: &mut dyn Hears) {
+        if let Some(line) = self.client_lines.finish() {
+            self.line(line, hears);
+        }
+    }
+
+    /// Tells a command, and from its verb what the bytes behind it are.
+    pub(super) fn command(&mut self, line: Line, role: Role, uncertain: bool, hears: &mut dyn Hears) {
+        let source = Source { at: line.at.first(), seen: line.seen, captured: line.captured };
+        let mut command = Command::new(line, role);
+        command.number = self.next_number;
+        command.uncertain = uncertain;
+        self.next_number = self.next_number.saturating_add(1);
+        self.session.commands = self.session.commands.saturating_add(1);
+        if !uncertain {
+            let seen = self.client_seen(&source);
+            self.note_early(&mut command, seen);
+            self.note_in_flight(&mut command, seen);
+        }
+        if self.first_line_fits.is_none() {
+            let letters = command.verb.as_ref().map_or(0, |verb| verb.name().len());
+            self.first_line_fits = Some((3..=12).contains(&letters));
+            self.name_unknown(self.client_side, &command.at, hears);
+        }
+        let command = Arc::new(command);
+        hears.hear(&Event::Command(&command), &self.session);
+        if command.secret {
+            self.keep_secret(&command);
+        }
+        if !uncertain {
+            self.expect_reply(&command);
+            self.after_command(command, role, hears);
+        }
+    }
+
+    /// Whether the client knew the whole greeting.
+    fn note_early(&mut self, command: &mut Command, seen: Option<u64>) {
+        let (by_seen, by_order) = match self.greeting {
+            Greeting::Due | Greeting::Codeless => (command.seen.map(|_| true), true),
+            Greeting::Done(end) => (command.seen.map(|seen| seen < end), command.captured < end),
+            Greeting::Opening | Greeting::Unknown => return,
+        };
+        if by_order && self.early_by_order.is_none() {
+            self.early_by_order = Some(command.at.clone());
+        }
+        if seen.is_some() || by_seen == Some(by_order) {
+            command.early = by_seen;
+        } else if by_seen == Some(true) && self.doubtful_early.is_none() {
+            self.doubtful_early = Some(command.at.clone());
+        }
+        if command.early == Some(true) && !self.session.early_talk {
+            self.session.early_talk = true;
+            self.session.early_at = Some(command.at.clone());
+        }
+    }
+
+    /// How many replies the client did not know.
+    fn note_in_flight(&mut self, command: &mut Command, seen: Option<u64>) {
+        let Some(seen) = seen.filter(|_| self.matching == Matching::Sure) else { return };
+        while self.answered.front().is_some_and(|answered| answered.reply_end <= seen) {
+            self.answered.pop_front();
+        }
+        let count = self.answered.len().saturating_add(self.pending.len());
+        command.in_flight = Some(u32::try_from(count).unwrap_or(u32::MAX));
+        let answered = self.answered.iter().filter_map(|answered| answered.verb.as_ref());
+        let pending = self.pending.iter().filter_map(|pending| pending.command.verb.as_ref());
+        command.behind = answered.chain(pending).find(|verb| verb.must_be_last()).cloned();
+    }
+
+    fn keep_secret(&mut self, command: &Arc<Command>) {
+        /// Replies are searched for so many of the latest secrets.
+        const MOST: usize = 4;
+        if self.secrets.len() >= MOST {
+            self.secrets.pop_front();
+        }
+        self.secrets.push_back(Arc::clone(command));
+    }
+
+    /// Puts a command among those that wait for their reply.
+    fn expect_reply(&mut self, command: &Arc<Command>) {
+        let mut pending = Pending {
+            command: Arc::clone(command),
+            awaits: Awaits::Reply,
+            end: command.end,
+            waited: command.seen.is_some_and(|seen| seen >= self.server_end),
+            facts: None,
+        };
+        if command.is(&Verb::Bdat) {
+            let last = chunk_size(command.argument()).is_some_and(|(_, last)| last);
+            pending.awaits = Awaits::Message { last, left: None };
+        }
+        self.expect(pending);
+    }
+
+    fn expect(&mut self, pending: Pending) {
+        if self.server_missing(pending.command.seen) {
+            self.matching = Matching::Lost;
+            self.replied(&pending, None);
+            return;
+        }
+        if self.matching == Matching::Lost && pending.waited {
+            self.pending.clear();
+        }
+        if self.pending.len() >= self.bounds.pending {
+            self.tally.one(Limit::PendingReplies.key());
+            self.lose_replies();
+        }
+        self.pending.push_back(pending);
+    }
+
+    /// What follows a command in the client's stream.
+    fn after_command(&mut self, command: Arc<Command>, role: Role, hears: &mut dyn Hears) {
+        let verb = command.verb.clone();
+        if role == Role::Command && verb.is_some() {
+            self.refused_auth = false;
+        }
+        if role == Role::Exchange {
+            if let (Some(attempt), Some(secret)) = (&mut self.attempt, &command.hidden) {
+                attempt.response(secret.reveal());
+            }
+            self.client = self.wait(command);
+            return;
+        }
+        let Some(verb) = verb else { return };
+        match verb {
+            Verb::Auth | Verb::XExps | Verb::XAuth => {
+                self.attempt = Some(Attempt::new(command.argument_revealed()));
+                self.client = self.wait(command);
+            }
+            Verb::Bdat => match (chunk_size(command.argument()), self.chunking()) {
+                (None, _) | (_, Some(false)) => {}
+                (Some((size, last)), Some(true)) => self.begin_chunk(command, size, last, hears),
+                (Some(_), None) => self.client = self.wait(command),
+            },
+            Verb::Data
+            | Verb::StartTls
+            | Verb::XAnonymousTls
+            | Verb::XExch50
+            | Verb::Turn
+            | Verb::Atrn
+            | Verb::XClient => self.client = self.wait(command),
+            _ => {}
+        }
+    }
+
+    fn wait(&self, command: Arc<Command>) -> Client {
+        if self.server_missing(command.seen) { Client::Assumed(command) } else { Client::Wait(command) }
+    }
+
+    /// Whether the latest accepted EHLO reply lists CHUNKING; `None` while such a reply is due, or where it
+    /// was not captured.
+    fn chunking(&self) -> Option<bool> {
+        let due = self.pending.iter().any(|pending| pending.command.verb.as_ref().is_some_and(Verb::is_hello));
+        if due {
+            return None;
+        }
+        match self.session.offers("CHUNKING") {
+            Some(offered) => Some(offered),
+            // No EHLO was accepted though everything was captured: the server takes no chunk.
+            None if self.matching == Matching::Sure && self.session.from_start => Some(false),
+            None => None,
+        }
+    }
+
+    fn begin_chunk(&mut self, command: Arc<Command>, size: u64, last: bool, hears: &mut dyn Hears) {
+        let mut gathered = Gathered::new(self.options.want_data_hash);
+        gathered.stop = command.end;
+        self.client = Client::Chunk(Box::new(Chunk { command, left: size, last, until_reply: false, gathered }));
+        if size == 0 {
+            self.end_chunk(hears);
+        }
+    }
+
+    fn begin_data(&mut self, command: Option<Arc<Command>>, prompt_end: Option<u64>) {
+        let before = match command.as_ref().map_or(Ending::CrLf, |command| command.ending) {
+            Ending::CrLf => LineEnd::CrLf,
+            Ending::Lf => LineEnd::Lf,
+            Ending::None => LineEnd::Unknown,
+        };
+        self.client = Client::Data(Box::new(Data {
+            command,
+            scan: DotScan::new(before),
+            gathered: Gathered::new(self.options.want_data_hash),
+            prompt_end,
+            bare_lf_at: None,
+            bare_cr_at: None,
+            refused: false,
+            settled: false,
+            end_at: None,
+            candidate: None,
+        }));
+    }
+
+    fn read_data(&mut self, piece: &mut Piece<'_>, hears: &mut dyn Hears) {
+        let Client::Data(data) = &mut self.client else { return };
+        let (count, found) = data.scan.scan(piece.bytes, !self.client_crlf);
+        let part = piece.take(count);
+        data.gathered.scanned(&part, &data.scan, found);
+        self.client_crlf |= data.scan.crlf;
+        if data.scan.bare_lf && data.bare_lf_at.is_none() {
+            data.bare_lf_at = Some(Packets::one(part.from.at));
+        }
+        if data.scan.bare_cr && data.bare_cr_at.is_none() {
+            data.bare_cr_at = Some(Packets::one(part.from.at));
+        }
+        match found {
+            Some(Found::End) => self.end_data(DataEnd::Dot, hears),
+            Some(Found::Candidate(kind)) => self.candidate(kind, part.from.seen, hears),
+            None => {}
+        }
+    }
+
+    /// A lone dot that is no CRLF.CRLF.
+    fn candidate(&mut self, kind: &'static str, seen: Option<u64>, hears: &mut dyn Hears) {
+        /// So many choices of one session are left to the evidence; later ones are read strictly.
+        const FORKS: u32 = 64;
+        let missing = self.server_missing(seen);
+        let Client::Data(data) = &mut self.client else { return };
+        data.candidate.get_or_insert(data.gathered.stop);
+        self.candidates = self.candidates.saturating_add(1);
+        match &mut data.end_at {
+            Some(0) => self.end_data(DataEnd::Smuggled(kind), hears),
+            Some(left) => *left = left.saturating_sub(1),
+            None if data.settled || self.scout || missing || data.command.is_none() => {}
+            None if self.forks >= FORKS => data.settled = true,
+            None => {
+                self.forks = self.forks.saturating_add(1);
+                self.choice = Some(Choice::EndOfData(kind));
+            }
+        }
+    }
+
+    /// Reads on in the way that was chosen.
+    pub(super) fn choose(&mut self, reading: Reading, hears: &mut dyn Hears) {
+        match (self.choice.take(), reading) {
+            (Some(Choice::LineEnd(line)), Reading::CrLf) => {
+                self.cut = Some(Cut::CrLf);
+                self.client_lines.reopen(*line, self.bounds.line);
+            }
+            (Some(Choice::LineEnd(line)), _) => {
+                self.cut = Some(Cut::Lf);
+                self.line(*line, hears);
+            }
+            (Some(Choice::EndOfData(kind)), Reading::EndAt(0)) => self.end_data(DataEnd::Smuggled(kind), hears),
+            (Some(Choice::EndOfData(_)), reading) => {
+                if let Client::Data(data) = &mut self.client {
+                    data.settled = true;
+                    if let Reading::EndAt(place) = reading {
+                        data.end_at = place.checked_sub(1);
+                    }
+                }
+            }
+            (None, _) => {}
+        }
+        self.proceed(hears);
+    }
+
+    /// Whether the client is in the message in which the choice was, still before its end.
+    pub(super) fn open_data(&self) -> Option<&Data> {
+        match &self.client {
+            Client::Data(data) => Some(data),
+            _ => None,
+        }
+    }
+
+    pub(super) fn end_data(&mut self, end: DataEnd, hears: &mut dyn Hears) {
+        let Client::Data(mut data) = std::mem::replace(&mut self.client, Client::Command) else { return };
+        let dotted = matches!(end, DataEnd::Dot | DataEnd::Smuggled(_));
+        self.data_end.get_or_insert(data.gathered.stop);
+        let side = self.client_side;
+        if let Some(at) = data.bare_lf_at.take() {
+            self.fault(FaultKind::BareLfInData, side, at, hears);
+        }
+        if let Some(at) = data.bare_cr_at.take() {
+            self.fault(FaultKind::BareCrInData, side, at, hears);
+        }
+        let facts = self.tell_data(&mut data.gathered, data.command.as_deref(), end, dotted, data.prompt_end, hears);
+        if end == DataEnd::Refused {
+            // The server has answered; where the client is not yet aware of it, its message goes on.
+            self.note_message(&facts);
+            data.refused = true;
+            self.client = Client::Data(data);
+            return;
+        }
+        let Some(command) = data.command else {
+            self.client = Client::Lost;
+            return;
+        };
+        if dotted && !data.refused {
+            let end = data.gathered.stop;
+            let awaits = Awaits::Message { last: true, left: None };
+            self.expect(Pending { command, awaits, end, waited: true, facts: Some(Box::new(facts)) });
+        }
+    }
+
+    fn tell_data(
+        &mut self,
+        gathered: &mut Gathered,
+        command: Option<&Command>,
+        end: DataEnd,
+        dotted: bool,
+        prompt_end: Option<u64>,
+        hears: &mut dyn Hears,
+    ) -> MessageFacts {
+        let (bytes, lines, sha256) = gathered.close(dotted);
+        let seen = gathered.seen.filter(|&seen| seen > 0 || self.client_acks);
+        let data = MessageData {
+            command: command.cloned(),
+            bytes,
+            lines,
+            sha256,
+            end,
+            at: gathered.at.clone().unwrap_or_else(|| Packets::one(self.session.last)),
+            start: gathered.start.unwrap_or(gathered.stop),
+            stop: gathered.stop,
+            early: seen.zip(prompt_end).map(|(seen, end)| seen < end),
+            uncertain: gathered.missing > 0 || command.is_none(),
+        };
+        hears.hear(&Event::Data(&data), &self.session);
+        MessageFacts {
+            bytes,
+            subject: gathered.header.field(b"Subject"),
+            message_id: gathered.header.field(b"Message-ID"),
+        }
+    }
+
+    fn read_chunk(&mut self, piece: &mut Piece<'_>, hears: &mut dyn Hears) {
+        let Client::Chunk(chunk) = &mut self.client else { return };
+        let count = usize::try_from(chunk.left).unwrap_or(usize::MAX).min(piece.bytes.len());
+        let part = piece.take(count);
+        chunk.gathered.counted(&part);
+        chunk.left = chunk.left.saturating_sub(count as u64);
+        if chunk.left == 0 {
+            self.end_chunk(hears);
+        }
+    }
+
+    pub(super) fn end_chunk(&mut self, hears: &mut dyn Hears) {
+        let Client::Chunk(mut chunk) = std::mem::replace(&mut self.client, Client::Command) else { return };
+        let end = if chunk.left == 0 || chunk.until_reply {
+            DataEnd::Chunk { last: chunk.last }
+        } else {
+            DataEnd::Unfinished
+        };
+        let facts = self.tell_data(&mut chunk.gathered, Some(&chunk.command), end, false, None, hears);
+        let number = chunk.command.number;
+        match self.pending.iter_mut().find(|pending| pending.command.number == number) {
+            Some(pending) => pending.facts = Some(Box::new(facts)),
+            None if chunk.command.is(&Verb::Bdat) => self.note_message(&facts),
+            None => {}
+        }
+    }
+
+    /// Behind the 220: TLS, bytes that were sent before it was known, or SMTP all the same.
+    fn read_hello(&mut self, piece: &mut Piece<'_>, hears: &mut dyn Hears) {
+        let bound = self.bounds.line;
+        let seen = self.client_seen(&piece.from);
+        let Client::Hello(hello) = &mut self.client else { return };
+        if tls::begins_handshake(piece.bytes) != Some(false) {
+            self.tell_injected(hears);
+            self.client = Client::Tls(Box::default());
+            return;
+        }
+        if seen.zip(hello.prompt_end).is_some_and(|(seen, end)| seen < end) {
+            let part = piece.take(usize::MAX);
+            let (bytes, at) = hello.injected.get_or_insert_with(|| (Vec::new(), Packets::one(part.from.at)));
+            let room = bound.saturating_sub(bytes.len());
+            bytes.extend_from_slice(part.bytes.get(..room).unwrap_or(part.bytes));
+            at.push(part.from.at);
+            return;
+        }
+        self.tell_injected(hears);
+        match &mut self.client {
+            Client::Hello(hello) if piece.bytes.first().is_some_and(u8::is_ascii_alphabetic) => hello.clear = true,
+            _ => {
+                self.not_tls(hears);
+                piece.take(usize::MAX);
+            }
+        }
+    }
+
+    pub(super) fn tell_injected(&mut self, hears: &mut dyn Hears) {
+        let side = self.client_side;
+        if let Client::Hello(hello) = &mut self.client
+            && let Some((bytes, at)) = hello.injected.take()
+        {
+            let accepted = hello.prompt_end.is_some();
+            self.fault(FaultKind::Injected { bytes, accepted }, side, at, hears);
+        }
+    }
+
+    /// Behind the 220 there was neither TLS nor SMTP that the server answers.
+    pub(super) fn not_tls(&mut self, hears: &mut dyn Hears) {
+        self.tell_injected(hears);
+        self.client = Client::Opaque;
+        let tls = &mut self.session.tls;
+        (tls.state, tls.not_tls, tls.settled) = (State::Failed, true, true);
+        let at = self.held.source().map_or(self.session.last, |source| source.at);
+        self.tell_tls(at, hears);
+    }
+
+    pub(super) fn tell_tls(&mut self, at: Moment, hears: &mut dyn Hears) {
+        hears.hear(&Event::Tls(&self.session.tls, at), &self.session);
+    }
+
+    /// The reply to the command that the client's bytes wait for has come.
+    pub(super) fn decided(&mut self, command: &Arc<Command>, code: u16, prompt_end: u64, hears: &mut dyn Hears) {
+        if let Client::Wait(waiting) = &self.client {
+            if waiting.number == command.number {
+                self.client = Client::Command;
+                self.accepted(command, code, Some(prompt_end), hears);
+            } else if waiting.is(&Verb::Bdat)
+                && let Some(offered) = self.chunking()
+            {
+                // The EHLO before it was answered.
+                let bdat = Arc::clone(waiting);
+                self.client = Client::Command;
+                if let (true, Some((size, last))) = (offered, chunk_size(bdat.argument())) {
+                    self.begin_chunk(bdat, size, last, hears);
+                }
+            }
+        }
+        self.proceed(hears);
+    }
+
+    /// Enters what the reply to a command that was waited for opens.
+    fn accepted(&mut self, command: &Arc<Command>, code: u16, prompt_end: Option<u64>, hears: &mut dyn Hears) {
+        let Some(verb) = &command.verb else {
+            if code == 334 && self.attempt.is_some() {
+                self.client = Client::Exchange;
+            }
+            return;
+        };
+        match (verb, code) {
+            (Verb::Data, 354) => self.begin_data(Some(Arc::clone(command)), prompt_end),
+            (Verb::Auth | Verb::XExps | Verb::XAuth, 334) => self.client = Client::Exchange,
+            (Verb::StartTls | Verb::XAnonymousTls, 220) => {
+                let hello = Hello { prompt_end, injected: None, clear: false, server_injected: false };
+                self.client = Client::Hello(Box::new(hello));
+            }
+            (Verb::Bdat, 200..=299) => {
+                if let Some((size, last)) = chunk_size(command.argument()) {
+                    self.begin_chunk(Arc::clone(command), size, last, hears);
+                }
+            }
+            (Verb::XExch50, 354) => {
+                /// More than this is no blob but an attack (MS03-046): what follows is not skipped for it.
+                const MOST: u64 = 1 << 20;
+                let size = command.argument().split(|&byte| verb::is_blank(byte)).next().and_then(number);
+                let sane = size.filter(|&size| size <= MOST);
+                self.begin_chunk(Arc::clone(command), sane.unwrap_or(u64::MAX), true, hears);
+                if let Client::Chunk(chunk) = &mut self.client {
+                    chunk.until_reply = sane.is_none();
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// No reply to this command will be seen; `first` is the first line behind it. It counts as accepted
+    /// unless that line is a command in strict form.
+    fn assume(&mut self, command: &Arc<Command>, first: &[u8], hears: &mut dyn Hears) -> bool {
+        let line = first.split(|&byte| byte == b'\n').next().unwrap_or_default();
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        self.client = Client::Command;
+        if is_strict(line) {
+            return true;
+        }
+        match &command.verb {
+            Some(Verb::StartTls | Verb::XAnonymousTls) if tls::begins_handshake(first) == Some(true) => {
+                self.session.tls.state = State::Started;
+                self.session.tls.settled = false;
+                self.tell_tls(self.held.source().map_or(self.session.last, |source| source.at), hears);
+                self.accepted(command, 220, None, hears);
+            }
+            Some(Verb::StartTls | Verb::XAnonymousTls) => {}
+            Some(Verb::Data | Verb::XExch50) => self.accepted(command, 354, None, hears),
+            Some(Verb::Bdat) => self.accepted(command, 250, None, hears),
+            Some(Verb::Turn | Verb::Atrn) => {
+                if super::reply::code(line).0.is_some() {
+                    self.turn(hears);
+                }
+            }
+            // AUTH, or a line of its exchange.
+            Some(verb) if verb.is_auth() => self.assume_exchange(line),
+            None => self.assume_exchange(line),
+            Some(_) => {}
+        }
+        true
+    }
+
+    fn assume_exchange(&mut self, line: &[u8]) {
+        if looks_like_base64(line) || line == b"*" {
+            self.client = Client::Exchange;
+        } else {
+            self.end_attempt(None);
+        }
+    }
+
+    /// Bytes of the client are missing where it is read.
+    fn read_gap(&mut self, gap: &Gap, hears: &mut dyn Hears) {
+        match &mut self.client {
+            Client::Data(data) => {
+                data.scan.lose_place();
+                data.gathered.miss(gap.length);
+                data.settled = true;
+            }
+            Client::Chunk(chunk) if chunk.left >= gap.length || chunk.until_reply => {
+                chunk.gathered.miss(gap.length);
+                chunk.left = chunk.left.saturating_sub(gap.length);
+                if chunk.left == 0 {
+                    self.end_chunk(hears);
+                }
+            }
+            Client::Chunk(chunk) => {
+                let left = chunk.left;
+                chunk.gathered.miss(left);
+                chunk.left = 0;
+                self.end_chunk(hears);
+                self.lose_client();
+            }
+            Client::Skip(left) if *left >= gap.length => {
+                *left = left.saturating_sub(gap.length);
+                if *left == 0 {
+                    self.client = Client::First;
+                }
+            }
+            Client::Tls(watch) => watch.miss(),
+            Client::Hello(_) => {
+                self.tell_injected(hears);
+                let mut watch = Watch::default();
+                watch.miss();
+                self.client = Client::Tls(Box::new(watch));
+            }
+            Client::Opaque | Client::Layer => self.client = Client::Opaque,
+            _ => {
+                self.tell_part(hears);
+                self.lose_client();
+            }
+        }
+    }
+
+    /// Tells the part of a line before a gap: no reply is expected to it.
+    fn tell_part(&mut self, hears: &mut dyn Hears) {
+        let Some(line) = self.client_lines.finish() else { return };
+        match self.client {
+            Client::Exchange => self.command(line, Role::Exchange, true, hears),
+            Client::Command => self.command(line, Role::Command, true, hears),
+            _ => {}
+        }
+    }
+
+    /// The client's state is unknown until the server tells; envelope state is never carried over a gap.
+    fn lose_client(&mut self) {
+        self.client = Client::Lost;
+        self.attempt = None;
+        self.close_transaction();
+    }
+
+    /// A 354 without a final reply tells that a client whose state is unknown sends message data.
+    pub(super) fn find_data(&mut self, prompt_end: u64, hears: &mut dyn Hears) {
+        let line = match std::mem::replace(&mut self.client, Client::Lost) {
+            Client::Tentative(line) => Some(*line),
+            _ => None,
+        };
+        if let Some(line) = line {
+            self.command(line, Role::Command, true, hears);
+        }
+        let _ = self.client_lines.finish();
+        self.begin_data(None, Some(prompt_end));
+        self.proceed(hears);
+    }
+
+    /// The session is over: tells what was under way.
+    pub(super) fn finish_client(&mut self, hears: &mut dyn Hears) {
+        // Each release reads on, so what is held shrinks until nothing waits.
+        while self.client.waits() && !self.held.is_empty() || matches!(self.client, Client::Tentative(_)) {
+            self.release(hears);
+            self.proceed(hears);
+        }
+        match &self.client {
+            Client::Data(data) if !data.refused => self.end_data(DataEnd::Unfinished, hears),
+            Client::Chunk(_) => self.end_chunk(hears),
+            Client::Hello(hello) if hello.clear => self.not_tls(hears),
+            _ => {}
+        }
+        if !matches!(self.client, Client::Lost) {
+            self.finish_line(hears);
+        }
+        self.tell_injected(hears);
+        let tls = &mut self.session.tls;
+        if matches!(tls.state, State::Started | State::Implicit) && !tls.settled {
+            tls.settled = true;
+            self.tell_tls(self.session.last, hears);
+        }
+    }
+}
+
+/// A BDAT command's size and whether it says LAST (RFC 3030 2).
+pub(super) fn chunk_size(argument: &[u8]) -> Option<(u64, bool)> {
+    let mut words = argument.split(|&byte| verb::is_blank(byte) || byte == b'\r').filter(|word| !word.is_empty());
+    let size = number(words.next()?)?;
+    let last = words.next().is_some_and(|word| word.eq_ignore_ascii_case(b"LAST"));
+    Some((size, last))
+}
+
+fn number(digits: &[u8]) -> Option<u64> {
+    let all = !digits.is_empty() && digits.iter().all(u8::is_ascii_digit);
+    all.then(|| std::str::from_utf8(digits).ok()?.parse().ok())?.filter(|&size| i64::try_from(size).is_ok())
+}

@@ -1,0 +1,373 @@
+//! Message data: where it ends (RFC 5321 4.5.2), and what a record tells of it.
+//!
+//! The search goes from line end to line end with memchr, in place. Only header lines, up to the empty
+//! line and 64 KiB at most, are copied.
+
+use memchr::memchr2;
+use sha2::{Digest, Sha256};
+
+use super::line::Piece;
+use crate::base::Packets;
+
+/// What stood before or behind a lone dot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum LineEnd {
+    CrLf,
+    Lf,
+    Cr,
+    /// A gap: nobody knows.
+    Unknown,
+}
+
+/// What a scan came upon.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Found {
+    /// CRLF.CRLF, or the agreed LF.LF.
+    End,
+    /// Another lone dot between line ends, by its name; some servers end data there.
+    Candidate(&'static str),
+}
+
+/// What the current line holds so far.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Content {
+    Empty,
+    Dot,
+    Other,
+}
+
+/// Finds the end of message data over any number of pieces.
+#[derive(Clone, Debug)]
+pub(super) struct DotScan {
+    before: LineEnd,
+    content: Content,
+    /// The last byte was a CR; the next one tells whether an LF follows.
+    cr: bool,
+    pub lines: u64,
+    pub bare_lf: bool,
+    pub bare_cr: bool,
+    pub crlf: bool,
+}
+
+impl DotScan {
+    /// Begins behind the line that began the data, which ended in `before`.
+    pub(super) fn new(before: LineEnd) -> DotScan {
+        DotScan { before, content: Content::Empty, cr: false, lines: 0, bare_lf: false, bare_cr: false, crlf: false }
+    }
+
+    /// After a gap: what stood before is unknown.
+    pub(super) fn lose_place(&mut self) {
+        (self.before, self.content, self.cr) = (LineEnd::Unknown, Content::Empty, false);
+    }
+
+    /// Scans up to the first lone dot; returns the bytes consumed (its line end included) and what it is.
+    /// With `lf_ends` LF.LF is an agreed end: no line of the session so far ended in CRLF.
+    pub(super) fn scan(&mut self, bytes: &[u8], lf_ends: bool) -> (usize, Option<Found>) {
+        let mut rest = bytes;
+        let consumed = |rest: &[u8]| bytes.len().saturating_sub(rest.len());
+        while let Some((&first, behind)) = rest.split_first() {
+            let end = if self.cr {
+                self.cr = false;
+                if first == b'\n' {
+                    rest = behind;
+                    LineEnd::CrLf
+                } else {
+                    LineEnd::Cr
+                }
+            } else {
+                let at = memchr2(b'\r', b'\n', rest);
+                let (text, ending) = rest.split_at_checked(at.unwrap_or(rest.len())).unwrap_or((rest, &[]));
+                self.text(text);
+                rest = ending.get(1..).unwrap_or_default();
+                match ending.first() {
+                    Some(b'\n') => LineEnd::Lf,
+                    Some(_) => {
+                        self.cr = true;
+                        continue;
+                    }
+                    None => continue,
+                }
+            };
+            if let Some(found) = self.line_end(end, lf_ends) {
+                return (consumed(rest), Some(found));
+            }
+        }
+        (bytes.len(), None)
+    }
+
+    /// So many of the last scanned bytes may belong to the line of a closing dot.
+    fn dot_line(&self, found: Option<Found>) -> &'static [u8] {
+        match (found, self.content, self.before, self.cr) {
+            (Some(_), _, LineEnd::CrLf, _) => b".\r\n",
+            (Some(_), _, LineEnd::Lf, _) => b".\n",
+            (Some(_), _, _, _) | (None, Content::Dot, _, true) => b".\r",
+            (None, Content::Dot, _, false) => b".",
+            (None, _, _, _) => b"",
+        }
+    }
+
+    fn text(&mut self, text: &[u8]) {
+        self.content = match (self.content, text) {
+            (content, []) => content,
+            (Content::Empty, b".") => Content::Dot,
+            _ => Content::Other,
+        };
+    }
+
+    fn line_end(&mut self, end: LineEnd, lf_ends: bool) -> Option<Found> {
+        use LineEnd::{Cr, CrLf, Lf, Unknown};
+        match end {
+            CrLf => self.crlf = true,
+            Lf => self.bare_lf = true,
+            Cr | Unknown => self.bare_cr = true,
+        }
+        if end != Cr {
+            self.lines = self.lines.saturating_add(1);
+        }
+        let before = std::mem::replace(&mut self.before, end);
+        if std::mem::replace(&mut self.content, Content::Empty) != Content::Dot {
+            return None;
+        }
+        Some(match (before, end) {
+            (CrLf, CrLf) => Found::End,
+            (Lf, Lf) if lf_ends && !self.crlf => Found::End,
+            (Lf, Lf) => Found::Candidate("LF.LF"),
+            (Lf, CrLf) => Found::Candidate("LF.CRLF"),
+            (Lf, Cr) => Found::Candidate("LF.CR"),
+            (CrLf, Lf) => Found::Candidate("CRLF.LF"),
+            (CrLf, Cr) => Found::Candidate("CRLF.CR"),
+            (Cr, Cr) => Found::Candidate("CR.CR"),
+            (Cr, Lf) => Found::Candidate("CR.LF"),
+            (Cr, CrLf) => Found::Candidate("CR.CRLF"),
+            (Unknown, _) | (_, Unknown) => return None,
+        })
+    }
+}
+
+/// What is gathered of message data or chunks on the way.
+#[derive(Clone, Debug)]
+pub(super) struct Gathered {
+    pub bytes: u64,
+    pub lines: u64,
+    /// What was scanned but is not hashed yet: it may be the closing dot line.
+    pending: &'static [u8],
+    hash: Option<Sha256>,
+    pub header: Header,
+    pub at: Option<Packets>,
+    pub start: Option<u64>,
+    pub stop: u64,
+    pub seen: Option<u64>,
+    pub missing: u64,
+}
+
+impl Gathered {
+    pub(super) fn new(want_hash: bool) -> Gathered {
+        Gathered {
+            bytes: 0,
+            lines: 0,
+            pending: b"",
+            hash: want_hash.then(Sha256::new),
+            header: Header::default(),
+            at: None,
+            start: None,
+            stop: 0,
+            seen: None,
+            missing: 0,
+        }
+    }
+
+    /// Takes scanned bytes of message data.
+    pub(super) fn scanned(&mut self, piece: &Piece<'_>, scan: &DotScan, found: Option<Found>) {
+        self.note(piece);
+        self.lines = scan.lines;
+        let pending = scan.dot_line(found);
+        if let Some(hash) = &mut self.hash
+            && let Some(sure) = piece.bytes.len().checked_sub(pending.len())
+        {
+            hash.update(self.pending);
+            hash.update(piece.bytes.get(..sure).unwrap_or_default());
+        }
+        self.pending = pending;
+    }
+
+    /// Takes octets of a chunk.
+    pub(super) fn counted(&mut self, piece: &Piece<'_>) {
+        self.note(piece);
+        self.lines = self.lines.saturating_add(memchr::memchr_iter(b'\n', piece.bytes).count() as u64);
+        if let Some(hash) = &mut self.hash {
+            hash.update(piece.bytes);
+        }
+    }
+
+    fn note(&mut self, piece: &Piece<'_>) {
+        if self.start.is_none() {
+            (self.start, self.seen) = (Some(piece.offset), piece.from.seen);
+        }
+        self.stop = piece.end();
+        self.bytes = self.bytes.saturating_add(piece.bytes.len() as u64);
+        self.header.take(piece.bytes);
+        match &mut self.at {
+            Some(at) => at.push(piece.from.at),
+            None => self.at = Some(Packets::one(piece.from.at)),
+        }
+    }
+
+    pub(super) fn miss(&mut self, length: u64) {
+        self.missing = self.missing.saturating_add(length);
+        self.stop = self.stop.saturating_add(length);
+        self.hash = None;
+        self.pending = b"";
+        self.header.done();
+    }
+
+    /// The octets without the closing dot line, if it has one, and their hash.
+    pub(super) fn close(&mut self, dot: bool) -> (u64, u64, Option<[u8; 32]>) {
+        let hash = self.hash.take();
+        let pending = std::mem::take(&mut self.pending);
+        let closing = if dot { pending.len() as u64 } else { 0 };
+        let lines = self.lines.saturating_sub(u64::from(dot && pending.ends_with(b"\n")));
+        let sha256 = hash.map(|mut hash| {
+            if !dot {
+                hash.update(pending);
+            }
+            hash.finalize().into()
+        });
+        (self.bytes.saturating_sub(closing), lines, sha256)
+    }
+}
+
+/// Header lines, up to the empty line (RFC 5322 2.1), for Subject and Message-ID.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Header {
+    bytes: Vec<u8>,
+    done: bool,
+}
+
+impl Header {
+    /// So much of a header is read.
+    const MOST: usize = 64 << 10;
+
+    pub(super) fn take(&mut self, bytes: &[u8]) {
+        if self.done {
+            return;
+        }
+        let from = self.bytes.len().saturating_sub(3);
+        let room = Self::MOST.saturating_sub(self.bytes.len());
+        self.bytes.extend_from_slice(bytes.get(..room).unwrap_or(bytes));
+        if matches!(self.bytes.as_slice(), [b'\n', ..] | [b'\r', b'\n', ..]) {
+            self.bytes.clear();
+            self.done = true;
+            return;
+        }
+        let new = self.bytes.get(from..).unwrap_or_default();
+        let end = memchr::memchr_iter(b'\n', new)
+            .find(|&at| matches!(new.get(at.wrapping_add(1)..), Some([b'\n', ..] | [b'\r', b'\n', ..])));
+        if let Some(at) = end {
+            self.bytes.truncate(from.saturating_add(at).saturating_add(1));
+        }
+        self.done = end.is_some() || self.bytes.len() >= Self::MOST;
+    }
+
+    pub(super) fn done(&mut self) {
+        self.done = true;
+    }
+
+    pub(super) fn held(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// The first field of that name, unfolded (RFC 5322 2.2.3), without the blanks around it.
+    pub(super) fn field(&self, name: &[u8]) -> Option<Vec<u8>> {
+        let mut lines = self.bytes.split(|&byte| byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
+        let first = lines.by_ref().find_map(|line| {
+            let (head, value) = line.split_at_checked(name.len())?;
+            let value = value.trim_ascii_start().strip_prefix(b":")?;
+            head.eq_ignore_ascii_case(name).then_some(value)
+        })?;
+        let mut value = first.to_vec();
+        for folded in lines.take_while(|line| line.first().is_some_and(|&byte| super::verb::is_blank(byte))) {
+            value.extend_from_slice(folded);
+        }
+        Some(value.trim_ascii().to_vec())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every lone dot that is found, over pieces of `size` bytes, and how many bytes stood before its end.
+    fn dots(bytes: &[u8], size: usize, lf_ends: bool) -> Vec<(usize, Found)> {
+        let mut scan = DotScan::new(LineEnd::CrLf);
+        let (mut at, mut found) = (0, Vec::new());
+        for mut piece in bytes.chunks(size) {
+            while !piece.is_empty() {
+                let (consumed, what) = scan.scan(piece, lf_ends);
+                at += consumed;
+                piece = &piece[consumed..];
+                found.extend(what.map(|what| (at, what)));
+            }
+        }
+        found
+    }
+
+    #[test]
+    fn every_kind_of_lone_dot_is_told_apart_however_it_is_cut() {
+        let cases: [(&[u8], &[(usize, Found)]); 12] = [
+            (b"a\r\n.\r\nb", &[(6, Found::End)]),
+            (b".\r\n", &[(3, Found::End)]),
+            (b"a\n.\nb", &[(4, Found::Candidate("LF.LF"))]),
+            (b"a\n.\r\nb", &[(5, Found::Candidate("LF.CRLF"))]),
+            (b"a\r\n.\nb", &[(5, Found::Candidate("CRLF.LF"))]),
+            (b"a\r.\rb", &[(4, Found::Candidate("CR.CR"))]),
+            (b"a\r.\r\nb", &[(5, Found::Candidate("CR.CRLF"))]),
+            (b"a\r.\nb", &[(4, Found::Candidate("CR.LF"))]),
+            (b"a\n.\rb", &[(4, Found::Candidate("LF.CR"))]),
+            (b"a\r\n.\rb", &[(5, Found::Candidate("CRLF.CR"))]),
+            (b"a\r\n..\r\n.x\r\n. \r\n", &[]),
+            (b"a\n.\n.\r\n", &[(4, Found::Candidate("LF.LF")), (7, Found::Candidate("LF.CRLF"))]),
+        ];
+        for (bytes, expected) in cases {
+            for size in 1..=bytes.len() {
+                assert_eq!(dots(bytes, size, false), expected, "{:?} by {size}", bytes.escape_ascii().to_string());
+            }
+        }
+    }
+
+    #[test]
+    fn lf_dot_lf_ends_data_only_where_no_line_ended_in_crlf() {
+        assert_eq!(dots(b"a\n.\n", 9, true), [(4, Found::End)]);
+        assert_eq!(dots(b"a\r\nb\n.\n", 9, true), [(7, Found::Candidate("LF.LF"))]);
+    }
+
+    #[test]
+    fn size_and_hash_leave_the_closing_dot_out() {
+        let bytes = b"..x\r\n.\n\r\n.\r\n";
+        for size in 1..=bytes.len() {
+            let (mut scan, mut gathered) = (DotScan::new(LineEnd::CrLf), Gathered::new(true));
+            let mut offset = 0;
+            for chunk in bytes.chunks(size) {
+                let from = super::super::line::Source { at: Default::default(), seen: None, captured: 0 };
+                let mut piece = Piece { offset, bytes: chunk, from };
+                offset = piece.end();
+                while !piece.is_empty() {
+                    let (consumed, found) = scan.scan(piece.bytes, false);
+                    gathered.scanned(&piece.take(consumed), &scan, found);
+                }
+            }
+            let expected: [u8; 32] = Sha256::digest(b"..x\r\n.\n\r\n").into();
+            assert_eq!(gathered.close(true), (9, 3, Some(expected)), "by {size}");
+        }
+    }
+
+    #[test]
+    fn a_folded_subject_is_unfolded_and_the_body_is_not_read() {
+        let mut header = Header::default();
+        for byte in b"From: x\r\nSUBJECT: one\r\n two\r\nMessage-Id: <1@x>\r\n\r\nSubject: body\r\n" {
+            header.take(&[*byte]);
+        }
+        assert_eq!(header.field(b"Subject").unwrap(), b"one two");
+        assert_eq!(header.field(b"Message-ID").unwrap(), b"<1@x>");
+        assert_eq!(header.field(b"To"), None);
+    }
+}

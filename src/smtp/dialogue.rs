@@ -1,0 +1,347 @@
+//! One session as it is read: both halves' state in one value, so that a reading can be tried on a copy.
+//!
+//! The client's half is in [`client`](super::client), the server's in [`server`](super::server).
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use super::auth::Attempt;
+use super::client::Client;
+use super::command::Command;
+use super::event::{Event, Fault, FaultKind};
+use super::held::Held;
+use super::line::{Cut, Line, LineReader, Piece, Source};
+use super::reply::ReplyReader;
+use super::session::Session;
+use super::verb::Verb;
+use super::{Hears, Options};
+use crate::base::{Limit, Limits, Packets, Side, Tally};
+use crate::tcp::{Gap, Opening};
+
+/// The limits that act in this room.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Bounds {
+    pub line: usize,
+    pub held: usize,
+    pub pending: usize,
+    pub reply_lines: usize,
+    pub recipients: usize,
+    pub transactions: usize,
+}
+
+impl Bounds {
+    pub(super) fn new(limits: &Limits) -> Bounds {
+        let get = |limit| usize::try_from(limits.get(limit)).unwrap_or(usize::MAX);
+        Bounds {
+            line: get(Limit::LineLength),
+            held: get(Limit::HeldBytesPerConnection),
+            pending: get(Limit::PendingReplies),
+            reply_lines: get(Limit::ReplyLines).max(1),
+            recipients: get(Limit::Recipients),
+            transactions: get(Limit::Transactions),
+        }
+    }
+}
+
+/// How far the server's first reply is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Greeting {
+    /// The server's next reply is its greeting.
+    Due,
+    /// After TURN: an opening is due that is no greeting.
+    Opening,
+    /// A line without a code stood in its place; a 220 may still follow.
+    Codeless,
+    /// It ended at that position of the server's stream.
+    Done(u64),
+    /// It was not captured.
+    Unknown,
+}
+
+/// Whether replies can be matched with commands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Matching {
+    Sure,
+    /// After a gap in the server's bytes, until the client is seen to wait.
+    Lost,
+}
+
+/// A command or message end that waits for its reply.
+#[derive(Clone, Debug)]
+pub(super) struct Pending {
+    pub command: Arc<Command>,
+    pub awaits: Awaits,
+    /// A reply to it has seen the client's stream up to here.
+    pub end: u64,
+    /// When the client sent it, it had seen all that the server had said.
+    pub waited: bool,
+    pub facts: Option<Box<MessageFacts>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Awaits {
+    Reply,
+    /// The reply or (LMTP, PRDR) replies to a message; so many are left, once the first has come.
+    Message {
+        last: bool,
+        left: Option<usize>,
+    },
+}
+
+/// What a message's header tells its transaction.
+#[derive(Clone, Debug, Default)]
+pub(super) struct MessageFacts {
+    pub bytes: u64,
+    pub subject: Option<Vec<u8>>,
+    pub message_id: Option<Vec<u8>>,
+}
+
+/// A reply that the client may not have seen yet.
+#[derive(Clone, Debug)]
+pub(super) struct Answered {
+    pub reply_end: u64,
+    pub verb: Option<Verb>,
+}
+
+/// What of the open transaction only the parser needs.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Envelope {
+    /// Recipients accepted.
+    pub accepted: usize,
+    /// MAIL said PRDR.
+    pub prdr: bool,
+    /// The transaction has its place in the session's list (which has a limit).
+    pub listed: bool,
+}
+
+/// A point where bytes can be read in more than one way.
+#[derive(Clone, Debug)]
+pub(super) enum Choice {
+    /// A client line ended in LF: is it a line?
+    LineEnd(Box<Line>),
+    /// A lone dot in message data, by its name: is it the end?
+    EndOfData(&'static str),
+}
+
+/// One way to read on from a [`Choice`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reading {
+    /// Lines end at LF.
+    Lf,
+    /// Lines end at CRLF only.
+    CrLf,
+    /// Only CRLF.CRLF ends data.
+    Strict,
+    /// The candidate of that number, from 0 at the choice, ends data.
+    EndAt(u32),
+}
+
+/// The state of a session's reading.
+#[derive(Clone, Debug)]
+pub(super) struct Dialogue {
+    pub session: Session,
+    pub tally: Tally,
+    pub bounds: Bounds,
+    pub options: Options,
+    /// Who is the client now: TURN changes it.
+    pub client_side: Side,
+
+    pub client: Client,
+    pub client_lines: LineReader,
+    /// The position behind the last client byte that came.
+    pub client_end: u64,
+    /// Client bytes that wait.
+    pub held: Held,
+    /// How lines are cut, once the server has shown it.
+    pub cut: Option<Cut>,
+    /// Some client line ended in CRLF.
+    pub client_crlf: bool,
+    /// Whether the client ever acknowledged a byte.
+    pub client_acks: bool,
+    /// Whether the client's first line was one of SMTP.
+    pub first_line_fits: Option<bool>,
+    pub proxied: bool,
+    pub next_number: u64,
+    /// Commands from before this position came out of another mail's data.
+    pub smuggled_until: u64,
+
+    pub server_lines: LineReader,
+    pub replies: ReplyReader,
+    /// The position behind the last server byte that came.
+    pub server_end: u64,
+    pub server_acks: bool,
+    pub server_speaks_smtp: Option<bool>,
+    pub greeting: Greeting,
+    pub matching: Matching,
+    pub pending: VecDeque<Pending>,
+    pub answered: VecDeque<Answered>,
+    pub last_answered: Option<Arc<Command>>,
+    /// The session's latest secrets, to find where the server quotes them.
+    pub secrets: VecDeque<Arc<Command>>,
+    pub attempt: Option<Attempt>,
+    /// AUTH was refused, and no other command has come since.
+    pub refused_auth: bool,
+    pub envelope: Envelope,
+    /// A first command that was early by what its sender had acknowledged, which was nothing at all; the
+    /// first acknowledgement confirms it.
+    pub doubtful_early: Option<Packets>,
+    /// The same by packet order.
+    pub early_by_order: Option<Packets>,
+
+    /// A choice that waits for its decision: nothing of the client's is read until then.
+    pub choice: Option<Choice>,
+    /// A copy on which a reading is tried: it never stops at a choice.
+    pub scout: bool,
+    /// What does not fit the reading: replies that answer nothing, or what cannot have that answer.
+    pub misfits: u32,
+    /// Of a scout: lone dots so far, and where its first message ended.
+    pub candidates: u32,
+    pub data_end: Option<u64>,
+    /// Choices that were left to the evidence so far.
+    pub forks: u32,
+}
+
+impl Dialogue {
+    pub(super) fn new(opening: &Opening, server_side: Side, limits: &Limits, options: Options) -> Dialogue {
+        let from_start = opening.from_start;
+        let session = Session::new(opening.flow, opening.first, server_side, from_start.a && from_start.b);
+        let server_start = from_start[server_side];
+        let client_start = from_start[server_side.other()];
+        Dialogue {
+            session,
+            tally: Tally::default(),
+            bounds: Bounds::new(limits),
+            options,
+            client_side: server_side.other(),
+            client: if client_start { Client::First } else { Client::Lost },
+            client_lines: LineReader::default(),
+            client_end: 0,
+            held: Held::default(),
+            cut: None,
+            client_crlf: false,
+            client_acks: false,
+            first_line_fits: None,
+            proxied: false,
+            next_number: 0,
+            smuggled_until: 0,
+            server_lines: LineReader::default(),
+            replies: ReplyReader::default(),
+            server_end: 0,
+            server_acks: false,
+            server_speaks_smtp: None,
+            greeting: if server_start { Greeting::Due } else { Greeting::Unknown },
+            matching: if server_start && client_start { Matching::Sure } else { Matching::Lost },
+            pending: VecDeque::new(),
+            answered: VecDeque::new(),
+            last_answered: None,
+            secrets: VecDeque::new(),
+            attempt: None,
+            refused_auth: false,
+            envelope: Envelope::default(),
+            doubtful_early: None,
+            early_by_order: None,
+            choice: None,
+            scout: false,
+            misfits: 0,
+            candidates: 0,
+            data_end: None,
+            forks: 0,
+        }
+    }
+
+    /// A copy to try a reading on. The list of transactions stays behind: no reading depends on it.
+    pub(super) fn scout(&mut self) -> Dialogue {
+        let transactions = std::mem::take(&mut self.session.transactions);
+        let mut scout = self.clone();
+        self.session.transactions = transactions;
+        scout.envelope.listed = false;
+        scout.scout = true;
+        scout.misfits = 0;
+        // The choice itself is the first.
+        scout.candidates = 1;
+        scout.data_end = None;
+        scout
+    }
+
+    pub(super) fn bytes(&mut self, side: Side, piece: Piece<'_>, hears: &mut dyn Hears) {
+        self.session.last = piece.from.at;
+        let acknowledges = piece.from.seen.is_some_and(|seen| seen > 0);
+        if side == self.client_side {
+            if acknowledges && !self.client_acks {
+                self.client_acks = true;
+                self.confirm_early();
+            }
+            self.client_bytes(piece, hears);
+        } else {
+            self.server_acks |= acknowledges;
+            self.server_bytes(side, piece, hears);
+        }
+    }
+
+    pub(super) fn gap(&mut self, gap: &Gap, hears: &mut dyn Hears) {
+        if gap.side == self.client_side {
+            self.client_gap(gap, hears);
+        } else {
+            self.server_gap(gap, hears);
+        }
+    }
+
+    /// What the client has seen, as far as that may be relied on.
+    pub(super) fn client_seen(&self, source: &Source) -> Option<u64> {
+        self.trusted(source.seen, source.captured, self.client_acks)
+    }
+
+    /// What the server has seen. Where it never acknowledged anything, order decides.
+    pub(super) fn server_seen(&self, seen: Option<u64>) -> Option<u64> {
+        seen.filter(|_| self.server_acks)
+    }
+
+    /// A sender that never acknowledged anything, though bytes had been captured, has told nothing yet.
+    fn trusted(&self, seen: Option<u64>, captured: u64, acks: bool) -> Option<u64> {
+        seen.filter(|_| acks || captured == 0)
+    }
+
+    /// Whether the server's direction is not in the capture, as far as this packet of the client tells.
+    pub(super) fn server_missing(&self, seen: Option<u64>) -> bool {
+        !self.session.server_heard && seen != Some(0)
+    }
+
+    pub(super) fn fault(&mut self, kind: FaultKind, side: Side, at: Packets, hears: &mut dyn Hears) {
+        hears.hear(&Event::Fault(&Fault { kind, side, at }), &self.session);
+    }
+
+    /// The client's stream is another protocol.
+    pub(super) fn name_protocol(&mut self, name: &'static str, side: Side, at: Packets, hears: &mut dyn Hears) {
+        if self.session.protocol.is_none() {
+            self.session.protocol = Some(name);
+            self.fault(FaultKind::OtherProtocol { name }, side, at, hears);
+        }
+    }
+
+    /// Neither side's first line is one of SMTP.
+    pub(super) fn name_unknown(&mut self, side: Side, at: &Packets, hears: &mut dyn Hears) {
+        if self.first_line_fits == Some(false) && self.server_speaks_smtp == Some(false) {
+            self.name_protocol("unknown", side, at.clone(), hears);
+        }
+    }
+
+    fn confirm_early(&mut self) {
+        if let Some(at) = self.doubtful_early.take() {
+            self.session.early_talk = true;
+            self.session.early_at.get_or_insert(at);
+        }
+    }
+
+    /// Bytes that are stored here, for the limits.
+    pub(super) fn held_bytes(&self) -> usize {
+        let parts = [
+            self.held.len(),
+            self.client_lines.held(),
+            self.server_lines.held(),
+            self.replies.held(),
+            self.client.held(),
+            self.pending.len().saturating_mul(size_of::<Pending>()),
+        ];
+        parts.into_iter().fold(0, usize::saturating_add)
+    }
+}

@@ -1,0 +1,313 @@
+//! The door: what reassembly hands on goes in, events come out.
+
+use std::collections::VecDeque;
+
+use super::dialogue::Dialogue;
+use super::event::{End, Event};
+use super::fork::{Fork, Input, Kind};
+use super::held::Kept;
+use super::line::{Piece, Source};
+use super::reply;
+use super::session::Session;
+use super::{Hears, verb};
+use crate::base::{Limits, Moment, Side, Tally};
+use crate::tcp::{Chunk, Closed, Closing, Gap, Opening};
+
+/// What a parser does only where somebody wants it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Options {
+    /// Message data's SHA-256, for `data` records.
+    pub want_data_hash: bool,
+}
+
+/// Reads one session.
+#[derive(Debug)]
+pub(crate) struct Parser {
+    state: Reading,
+    fork: Option<Box<Fork>>,
+}
+
+#[derive(Debug)]
+enum Reading {
+    /// Nothing tells yet who is the server: input waits for the first line.
+    Unknown(Box<Unknown>),
+    Known(Box<Dialogue>),
+}
+
+/// A connection whose server is not known: neither or both sides have the port, and no SYN was seen.
+#[derive(Debug)]
+struct Unknown {
+    opening: Opening,
+    limits: Limits,
+    options: Options,
+    /// As if side B was the server: what a caller sees of the session until it is known.
+    session: Session,
+    log: VecDeque<Kind>,
+    bytes: usize,
+    first: [Vec<u8>; 2],
+}
+
+impl Parser {
+    /// Begins with what is known of the connection; `is_server_port` tells the ports that are looked at.
+    pub(crate) fn new(
+        opening: &Opening,
+        is_server_port: impl Fn(u16) -> bool,
+        limits: &Limits,
+        options: Options,
+    ) -> Parser {
+        let state = match server_side(opening, is_server_port) {
+            Some(side) => Reading::Known(Box::new(Dialogue::new(opening, side, limits, options))),
+            None => Reading::Unknown(Box::new(Unknown {
+                opening: opening.clone(),
+                limits: limits.clone(),
+                options,
+                session: Session::new(opening.flow, opening.first, Side::B, false),
+                log: VecDeque::new(),
+                bytes: 0,
+                first: [Vec::new(), Vec::new()],
+            })),
+        };
+        Parser { state, fork: None }
+    }
+
+    pub(crate) fn chunk(&mut self, chunk: &Chunk<'_>, hears: &mut dyn Hears) {
+        let from = Source { at: chunk.at, seen: chunk.seen, captured: chunk.captured_of_other };
+        self.take(Input::Bytes(chunk.side, Piece { offset: chunk.offset, bytes: chunk.bytes, from }), hears);
+    }
+
+    pub(crate) fn gap(&mut self, gap: &Gap, hears: &mut dyn Hears) {
+        self.take(Input::Gap(*gap), hears);
+    }
+
+    /// A side's stream ended with a FIN.
+    pub(crate) fn end_of_stream(&mut self, side: Side, at: Moment, hears: &mut dyn Hears) {
+        self.take(Input::End(side, at), hears);
+    }
+
+    /// The connection is over: what was under way is told, then the end.
+    pub(crate) fn close(&mut self, closing: &Closing, hears: &mut dyn Hears) {
+        self.settle_server(true, hears);
+        while let Some(fork) = self.fork.take() {
+            let reading = fork.verdict_at_end();
+            self.read_on(*fork, reading, hears);
+        }
+        let Reading::Known(dialogue) = &mut self.state else { return };
+        dialogue.close(closing, hears);
+    }
+
+    /// A limit acted outside: what waits for a reply is read as if the reply had accepted, what waits for a
+    /// decision in the default way.
+    pub(crate) fn release(&mut self, hears: &mut dyn Hears) {
+        self.settle_server(true, hears);
+        while let Some(fork) = self.fork.take() {
+            let reading = fork.verdict_at_end();
+            self.read_on(*fork, reading, hears);
+        }
+        if let Reading::Known(dialogue) = &mut self.state {
+            dialogue.release(hears);
+            dialogue.proceed(hears);
+        }
+        self.fork_if_due();
+    }
+
+    /// Bytes that are stored here.
+    pub(crate) fn held_bytes(&self) -> usize {
+        match &self.state {
+            Reading::Unknown(unknown) => unknown.bytes,
+            Reading::Known(dialogue) => {
+                dialogue.held_bytes().saturating_add(self.fork.as_ref().map_or(0, |fork| fork.held()))
+            }
+        }
+    }
+
+    pub(crate) fn session(&self) -> &Session {
+        match &self.state {
+            Reading::Unknown(unknown) => &unknown.session,
+            Reading::Known(dialogue) => &dialogue.session,
+        }
+    }
+
+    /// Takes the counts of limits that acted since the last call.
+    pub(crate) fn take_tally(&mut self) -> Tally {
+        match &mut self.state {
+            Reading::Unknown(_) => Tally::default(),
+            Reading::Known(dialogue) => std::mem::take(&mut dialogue.tally),
+        }
+    }
+
+    fn take(&mut self, input: Input<'_>, hears: &mut dyn Hears) {
+        if let Reading::Unknown(unknown) = &mut self.state {
+            unknown.keep(&input);
+            return self.settle_server(false, hears);
+        }
+        self.read(&input, hears);
+    }
+
+    fn read(&mut self, input: &Input<'_>, hears: &mut dyn Hears) {
+        let Reading::Known(dialogue) = &mut self.state else { return };
+        match &mut self.fork {
+            None => {
+                dialogue.take(input, hears);
+                self.fork_if_due();
+            }
+            Some(fork) => {
+                if let Some(reading) = fork.follow(input, dialogue)
+                    && let Some(fork) = self.fork.take()
+                {
+                    self.read_on(*fork, reading, hears);
+                }
+            }
+        }
+    }
+
+    /// Takes a reading, and then the input that was kept meanwhile, in which new choices may lie.
+    fn read_on(&mut self, fork: Fork, reading: super::dialogue::Reading, hears: &mut dyn Hears) {
+        let mut queue = VecDeque::from(fork.log);
+        self.choose(reading, hears);
+        while let Some(kept) = queue.pop_front() {
+            let Reading::Known(dialogue) = &mut self.state else { return };
+            let input = kept.input();
+            match &mut self.fork {
+                None => {
+                    dialogue.take(&input, hears);
+                    self.fork_if_due();
+                }
+                Some(fork) => {
+                    if let Some(reading) = fork.follow(&input, dialogue)
+                        && let Some(fork) = self.fork.take()
+                    {
+                        for kept in fork.log.into_iter().rev() {
+                            queue.push_front(kept);
+                        }
+                        self.choose(reading, hears);
+                    }
+                }
+            }
+        }
+    }
+
+    fn choose(&mut self, reading: super::dialogue::Reading, hears: &mut dyn Hears) {
+        if let Reading::Known(dialogue) = &mut self.state {
+            dialogue.choose(reading, hears);
+        }
+        self.fork_if_due();
+    }
+
+    fn fork_if_due(&mut self) {
+        if let Reading::Known(dialogue) = &mut self.state
+            && self.fork.is_none()
+        {
+            self.fork = Fork::new(dialogue).map(Box::new);
+        }
+    }
+
+    /// Finds out who is the server by the first line of either side, and reads what was kept.
+    fn settle_server(&mut self, force: bool, hears: &mut dyn Hears) {
+        let Reading::Unknown(unknown) = &mut self.state else { return };
+        let Some(side) = unknown.server_side(force) else { return };
+        let log = std::mem::take(&mut unknown.log);
+        let dialogue = Dialogue::new(&unknown.opening, side, &unknown.limits, unknown.options);
+        self.state = Reading::Known(Box::new(dialogue));
+        for kept in &log {
+            self.read(&kept.input(), hears);
+        }
+    }
+}
+
+/// The side with the port; where both or neither have it, the SYN's target.
+fn server_side(opening: &Opening, is_server_port: impl Fn(u16) -> bool) -> Option<Side> {
+    let has = |side| is_server_port(opening.flow.end(side).port);
+    match (has(Side::A), has(Side::B)) {
+        (true, false) => Some(Side::A),
+        (false, true) => Some(Side::B),
+        _ => opening.opener.map(Side::other),
+    }
+}
+
+impl Unknown {
+    /// So much is kept until a first line tells.
+    const MOST: usize = 64 << 10;
+    /// A first line's code or verb stands in these octets.
+    const LINE: usize = 512;
+
+    fn keep(&mut self, input: &Input<'_>) {
+        self.bytes = self.bytes.saturating_add(size_of::<Kind>());
+        self.log.push_back(match input {
+            Input::Bytes(side, piece) => {
+                self.session.last = piece.from.at;
+                self.bytes = self.bytes.saturating_add(piece.bytes.len());
+                let [a, b] = &mut self.first;
+                let first = if *side == Side::A { a } else { b };
+                first.extend(piece.bytes.iter().take(Self::LINE.saturating_sub(first.len())));
+                Kind::Bytes(*side, Kept::new(piece))
+            }
+            Input::Gap(gap) => Kind::Gap(*gap),
+            Input::End(side, at) => Kind::End(*side, *at),
+        });
+    }
+
+    fn server_side(&self, force: bool) -> Option<Side> {
+        let [a, b] = &self.first;
+        let is_whole = |line: &Vec<u8>| line.contains(&b'\n') || line.len() >= Self::LINE;
+        let speaks = |line: &Vec<u8>| is_whole(line) && reply::code(first_line(line)).0.is_some();
+        let asks =
+            |line: &Vec<u8>| is_whole(line) && verb::split(first_line(line)).0.is_some_and(|verb| verb.is_known());
+        let must = force || self.bytes > Self::MOST;
+        match (speaks(a), speaks(b)) {
+            (true, _) => Some(Side::A),
+            (_, true) => Some(Side::B),
+            _ if asks(a) => Some(Side::B),
+            _ if asks(b) => Some(Side::A),
+            // Who spoke at all is taken for the client.
+            _ if must => Some(if a.is_empty() { Side::A } else { Side::B }),
+            _ => None,
+        }
+    }
+}
+
+fn first_line(bytes: &[u8]) -> &[u8] {
+    let line = bytes.split(|&byte| byte == b'\n').next().unwrap_or_default();
+    line.strip_suffix(b"\r").unwrap_or(line)
+}
+
+impl Dialogue {
+    pub(super) fn take(&mut self, input: &Input<'_>, hears: &mut dyn Hears) {
+        match input {
+            Input::Bytes(side, piece) => self.bytes(*side, *piece, hears),
+            Input::Gap(gap) => self.gap(gap, hears),
+            Input::End(side, at) => {
+                self.session.last = *at;
+                if *side == self.client_side {
+                    self.client_ended(*at, hears);
+                } else {
+                    self.finish_server(hears);
+                }
+            }
+        }
+    }
+
+    fn close(&mut self, closing: &Closing, hears: &mut dyn Hears) {
+        let client = self.session.server_side.other();
+        self.finish_server(hears);
+        self.finish_client(hears);
+        let acknowledges = closing.acknowledges;
+        let session = &mut self.session;
+        session.last = closing.last;
+        session.missing_client = closing.missing[client];
+        session.missing_server = closing.missing[client.other()];
+        if !acknowledges.a && !acknowledges.b && !session.early_talk {
+            session.early_talk = self.early_by_order.is_some();
+            session.early_at = self.early_by_order.take();
+        }
+        let whole = closing.missing.a == 0 && closing.missing.b == 0;
+        let closed = matches!(closing.how, Closed::Fin | Closed::Rst);
+        let end = End {
+            closed: closing.how,
+            at: closing.last,
+            complete: closing.handshake && session.from_start && whole && closed,
+            client_acknowledges: acknowledges[client],
+            server_acknowledges: acknowledges[client.other()],
+        };
+        hears.hear(&Event::End(&end), &self.session);
+    }
+}

@@ -1,0 +1,78 @@
+//! The path of MAIL and RCPT, as far as a session's record needs it: what stands between the brackets.
+//! Whether it is well formed is the rules' to judge.
+
+/// The address in `FROM:<...>` or `TO:<...>` (blanks behind the colon tolerated), without the brackets and
+/// the parameters; without brackets the first word.
+pub(crate) fn address<'l>(argument: &'l [u8], keyword: &[u8]) -> &'l [u8] {
+    let path = behind_keyword(argument, keyword);
+    match path.strip_prefix(b"<") {
+        Some(inner) => inner.get(..closing_bracket(inner).unwrap_or(inner.len())).unwrap_or_default(),
+        None => path.split(|&byte| byte.is_ascii_whitespace()).next().unwrap_or_default(),
+    }
+}
+
+/// The parameters behind the path: `SIZE=1000 BODY=8BITMIME`.
+pub(crate) fn parameters<'l>(argument: &'l [u8], keyword: &[u8]) -> impl Iterator<Item = &'l [u8]> {
+    let path = behind_keyword(argument, keyword);
+    let rest = match path.strip_prefix(b"<") {
+        Some(inner) => match closing_bracket(inner) {
+            Some(at) => inner.get(at.saturating_add(1)..).unwrap_or_default(),
+            None => &[],
+        },
+        None => {
+            let end = path.iter().position(u8::is_ascii_whitespace).unwrap_or(path.len());
+            path.get(end..).unwrap_or_default()
+        }
+    };
+    rest.split(|&byte| byte.is_ascii_whitespace()).filter(|word| !word.is_empty())
+}
+
+fn behind_keyword<'l>(argument: &'l [u8], keyword: &[u8]) -> &'l [u8] {
+    match argument.split_at_checked(keyword.len()) {
+        Some((head, rest)) if head.eq_ignore_ascii_case(keyword) => rest.trim_ascii_start(),
+        _ => argument,
+    }
+}
+
+/// The bracket that closes a path: one inside a quoted string does not (RFC 5321 4.1.2, Quoted-string).
+fn closing_bracket(path: &[u8]) -> Option<usize> {
+    let (mut quoted, mut escaped) = (false, false);
+    let real = path.iter().position(|&byte| {
+        let closes = byte == b'>' && !quoted;
+        (quoted, escaped) = match byte {
+            _ if escaped => (quoted, false),
+            b'\\' if quoted => (true, true),
+            b'"' => (!quoted, false),
+            _ => (quoted, false),
+        };
+        closes
+    });
+    // A quote that nothing closes: the last bracket, if there is one.
+    real.or_else(|| path.iter().rposition(|&byte| byte == b'>'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mail(argument: &str) -> &str {
+        std::str::from_utf8(address(argument.as_bytes(), b"FROM:")).unwrap()
+    }
+
+    #[test]
+    fn the_address_is_what_the_brackets_hold() {
+        assert_eq!(mail("FROM:<a@b> SIZE=1"), "a@b");
+        assert_eq!(mail("from: <a@b>"), "a@b");
+        assert_eq!(mail("FROM:a@b SIZE=1"), "a@b");
+        assert_eq!(mail("FROM:<>"), "");
+        assert_eq!(mail("FROM:<\"a>b\"@c> X"), "\"a>b\"@c");
+        assert_eq!(mail("FROM:<\"a@b> X"), "\"a@b");
+        assert_eq!(mail("FROM:<a@b"), "a@b");
+    }
+
+    #[test]
+    fn parameters_stand_behind_the_path() {
+        let words: Vec<_> = parameters(b"FROM:<a b@c>  SIZE=1 PRDR", b"FROM:").collect();
+        assert_eq!(words, [&b"SIZE=1"[..], b"PRDR"]);
+    }
+}

@@ -1,0 +1,639 @@
+//! The server's half of a session: its lines, its replies, and which command each answers.
+
+use std::sync::Arc;
+
+use super::Hears;
+use super::client::Client;
+use super::command::Command;
+use super::dialogue::{Answered, Awaits, Dialogue, Envelope, Greeting, Matching, MessageFacts, Pending};
+use super::event::{Answers, DataEnd, Event, FaultKind};
+use super::held::Item;
+use super::line::{Cut, Line, Piece, Source};
+use super::reply::{self, Reply, ReplyReader, Step};
+use super::session::{Auth, Helo, Spoken, Transaction};
+use super::tls::{self, State};
+use super::verb::Verb;
+use super::{extension, foreign, path};
+use crate::base::{Limit, Packets, Side};
+use crate::tcp::Gap;
+
+impl Dialogue {
+    pub(super) fn server_bytes(&mut self, side: Side, mut piece: Piece<'_>, hears: &mut dyn Hears) {
+        self.session.server_heard = true;
+        self.server_end = piece.end();
+        while !piece.is_empty() {
+            if side == self.client_side {
+                // TURN was accepted: what follows in this packet is a client's.
+                return self.client_bytes(piece, hears);
+            }
+            match &mut self.client {
+                Client::Tls(watch) => {
+                    if watch.take(false, piece.bytes, &mut self.session.tls) {
+                        self.tell_tls(piece.from.at, hears);
+                    }
+                    return;
+                }
+                Client::Opaque => return,
+                _ => {}
+            }
+            if matches!(self.client, Client::Hello(_)) && !self.server_behind_prompt(&piece, hears) {
+                return;
+            }
+            let Some(line) = self.server_lines.take(&mut piece, Cut::Lf, self.bounds.line) else { return };
+            self.server_line(line, hears);
+        }
+    }
+
+    /// Server bytes behind its 220 to STARTTLS; returns whether they may be SMTP.
+    fn server_behind_prompt(&mut self, piece: &Piece<'_>, hears: &mut dyn Hears) -> bool {
+        let begun = self.server_lines.held() > 0;
+        let record = !begun && tls::begins_record(piece.bytes);
+        let side = self.client_side.other();
+        let Client::Hello(hello) = &mut self.client else { return true };
+        match (hello.clear, record) {
+            (true, false) => return true,
+            (true, true) => self.not_tls(hears),
+            (false, true) => {}
+            (false, false) if hello.server_injected => {}
+            (false, false) => {
+                hello.server_injected = true;
+                self.fault(FaultKind::ServerInjected, side, Packets::one(piece.from.at), hears);
+            }
+        }
+        false
+    }
+
+    /// A server line without an end ends where the client's next command acknowledges it: where the client
+    /// waits for nothing else.
+    pub(super) fn finish_acknowledged_line(&mut self, client: &Source, hears: &mut dyn Hears) {
+        let Some(end) = self.server_lines.open_end() else { return };
+        let waits = self.pending.len() <= 1 && self.held.is_empty() && !self.client.is_opaque();
+        if waits
+            && client.seen.is_some_and(|seen| seen >= end)
+            && let Some(line) = self.server_lines.finish()
+        {
+            self.server_line(line, hears);
+        }
+    }
+
+    fn server_line(&mut self, line: Line, hears: &mut dyn Hears) {
+        let (code, _) = reply::code(&line.text);
+        if self.server_speaks_smtp.is_none() && self.first_server_line(&line, code, hears) {
+            return;
+        }
+        if let Client::Hello(hello) = &self.client
+            && hello.clear
+        {
+            if code.is_none() {
+                return self.not_tls(hears);
+            }
+            self.go_on_decrypted(&line.at, hears);
+        }
+        if self.cuts_greeting_short(&line, code)
+            && let Some(greeting) = self.replies.abandon()
+        {
+            self.reply(greeting, hears);
+        }
+        match self.replies.take(line, self.bounds.reply_lines) {
+            Step::More => {}
+            Step::Complete(reply) => self.reply(reply, hears),
+            Step::NoCode(line) if self.greeting == Greeting::Due && !self.replies.is_open() => {
+                self.reply(ReplyReader::codeless(line), hears);
+            }
+            Step::NoCode(line) => self.codeless_line(line, hears),
+        }
+    }
+
+    /// The server's first line tells whether it speaks SMTP; returns whether the line was used up.
+    fn first_server_line(&mut self, line: &Line, code: Option<u16>, hears: &mut dyn Hears) -> bool {
+        let side = self.client_side.other();
+        self.server_speaks_smtp = Some(code.is_some());
+        let waits = matches!(self.client, Client::WaitForServer);
+        let mut used_up = false;
+        if self.greeting == Greeting::Due
+            && code.is_none()
+            && let Some(name) = foreign::server(&line.text)
+        {
+            self.name_protocol(name, side, line.at.clone(), hears);
+            used_up = !foreign::is_text(name);
+        }
+        if self.greeting == Greeting::Due {
+            self.name_unknown(side, &line.at, hears);
+        }
+        if waits {
+            self.client = if code.is_some() { Client::Command } else { Client::Opaque };
+            self.proceed(hears);
+        } else if used_up {
+            self.greeting = Greeting::Unknown;
+            self.matching = Matching::Lost;
+            self.client = Client::Lost;
+            self.proceed(hears);
+        }
+        used_up
+    }
+
+    /// The client went on in clear behind the 220, and the server answers: a mirror that decrypts.
+    fn go_on_decrypted(&mut self, at: &Packets, hears: &mut dyn Hears) {
+        self.session.tls.state = State::Decrypted;
+        self.session.tls.settled = true;
+        self.client = Client::Command;
+        self.tell_tls(at.first(), hears);
+        self.proceed(hears);
+    }
+
+    /// A greeting of several lines, and then the reply to a client that did not wait for its last one.
+    fn cuts_greeting_short(&self, line: &Line, code: Option<u16>) -> bool {
+        let spoke = self.session.commands > 0 || !self.held.is_empty();
+        self.greeting == Greeting::Due
+            && spoke
+            && code.is_some()
+            && self.replies.is_open()
+            && self.replies.open_code() != code
+            && line.seen != Some(0)
+    }
+
+    fn codeless_line(&mut self, mut line: Line, hears: &mut dyn Hears) {
+        if self.client.is_opaque() {
+            return;
+        }
+        let quoted = self
+            .secrets
+            .iter()
+            .filter_map(|command| command.hidden.as_ref())
+            .any(|secret| super::auth::quotes(&line.text, secret.reveal()));
+        if quoted {
+            line.text = super::Secret::SHOWN.to_vec();
+        }
+        self.fault(FaultKind::NoCode { line: line.text }, self.client_side.other(), line.at, hears);
+    }
+
+    fn reply(&mut self, mut reply: Reply, hears: &mut dyn Hears) {
+        self.session.replies = self.session.replies.saturating_add(1);
+        for command in &self.secrets {
+            if let Some(secret) = &command.hidden {
+                reply.hide(secret.reveal());
+            }
+        }
+        match self.greeting {
+            Greeting::Due if !self.answers_first_command(&reply) => return self.greet(&reply, hears),
+            Greeting::Due => {
+                self.session.greeting_missing = true;
+                self.greeting = Greeting::Done(0);
+            }
+            Greeting::Opening => {
+                self.greeting = Greeting::Done(reply.end);
+                return self.tell_reply(&reply, Answers::Nothing, hears);
+            }
+            Greeting::Codeless => {
+                self.greeting = Greeting::Done(reply.end);
+                if reply.code == Some(220) {
+                    return self.tell_reply(&reply, Answers::Nothing, hears);
+                }
+            }
+            Greeting::Done(_) | Greeting::Unknown => {}
+        }
+        self.answer(&reply, hears);
+    }
+
+    fn greet(&mut self, greeting: &Reply, hears: &mut dyn Hears) {
+        let text: Vec<&[u8]> = greeting.texts().collect();
+        self.session.greeting = Some(Spoken { code: greeting.code, text: text.join(&b'\n') });
+        self.greeting = if greeting.code.is_none() { Greeting::Codeless } else { Greeting::Done(greeting.end) };
+        hears.hear(&Event::Greeting(greeting), &self.session);
+        self.proceed(hears);
+    }
+
+    /// Whether the first reply is none to the connection: the client's first command was sent though nothing
+    /// had been said, the reply has seen it, and fits it.
+    fn answers_first_command(&self, reply: &Reply) -> bool {
+        let Some(first) = self.pending.front() else { return false };
+        let covers = reply.seen.is_some_and(|seen| seen >= first.end);
+        covers
+            && first.command.captured == 0
+            && first.command.seen == Some(0)
+            && match (&first.command.verb, reply.code) {
+                (Some(Verb::Ehlo | Verb::Helo | Verb::Lhlo), Some(250)) => true,
+                (Some(Verb::Help), Some(211 | 214)) => true,
+                // 521 and 554 refuse the connection itself (RFC 7504, RFC 5321 3.1).
+                (Some(Verb::Other(_)) | None, Some(code)) => (500..600).contains(&code) && !matches!(code, 521 | 554),
+                _ => false,
+            }
+    }
+
+    /// Finds what a reply answers, and tells it.
+    fn answer(&mut self, reply: &Reply, hears: &mut dyn Hears) {
+        let Some(code) = reply.code else { return };
+        let seen = self.server_seen(reply.seen);
+        self.answer_tentative(reply, seen, hears);
+        if code == 354 && matches!(self.client, Client::Lost | Client::Tentative(_)) && self.pending.is_empty() {
+            self.tell_reply(reply, Answers::Unknown, hears);
+            return self.find_data(reply.end, hears);
+        }
+        if let Client::Chunk(chunk) = &self.client
+            && chunk.until_reply
+        {
+            self.end_chunk(hears);
+        }
+        if self.answers_open_data(reply, code, seen, hears) {
+            return;
+        }
+        let covered = self.pending.front().is_some_and(|pending| seen.is_none_or(|seen| seen >= pending.end));
+        let sure = self.matching == Matching::Sure
+            || (self.pending.len() == 1 && seen.is_some() && self.pending.front().is_some_and(|only| only.waited));
+        if covered && sure {
+            self.matching = Matching::Sure;
+            self.answer_oldest(reply, code, hears);
+        } else {
+            self.answer_none(reply, code, seen, hears);
+        }
+        self.proceed(hears);
+    }
+
+    /// A reply that has seen the line which was held as the first in strict form proves it a command.
+    fn answer_tentative(&mut self, reply: &Reply, seen: Option<u64>, hears: &mut dyn Hears) {
+        let proves = |line: &Line| seen.is_some_and(|seen| seen >= line.end);
+        if matches!(&self.client, Client::Tentative(line) if proves(line) && reply.code != Some(354))
+            && let Client::Tentative(line) = std::mem::replace(&mut self.client, Client::Command)
+        {
+            self.pending.clear();
+            self.answered.clear();
+            self.matching = Matching::Sure;
+            self.command(*line, super::command::Role::Command, false, hears);
+        }
+    }
+
+    /// A reply in the middle of message data; returns whether this was one.
+    fn answers_open_data(&mut self, reply: &Reply, code: u16, seen: Option<u64>, hears: &mut dyn Hears) -> bool {
+        let Some(data) = self.open_data() else { return false };
+        let covers = |position: u64| seen.is_none_or(|seen| seen >= position);
+        let refuses = (400..600).contains(&code);
+        let (command, refused, missing, candidate) = data.state();
+        let Some(command) = command else {
+            // Message data of which only the 354 was captured: its final reply ends it.
+            if refuses || reply.accepts() {
+                self.tell_reply(reply, Answers::Unknown, hears);
+                self.end_data(DataEnd::Unfinished, hears);
+                return true;
+            }
+            return false;
+        };
+        if refused {
+            self.tell_reply(reply, Answers::Unknown, hears);
+            return true;
+        }
+        if missing && (refuses || reply.accepts()) {
+            // The end lies in the gap.
+            self.end_data(DataEnd::Unfinished, hears);
+            self.close_message(reply);
+            self.tell_reply(reply, Answers::Message(&command), hears);
+            self.client = Client::Lost;
+            self.proceed(hears);
+            return true;
+        }
+        if refuses {
+            self.end_data(DataEnd::Refused, hears);
+            self.close_message(reply);
+            self.tell_reply(reply, Answers::Message(&command), hears);
+            return true;
+        }
+        if candidate.is_some_and(covers) && reply.accepts() {
+            self.misfits = self.misfits.saturating_add(1);
+        }
+        false
+    }
+
+    /// The reply answers the oldest command that waits for one.
+    fn answer_oldest(&mut self, reply: &Reply, code: u16, hears: &mut dyn Hears) {
+        let Some(mut pending) = self.pending.pop_front() else { return };
+        let command = Arc::clone(&pending.command);
+        self.note_misfit(&command, code);
+        let mut left = 0;
+        let is_message = match pending.awaits {
+            Awaits::Reply => false,
+            Awaits::Message { last, left: known } => {
+                let recipients = self.envelope.accepted;
+                left = match known {
+                    Some(left) => left.saturating_sub(1),
+                    None if code == 353 && self.envelope.prdr => recipients.saturating_add(1),
+                    None if self.session.lmtp && last => recipients.saturating_sub(1),
+                    None => 0,
+                };
+                pending.awaits = Awaits::Message { last, left: Some(left) };
+                true
+            }
+        };
+        if left > 0 {
+            let answers = Answers::Message(&command);
+            self.tell_reply(reply, answers, hears);
+            self.pending.push_front(pending);
+            return;
+        }
+        self.answered.push_back(Answered { reply_end: reply.end, verb: command.verb.clone() });
+        if self.answered.len() > self.bounds.pending {
+            self.answered.pop_front();
+        }
+        self.last_answered = Some(Arc::clone(&command));
+        self.replied(&pending, Some(reply));
+        let answers =
+            if is_message && self.is_chunk(&command) { Answers::Message(&command) } else { Answers::Command(&command) };
+        self.tell_reply(reply, answers, hears);
+        if command.verb.as_ref().is_some_and(Verb::starts_tls) {
+            self.tell_tls(reply.at.last(), hears);
+        }
+        if matches!(command.verb, Some(Verb::Turn | Verb::Atrn)) && code == 250 {
+            return self.turn(hears);
+        }
+        self.decided(&command, code, reply.end, hears);
+    }
+
+    /// Whether the command's octets were read as a message: DATA's always, BDAT's if the server takes chunks.
+    fn is_chunk(&self, command: &Command) -> bool {
+        !command.is(&Verb::Bdat) || self.session.offers("CHUNKING") != Some(false)
+    }
+
+    /// What hardly can be the reply to that command tells that the reading is wrong.
+    fn note_misfit(&mut self, command: &Command, code: u16) {
+        let odd = match (&command.verb, code) {
+            (None, _) => !command.secret && (200..400).contains(&code),
+            (Some(Verb::Other(name)), _) => !name.starts_with('X') && (200..400).contains(&code),
+            (Some(Verb::Data | Verb::Burl | Verb::XExch50), 354) => false,
+            (Some(_), 354) => true,
+            (Some(verb), 334) => !verb.is_auth(),
+            _ => false,
+        };
+        self.misfits = self.misfits.saturating_add(u32::from(odd));
+    }
+
+    /// The reply answers no command that waits for one.
+    fn answer_none(&mut self, reply: &Reply, code: u16, seen: Option<u64>, hears: &mut dyn Hears) {
+        let unsure = self.matching == Matching::Lost
+            || matches!(self.client, Client::Lost | Client::Tentative(_))
+            || self.client.is_opaque()
+            || self.uncertain_data();
+        // Exim answers a line above 16 KiB twice.
+        let doubled = self.last_answered.take_if(|command| command.octets > 16 << 10);
+        if let Client::Wait(command) = &self.client
+            && self.matching == Matching::Lost
+            && seen.is_some_and(|seen| seen >= command.end)
+            && code == 354
+        {
+            // Only the DATA that waits can have got it.
+            let command = Arc::clone(command);
+            self.tell_reply(reply, Answers::Command(&command), hears);
+            self.pending.clear();
+            self.decided(&command, code, reply.end, hears);
+        } else if unsure || seen.is_some_and(|seen| seen > self.client_end) {
+            self.tell_reply(reply, Answers::Unknown, hears);
+        } else if let Some(command) = doubled {
+            self.tell_reply(reply, Answers::Command(&command), hears);
+        } else if code == 421 {
+            self.tell_reply(reply, Answers::Nothing, hears);
+        } else {
+            self.misfits = self.misfits.saturating_add(1);
+            self.tell_reply(reply, Answers::Unsolicited, hears);
+        }
+    }
+
+    fn tell_reply(&mut self, reply: &Reply, answers: Answers<'_>, hears: &mut dyn Hears) {
+        hears.hear(&Event::Reply(reply, answers), &self.session);
+        if reply.codes_differ {
+            self.fault(FaultKind::CodesDiffer, self.client_side.other(), reply.at.clone(), hears);
+        }
+    }
+
+    /// Keeps the session's facts that an answered command changes. Without a reply (its direction or part of
+    /// it was not captured) the command counts as accepted.
+    pub(super) fn replied(&mut self, pending: &Pending, reply: Option<&Reply>) {
+        let command = &pending.command;
+        let code = reply.and_then(|reply| reply.code);
+        let accepted = reply.is_none_or(Reply::accepts);
+        if let Awaits::Message { last, .. } = pending.awaits {
+            if let Some(facts) = &pending.facts {
+                self.note_message(facts);
+            }
+            if last && (command.verb != Some(Verb::Bdat) || self.is_chunk(command)) {
+                self.note_message_code(code);
+                self.close_transaction();
+            }
+            return;
+        }
+        let Some(verb) = &command.verb else {
+            if command.exchange && code != Some(334) {
+                self.end_attempt(code);
+            }
+            return;
+        };
+        match verb {
+            Verb::Ehlo | Verb::Helo | Verb::Lhlo if accepted => self.hello(verb, command, reply),
+            Verb::Mail if accepted => self.open_transaction(command),
+            Verb::Rcpt => self.add_recipient(command, code, accepted),
+            Verb::Rset if accepted => self.close_transaction(),
+            Verb::Burl if accepted && command.argument().to_ascii_uppercase().trim_ascii_end().ends_with(b" LAST") => {
+                self.note_message_code(code);
+                self.close_transaction();
+            }
+            Verb::Auth | Verb::XExps | Verb::XAuth if code != Some(334) && reply.is_some() => self.end_attempt(code),
+            Verb::StartTls | Verb::XAnonymousTls if reply.is_some() => {
+                let tls = &mut self.session.tls;
+                (tls.state, tls.refusal, tls.settled) = match code {
+                    Some(220) => (State::Started, None, false),
+                    _ => (State::Refused, code, true),
+                };
+            }
+            Verb::XClient if code == Some(220) || reply.is_none() => {
+                self.close_transaction();
+                self.session.helo = None;
+                self.session.capabilities.clear();
+                self.session.capabilities_known = false;
+                self.session.lmtp = false;
+            }
+            _ => {}
+        }
+    }
+
+    fn hello(&mut self, verb: &Verb, command: &Command, reply: Option<&Reply>) {
+        self.close_transaction();
+        let session = &mut self.session;
+        session.helo = Some(Helo { verb: verb.clone(), argument: command.argument().trim_ascii().to_vec() });
+        session.lmtp = *verb == Verb::Lhlo;
+        session.capabilities = match reply {
+            Some(reply) if *verb != Verb::Helo => extension::capabilities(&reply.lines),
+            _ => Vec::new(),
+        };
+        session.capabilities_known = reply.is_some_and(|reply| !reply.unfinished);
+        if session.offers("STARTTLS") == Some(true) && session.tls.state == State::None {
+            session.tls.state = State::Offered;
+        }
+    }
+
+    fn open_transaction(&mut self, command: &Command) {
+        let argument = command.argument();
+        self.envelope = Envelope {
+            accepted: 0,
+            prdr: path::parameters(argument, b"FROM:").any(|word| word.eq_ignore_ascii_case(b"PRDR")),
+            listed: !self.scout && self.session.transactions.len() < self.bounds.transactions,
+        };
+        self.session.in_transaction = true;
+        if self.envelope.listed {
+            self.session.transactions.push(Transaction {
+                mail_from: path::address(argument, b"FROM:").to_vec(),
+                smuggled: command.start < self.smuggled_until,
+                ..Transaction::default()
+            });
+        } else if !self.scout {
+            self.tally.one(Limit::Transactions.key());
+        }
+    }
+
+    fn add_recipient(&mut self, command: &Command, code: Option<u16>, accepted: bool) {
+        if !self.session.in_transaction {
+            return;
+        }
+        self.envelope.accepted = self.envelope.accepted.saturating_add(usize::from(accepted));
+        let most = self.bounds.recipients;
+        let Some(transaction) = self.transaction() else { return };
+        if transaction.rcpt_to.len() < most {
+            transaction.rcpt_to.push((path::address(command.argument(), b"TO:").to_vec(), code));
+        } else {
+            self.tally.one(Limit::Recipients.key());
+        }
+    }
+
+    /// The open transaction, if it is listed.
+    fn transaction(&mut self) -> Option<&mut Transaction> {
+        let open = self.session.in_transaction && self.envelope.listed;
+        self.session.transactions.last_mut().filter(|_| open)
+    }
+
+    /// Message data or a chunk of it was read.
+    pub(super) fn note_message(&mut self, facts: &MessageFacts) {
+        if let Some(transaction) = self.transaction() {
+            transaction.data_bytes = transaction.data_bytes.saturating_add(facts.bytes);
+            if transaction.subject.is_none() {
+                transaction.subject.clone_from(&facts.subject);
+            }
+            if transaction.message_id.is_none() {
+                transaction.message_id.clone_from(&facts.message_id);
+            }
+        }
+    }
+
+    fn note_message_code(&mut self, code: Option<u16>) {
+        if let Some(transaction) = self.transaction() {
+            transaction.code = code;
+        }
+    }
+
+    /// A message was answered before its end was read.
+    fn close_message(&mut self, reply: &Reply) {
+        self.note_message_code(reply.code);
+        self.close_transaction();
+    }
+
+    pub(super) fn close_transaction(&mut self) {
+        self.session.in_transaction = false;
+        self.envelope = Envelope::default();
+    }
+
+    /// AUTH got its last reply (none: it was not captured).
+    pub(super) fn end_attempt(&mut self, code: Option<u16>) {
+        let Some(attempt) = self.attempt.take() else { return };
+        let succeeded = matches!(code, None | Some(200..=299));
+        self.refused_auth = !succeeded;
+        if succeeded && code.is_some() && attempt.may_add_layer() {
+            self.client = Client::Layer;
+        }
+        if self.session.auth.len() < self.bounds.transactions {
+            self.session.auth.push(Auth { mechanism: attempt.mechanism, user: attempt.user, code });
+        } else {
+            self.tally.one(Limit::Transactions.key());
+        }
+    }
+
+    /// TURN or ATRN was accepted: client and server change roles (RFC 821 3.8, RFC 2645).
+    pub(super) fn turn(&mut self, hears: &mut dyn Hears) {
+        let was_client = self.client_side;
+        self.client_side = was_client.other();
+        self.session.turned = !self.session.turned;
+        self.close_transaction();
+        self.session.helo = None;
+        self.session.capabilities.clear();
+        self.session.capabilities_known = false;
+        self.client = Client::Command;
+        self.greeting = Greeting::Opening;
+        self.matching = Matching::Sure;
+        self.pending.clear();
+        self.answered.clear();
+        std::mem::swap(&mut self.client_acks, &mut self.server_acks);
+        std::mem::swap(&mut self.client_lines, &mut self.server_lines);
+        let mut held = std::mem::take(&mut self.held);
+        while let Some(item) = held.pop() {
+            match item {
+                Item::Bytes(kept) => self.bytes(was_client, kept.piece(), hears),
+                Item::Gap(gap) => self.gap(&gap, hears),
+                Item::End(_) => {}
+            }
+        }
+    }
+
+    /// Which replies belong to which commands is not known any more.
+    pub(super) fn lose_replies(&mut self) {
+        self.matching = Matching::Lost;
+        while let Some(pending) = self.pending.pop_front() {
+            self.replied(&pending, None);
+        }
+        self.answered.clear();
+    }
+
+    pub(super) fn server_gap(&mut self, gap: &Gap, hears: &mut dyn Hears) {
+        self.session.server_heard = true;
+        self.session.last = gap.at;
+        self.session.missing_server = self.session.missing_server.saturating_add(gap.length);
+        self.server_end = gap.offset.saturating_add(gap.length);
+        if let Client::Tls(watch) = &mut self.client {
+            return watch.miss();
+        }
+        if self.client.is_opaque() {
+            return;
+        }
+        if let Some(line) = self.server_lines.finish()
+            && reply::code(&line.text).0.is_some()
+        {
+            let _ = self.replies.take(line, self.bounds.reply_lines);
+        }
+        if matches!(self.greeting, Greeting::Due | Greeting::Opening | Greeting::Codeless) {
+            self.greeting = Greeting::Unknown;
+        }
+        let open = self.replies.abandon();
+        self.lose_replies();
+        if let Some(mut reply) = open {
+            reply.uncertain = true;
+            self.session.replies = self.session.replies.saturating_add(1);
+            self.tell_reply(&reply, Answers::Unknown, hears);
+        }
+        if matches!(self.client, Client::Wait(_) | Client::WaitForServer)
+            && let Client::Wait(command) = std::mem::replace(&mut self.client, Client::Opaque)
+        {
+            self.client = Client::Assumed(command);
+        }
+        self.proceed(hears);
+    }
+
+    /// The server's stream ended, or the session is over: what there is of a line or reply is all of it.
+    pub(super) fn finish_server(&mut self, hears: &mut dyn Hears) {
+        if self.client.is_opaque() {
+            return;
+        }
+        if let Some(line) = self.server_lines.finish() {
+            self.server_line(line, hears);
+        }
+        if let Some(reply) = self.replies.abandon() {
+            self.reply(reply, hears);
+        }
+    }
+
+    /// Whether message data that is being read has bytes missing.
+    fn uncertain_data(&self) -> bool {
+        self.open_data().is_some_and(|data| data.state().2)
+    }
+}

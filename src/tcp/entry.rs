@@ -1,0 +1,131 @@
+//! What the table keeps of one connection: little until it speaks, little once it is over.
+
+use crate::base::{FlowKey, Moment, Ordinal, PerSide, Side};
+use crate::decode::{Flags, Segment};
+
+use super::connection::Connection;
+use super::idle::List;
+use super::seq::Seq;
+
+/// One slot of the table.
+#[derive(Debug)]
+pub(super) struct Entry<L> {
+    pub flow: FlowKey,
+    /// When it was last active, by [`super::table::Elapsed`].
+    pub active: i64,
+    /// The file boundary after which it was last active.
+    pub era: u32,
+    pub list: List,
+    pub state: State<L>,
+}
+
+#[derive(Debug)]
+pub(super) enum State<L> {
+    /// The slot is free.
+    Free,
+    /// One or two segments without data: a SYN flood costs no more than this.
+    Embryo(Embryo),
+    Open(Box<Open<L>>),
+    Tombstone(Tombstone),
+}
+
+/// A connection and where it stands in the table's queues.
+#[derive(Debug)]
+pub(super) struct Open<L> {
+    pub connection: Connection<L>,
+    /// Its share of the table's held bytes.
+    pub held: usize,
+    /// The packet since which it holds any.
+    pub holds_since: Option<Ordinal>,
+    /// The tick for which it is queued.
+    pub due: Option<u64>,
+}
+
+impl<L> Open<L> {
+    pub(super) fn new(connection: Connection<L>) -> Box<Self> {
+        Box::new(Open { connection, held: 0, holds_since: None, due: None })
+    }
+}
+
+/// A segment without data: all that a handshake needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Header {
+    from: Side,
+    syn: bool,
+    seq: u32,
+    ack: Option<u32>,
+}
+
+impl Header {
+    fn of(segment: &Segment<'_>) -> Option<Header> {
+        let &Segment { from, seq, ack, flags: Flags { syn, fin, rst }, payload, missing, .. } = segment;
+        let bare = !fin && !rst && payload.is_empty() && missing == 0;
+        bare.then_some(Header { from, syn, seq, ack })
+    }
+}
+
+/// A connection of which only its first segment without data, and the SYN-ACK to it, was captured.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Embryo {
+    pub first: Moment,
+    pub last: Moment,
+    pub tick: u64,
+    opening: Header,
+    answer: Option<Header>,
+}
+
+impl Embryo {
+    pub(super) fn new(at: Moment, tick: u64, segment: &Segment<'_>) -> Option<Embryo> {
+        let opening = Header::of(segment)?;
+        Some(Embryo { first: at, last: at, tick, opening, answer: None })
+    }
+
+    /// Whether the segment adds nothing that an embryo cannot hold.
+    pub(super) fn takes(&mut self, at: Moment, segment: &Segment<'_>) -> bool {
+        let Some(header) = Header::of(segment) else { return false };
+        let known = header == self.opening || self.answer == Some(header);
+        let answers = self.answer.is_none() && self.opening.syn && header.syn && header.from != self.opening.from;
+        if answers {
+            self.answer = Some(header);
+        }
+        if known || answers {
+            self.last = at;
+        }
+        known || answers
+    }
+
+    /// Its segments, to be taken again by a whole connection.
+    pub(super) fn segments(&self, flow: FlowKey) -> impl Iterator<Item = Segment<'static>> {
+        std::iter::once(self.opening).chain(self.answer).map(move |header| Segment {
+            flow,
+            from: header.from,
+            seq: header.seq,
+            ack: header.ack,
+            flags: Flags { syn: header.syn, ..Flags::default() },
+            payload: &[],
+            missing: 0,
+        })
+    }
+}
+
+/// A connection that is over: its late segments are no new connection.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Tombstone {
+    pub first: Moment,
+    /// Where its streams began.
+    pub starts: PerSide<Option<Seq>>,
+    /// Whether it carried any bytes.
+    pub spoke: bool,
+}
+
+impl Tombstone {
+    /// Whether a segment is a late one of the connection that is over, not the first of a new one.
+    pub(super) fn is_late(&self, segment: &Segment<'_>) -> bool {
+        if !segment.flags.syn {
+            return true;
+        }
+        let again = self.starts[segment.from] == Some(Seq(segment.seq).plus(1));
+        // A client whose connection was refused may try again with the same number.
+        again && (self.spoke || segment.ack.is_some())
+    }
+}

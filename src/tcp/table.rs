@@ -1,0 +1,616 @@
+//! All connections of one shard: found by flow, ended by timeouts, kept below the limits.
+//!
+//! Each packet costs one look-up and a constant (or logarithmic) amount of work, whatever the number
+//! of connections. Nothing depends on the order of the hash table.
+
+use std::collections::BTreeSet;
+use std::hash::BuildHasher;
+
+use foldhash::fast::RandomState;
+use hashbrown::HashTable;
+
+use crate::base::{FlowKey, Limit, Limits, Moment, Ordinal, Tally, Tick, Time, Timeouts};
+use crate::decode::Segment;
+
+use super::chunk::{Closed, Listener, Opening};
+use super::connection::{Connection, Context};
+use super::entry::{Embryo, Entry, Open, State, Tombstone};
+use super::idle::{List, Lists};
+
+/// What reassembly counts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Counters {
+    /// Connections of which at least one packet was captured.
+    pub connections: u64,
+    /// Connections dropped to stay below a limit.
+    pub evicted: u64,
+    /// Each limit that acted, by [`Limit::key`].
+    pub limits_hit: Tally,
+    /// RSTs that were not at the place where they would end a connection.
+    pub stray_resets: u64,
+    /// Segments that brought other bytes than a copy before them.
+    pub overlaps: u64,
+    /// Segments whose numbers cannot be part of their stream.
+    pub out_of_window: u64,
+    /// Octets that were keep-alives, not data.
+    pub keep_alives: u64,
+    /// Segments of connections that were over.
+    pub late: u64,
+}
+
+impl Counters {
+    /// Adds what another table counted.
+    pub(crate) fn merge(&mut self, other: &Counters) {
+        self.connections = self.connections.saturating_add(other.connections);
+        self.evicted = self.evicted.saturating_add(other.evicted);
+        self.limits_hit.merge(&other.limits_hit);
+        self.stray_resets = self.stray_resets.saturating_add(other.stray_resets);
+        self.overlaps = self.overlaps.saturating_add(other.overlaps);
+        self.out_of_window = self.out_of_window.saturating_add(other.out_of_window);
+        self.keep_alives = self.keep_alives.saturating_add(other.keep_alives);
+        self.late = self.late.saturating_add(other.late);
+    }
+}
+
+/// Time that only rises: how long the table has seen time go on, whatever steps back it made.
+#[derive(Debug, Default)]
+struct Elapsed {
+    now: i64,
+    last: Option<Time>,
+}
+
+impl Elapsed {
+    /// Packets this far behind are late; those further behind re-base the clock.
+    const TOLERANCE: i64 = 60 * Time::SECOND;
+
+    fn packet(&mut self, time: Time) {
+        let behind = self.last.map_or(0, |last| last.since(time));
+        if behind > Self::TOLERANCE {
+            self.last = Some(time);
+        }
+        self.forward(time);
+    }
+
+    fn tick(&mut self, time: Time) {
+        if self.last.is_some_and(|last| time < last) {
+            self.last = Some(time);
+        }
+        self.forward(time);
+    }
+
+    fn forward(&mut self, time: Time) {
+        let last = self.last.unwrap_or(time);
+        if time >= last {
+            self.now = self.now.saturating_add(time.since(last));
+            self.last = Some(time);
+        }
+    }
+}
+
+/// The limits that act here.
+#[derive(Clone, Copy, Debug)]
+struct Most {
+    connections: usize,
+    half_open: usize,
+    held: usize,
+    held_of_one: usize,
+}
+
+/// The connections of one shard.
+#[derive(Debug)]
+pub(crate) struct Table<L> {
+    slots: HashTable<u32>,
+    hasher: RandomState,
+    entries: Vec<Entry<L>>,
+    free: Vec<u32>,
+    lists: Lists,
+    /// Connections that have something to do at a tick, by that tick and their first packet.
+    due: BTreeSet<(u64, Ordinal, u32)>,
+    /// Connections that hold bytes, by the packet since which they do.
+    holders: BTreeSet<(Ordinal, u32)>,
+    held: usize,
+    tick: u64,
+    elapsed: Elapsed,
+    era: u32,
+    most: Most,
+    timeouts: Timeouts,
+    counters: Counters,
+    /// The connection that is being worked on.
+    current: Option<u32>,
+    /// The connection that is being ended, already out of the table.
+    ending: Option<(FlowKey, Moment)>,
+}
+
+impl<L: Listener> Table<L> {
+    /// `limits` are those of one shard ([`Limits::of_one_shard`]).
+    pub(crate) fn new(limits: &Limits, timeouts: Timeouts) -> Self {
+        let most = |limit| usize::try_from(limits.get(limit)).unwrap_or(usize::MAX);
+        Table {
+            slots: HashTable::new(),
+            hasher: RandomState::default(),
+            entries: Vec::new(),
+            free: Vec::new(),
+            lists: Lists::new(),
+            due: BTreeSet::new(),
+            holders: BTreeSet::new(),
+            held: 0,
+            tick: 0,
+            elapsed: Elapsed::default(),
+            era: 0,
+            most: Most {
+                connections: most(Limit::Connections).max(1),
+                half_open: most(Limit::HalfOpen).max(1),
+                held: most(Limit::HeldBytes),
+                held_of_one: most(Limit::HeldBytesPerConnection),
+            },
+            timeouts,
+            counters: Counters::default(),
+            current: None,
+            ending: None,
+        }
+    }
+
+    /// Takes the next segment in packet order. `listen` makes the listener of a connection, once it
+    /// speaks; calls of other connections' listeners come of limits alone.
+    pub(crate) fn segment<F: FnMut(&Opening) -> L>(
+        &mut self,
+        at: Moment,
+        segment: &Segment<'_>,
+        listen: &mut F,
+        out: &mut L::Out,
+    ) {
+        self.elapsed.packet(at.time);
+        let hash = self.hasher.hash_one(segment.flow);
+        let entries = &self.entries;
+        let same = |slot: &u32| entries.get(*slot as usize).is_some_and(|entry| entry.flow == segment.flow);
+        match self.slots.find(hash, same).copied() {
+            Some(slot) => self.known(slot, at, segment, listen, out),
+            None => self.open(hash, at, segment, listen, out),
+        }
+    }
+
+    /// The clock went on before the packet `at`: waits end, gaps become certain, timers fire.
+    ///
+    /// Should a listener panic, call [`Table::abandon`] and then [`Table::expire`] for the rest.
+    pub(crate) fn tick<F: FnMut(&Opening) -> L>(&mut self, tick: Tick, at: Moment, listen: &mut F, out: &mut L::Out) {
+        self.tick = self.tick.saturating_add(1);
+        self.elapsed.tick(tick.time);
+        self.expire(at, listen, out);
+    }
+
+    /// What is due by now: first what waits, in the order of the connections' first packets, then
+    /// timeouts, in the order in which connections fell idle.
+    pub(crate) fn expire<F: FnMut(&Opening) -> L>(&mut self, at: Moment, listen: &mut F, out: &mut L::Out) {
+        while let Some(&(due, first, slot)) = self.due.first().filter(|(due, ..)| *due <= self.tick) {
+            self.due.remove(&(due, first, slot));
+            if let Some((connection, mut context)) = self.work_on(slot, listen, out) {
+                connection.tick(&mut context);
+            }
+            if let Some(open) = self.open_at(slot) {
+                open.due = None;
+            }
+            self.review(slot, at, listen, out);
+            self.current = None;
+        }
+        let timeouts = [
+            (List::HalfOpen, self.timeouts.half_open),
+            (List::Open, self.timeouts.idle),
+            (List::Closed, self.timeouts.closed),
+        ];
+        for (list, timeout) in timeouts {
+            while let Some(slot) = self.lists.oldest(list).filter(|&slot| self.idle_for(slot) >= timeout) {
+                self.remove_slot(slot, Closed::Timeout, listen, out);
+            }
+        }
+    }
+
+    /// A file begins that may carry on where the last one ended: each connection goes on only where its
+    /// sequence numbers do; elsewhere it ends and another begins.
+    pub(crate) fn file_boundary(&mut self) {
+        self.era = self.era.wrapping_add(1);
+    }
+
+    /// The capture is over: all connections end, in the order of their first packets.
+    ///
+    /// Should a listener panic, call [`Table::abandon`] and then this again for the rest.
+    pub(crate) fn finish<F: FnMut(&Opening) -> L>(&mut self, listen: &mut F, out: &mut L::Out) {
+        let mut order: Vec<(Ordinal, u32)> = Vec::with_capacity(self.slots.len());
+        for (slot, entry) in (0..).zip(&self.entries) {
+            if let Some(first) = entry.first() {
+                order.push((first.ordinal, slot));
+            }
+        }
+        order.sort_unstable();
+        for (_, slot) in order {
+            self.remove_slot(slot, Closed::EndOfCapture, listen, out);
+        }
+        self.elapsed = Elapsed::default();
+    }
+
+    /// Drops the connection that was being worked on when a listener panicked, without a word to its
+    /// listener; tells which it was, by its flow and first packet.
+    pub(crate) fn abandon(&mut self) -> Option<(FlowKey, Moment)> {
+        if let Some(ended) = self.ending.take() {
+            self.current = None;
+            return Some(ended);
+        }
+        let slot = self.current.take()?;
+        let entry = self.entries.get(slot as usize)?;
+        let told = (entry.flow, entry.first()?);
+        self.detach(slot);
+        Some(told)
+    }
+
+    pub(crate) fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// Connections that are kept now, those included that are over.
+    pub(crate) fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// Bytes held now, with a constant for each object.
+    pub(crate) fn held_bytes(&self) -> usize {
+        self.held
+    }
+
+    fn idle_for(&self, slot: u32) -> i64 {
+        self.entries.get(slot as usize).map_or(0, |entry| self.elapsed.now.saturating_sub(entry.active))
+    }
+
+    /// A segment of a flow that the table knows.
+    fn known<F: FnMut(&Opening) -> L>(
+        &mut self,
+        slot: u32,
+        at: Moment,
+        segment: &Segment<'_>,
+        listen: &mut F,
+        out: &mut L::Out,
+    ) {
+        let Some(entry) = self.entries.get_mut(slot as usize) else { return };
+        let boundary = entry.era != self.era;
+        entry.era = self.era;
+        match &mut entry.state {
+            State::Open(open) => {
+                let ended = open.connection.is_succeeded_by(segment);
+                if ended || (boundary && !open.connection.goes_on(segment)) {
+                    self.begin_anew(slot, Closed::EndOfCapture, at, segment, listen, out);
+                    return;
+                }
+                let held = open.held;
+                entry.active = self.elapsed.now;
+                self.lists.touch(entry.list, slot);
+                self.current = Some(slot);
+                let counters = &mut self.counters;
+                let mut context = Context { flow: entry.flow, tick: self.tick, counters, listen, out };
+                let usual = open.connection.segment(at, segment, &mut context);
+                if !usual || open.connection.held() != held {
+                    self.review(slot, at, listen, out);
+                    self.enforce(slot, at, listen, out);
+                }
+                self.current = None;
+            }
+            State::Embryo(embryo) => {
+                if !boundary && embryo.takes(at, segment) {
+                    entry.active = self.elapsed.now;
+                    self.lists.touch(entry.list, slot);
+                    return;
+                }
+                self.hatch(slot, listen, out);
+                // Now it is open; its era tells whether a boundary lies between.
+                if let Some(entry) = self.entries.get_mut(slot as usize) {
+                    entry.era = if boundary { self.era.wrapping_sub(1) } else { self.era };
+                }
+                self.known(slot, at, segment, listen, out);
+            }
+            State::Tombstone(tombstone) => {
+                if tombstone.is_late(segment) {
+                    self.counters.late = self.counters.late.saturating_add(1);
+                } else {
+                    self.begin_anew(slot, Closed::Fin, at, segment, listen, out);
+                }
+            }
+            State::Free => {}
+        }
+    }
+
+    /// Ends what is in the slot, and begins a connection with this segment.
+    fn begin_anew<F: FnMut(&Opening) -> L>(
+        &mut self,
+        slot: u32,
+        how: Closed,
+        at: Moment,
+        segment: &Segment<'_>,
+        listen: &mut F,
+        out: &mut L::Out,
+    ) {
+        self.remove_slot(slot, how, listen, out);
+        let hash = self.hasher.hash_one(segment.flow);
+        self.open(hash, at, segment, listen, out);
+    }
+
+    /// An embryo becomes a whole connection.
+    fn hatch<F: FnMut(&Opening) -> L>(&mut self, slot: u32, listen: &mut F, out: &mut L::Out) {
+        let Some(entry) = self.entries.get_mut(slot as usize) else { return };
+        let State::Embryo(embryo) = entry.state else { return };
+        let mut connection = Connection::new(embryo.first, embryo.tick);
+        let counters = &mut self.counters;
+        let mut context = Context { flow: entry.flow, tick: embryo.tick, counters, listen, out };
+        for segment in embryo.segments(entry.flow) {
+            connection.segment(embryo.first, &segment, &mut context);
+        }
+        connection.last = embryo.last;
+        entry.state = State::Open(Open::new(connection));
+    }
+
+    /// A flow that the table does not know: a new connection, unless a RST is all there is of it.
+    fn open<F: FnMut(&Opening) -> L>(
+        &mut self,
+        hash: u64,
+        at: Moment,
+        segment: &Segment<'_>,
+        listen: &mut F,
+        out: &mut L::Out,
+    ) {
+        if segment.flags.rst {
+            self.counters.stray_resets = self.counters.stray_resets.saturating_add(1);
+            return;
+        }
+        while self.slots.len() >= self.most.connections {
+            let Some(oldest) = List::ALL.into_iter().find_map(|list| self.lists.oldest(list)) else { break };
+            self.evict(oldest, Limit::Connections, listen, out);
+        }
+        self.counters.connections = self.counters.connections.saturating_add(1);
+        let embryo = Embryo::new(at, self.tick, segment);
+        let state = embryo.map_or_else(|| State::Open(Open::new(Connection::new(at, self.tick))), State::Embryo);
+        let whole = matches!(state, State::Open(_));
+        let (active, era) = (self.elapsed.now, self.era);
+        let entry = Entry { flow: segment.flow, active, era, list: List::HalfOpen, state };
+        let slot = self.insert(hash, entry);
+        if whole {
+            self.known(slot, at, segment, listen, out);
+        }
+        while self.lists.len(List::HalfOpen) > self.most.half_open {
+            let Some(oldest) = self.lists.oldest(List::HalfOpen) else { break };
+            self.evict(oldest, Limit::HalfOpen, listen, out);
+        }
+    }
+
+    fn insert(&mut self, hash: u64, entry: Entry<L>) -> u32 {
+        let list = entry.list;
+        let slot = self.free.pop().unwrap_or(u32::try_from(self.entries.len()).unwrap_or(u32::MAX));
+        match self.entries.get_mut(slot as usize) {
+            Some(free) => *free = entry,
+            None => self.entries.push(entry),
+        }
+        let (entries, hasher) = (&self.entries, &self.hasher);
+        let hash_of = |slot: &u32| entries.get(*slot as usize).map_or(0, |entry| hasher.hash_one(entry.flow));
+        self.slots.insert_unique(hash, slot, hash_of);
+        self.lists.push(list, slot);
+        slot
+    }
+
+    fn evict<F: FnMut(&Opening) -> L>(&mut self, slot: u32, limit: Limit, listen: &mut F, out: &mut L::Out) {
+        self.counters.limits_hit.one(limit.key());
+        self.counters.evicted = self.counters.evicted.saturating_add(1);
+        self.remove_slot(slot, Closed::Evicted, listen, out);
+    }
+
+    fn open_at(&mut self, slot: u32) -> Option<&mut Open<L>> {
+        match &mut self.entries.get_mut(slot as usize)?.state {
+            State::Open(open) => Some(open),
+            _ => None,
+        }
+    }
+
+    /// The connection in the slot and what its steps need; it is the current one from here on.
+    fn work_on<'t, F>(
+        &'t mut self,
+        slot: u32,
+        listen: &'t mut F,
+        out: &'t mut L::Out,
+    ) -> Option<(&'t mut Connection<L>, Context<'t, L, F>)> {
+        self.current = Some(slot);
+        let entry = self.entries.get_mut(slot as usize)?;
+        let State::Open(open) = &mut entry.state else { return None };
+        let context = Context { flow: entry.flow, tick: self.tick, counters: &mut self.counters, listen, out };
+        Some((&mut open.connection, context))
+    }
+
+    /// Brings the table up to date with a connection that has changed.
+    fn review<F: FnMut(&Opening) -> L>(&mut self, slot: u32, at: Moment, listen: &mut F, out: &mut L::Out) {
+        let tick = self.tick;
+        while let Some(new) = self.open_at(slot).and_then(|open| open.connection.replacement()) {
+            self.replace(slot, *new, listen, out);
+        }
+        let Some(open) = self.open_at(slot) else { return };
+        if let Some(how) = open.connection.over(tick) {
+            self.bury(slot, how, listen, out);
+            return;
+        }
+        let established = open.connection.is_established();
+        let first = open.connection.first.ordinal;
+        let due = open.connection.due(tick);
+        let queued = open.due;
+        if let Some(due) = due.filter(|due| queued.is_none_or(|queued| *due < queued)) {
+            open.due = Some(due);
+            if let Some(queued) = queued {
+                self.due.remove(&(queued, first, slot));
+            }
+            self.due.insert((due, first, slot));
+        }
+        self.account(slot, at);
+        if let Some(entry) = self.entries.get_mut(slot as usize).filter(|entry| entry.list == List::HalfOpen)
+            && established
+        {
+            entry.list = List::Open;
+            self.lists.remove(List::HalfOpen, slot);
+            self.lists.push(List::Open, slot);
+        }
+    }
+
+    /// Counts what the connection holds.
+    fn account(&mut self, slot: u32, at: Moment) {
+        let Some(open) = self.open_at(slot) else { return };
+        let (before, since) = (open.held, open.holds_since);
+        let held = open.connection.held();
+        open.held = held;
+        open.holds_since = (held > 0).then(|| since.unwrap_or(at.ordinal));
+        let now = open.holds_since;
+        if since != now {
+            if let Some(since) = since {
+                self.holders.remove(&(since, slot));
+            }
+            if let Some(now) = now {
+                self.holders.insert((now, slot));
+            }
+        }
+        self.held = self.held.saturating_sub(before).saturating_add(held);
+    }
+
+    /// Lets the limits of held bytes act, at the very packet that exceeds them: first the connection's
+    /// own, then that of all, where those that have held for longest go first.
+    fn enforce<F: FnMut(&Opening) -> L>(&mut self, slot: u32, at: Moment, listen: &mut F, out: &mut L::Out) {
+        let most = self.most;
+        if self.open_at(slot).is_some_and(|open| open.held > most.held_of_one) {
+            self.counters.limits_hit.one(Limit::HeldBytesPerConnection.key());
+            if let Some((connection, mut context)) = self.work_on(slot, listen, out) {
+                connection.drop_rival();
+                while connection.held() > most.held_of_one && connection.yield_one(&mut context) {}
+                connection.settle();
+                if connection.held() > most.held_of_one
+                    && let Some(listener) = &mut connection.listener
+                {
+                    listener.let_go(context.out);
+                }
+            }
+            self.review(slot, at, listen, out);
+        }
+        let mut tries = self.holders.len();
+        while self.held > most.held && tries > 0 {
+            tries = tries.saturating_sub(1);
+            let Some(&(since, victim)) = self.holders.first() else { break };
+            self.counters.limits_hit.one(Limit::HeldBytes.key());
+            if let Some((connection, mut context)) = self.work_on(victim, listen, out) {
+                connection.drop_rival();
+                connection.flush(&mut context);
+                if let Some(listener) = &mut connection.listener {
+                    listener.let_go(context.out);
+                }
+            }
+            // What it still holds, it holds from now on.
+            self.holders.remove(&(since, victim));
+            if let Some(open) = self.open_at(victim) {
+                open.holds_since = None;
+            }
+            self.review(victim, at, listen, out);
+        }
+    }
+
+    /// Ends a connection and keeps its place for late segments.
+    fn bury<F: FnMut(&Opening) -> L>(&mut self, slot: u32, how: Closed, listen: &mut F, out: &mut L::Out) {
+        self.leave_queues(slot);
+        let Some(entry) = self.entries.get_mut(slot as usize) else { return };
+        let State::Open(open) = std::mem::replace(&mut entry.state, State::Free) else { return };
+        let connection = open.connection;
+        let spoke = connection.listener.is_some();
+        entry.state = State::Tombstone(Tombstone { first: connection.first, starts: connection.starts(), spoke });
+        entry.active = self.elapsed.now;
+        self.lists.remove(entry.list, slot);
+        entry.list = List::Closed;
+        self.lists.push(List::Closed, slot);
+        let flow = entry.flow;
+        self.end(flow, connection, how, listen, out);
+    }
+
+    /// Another connection of the same ends takes the place of this one, whose end was not captured.
+    fn replace<F: FnMut(&Opening) -> L>(
+        &mut self,
+        slot: u32,
+        mut new: Connection<L>,
+        listen: &mut F,
+        out: &mut L::Out,
+    ) {
+        self.leave_queues(slot);
+        self.counters.connections = self.counters.connections.saturating_add(1);
+        let Some(entry) = self.entries.get_mut(slot as usize) else { return };
+        let flow = entry.flow;
+        new.settle();
+        let State::Open(old) = std::mem::replace(&mut entry.state, State::Open(Open::new(new))) else { return };
+        self.lists.remove(entry.list, slot);
+        entry.list = List::HalfOpen;
+        self.lists.push(List::HalfOpen, slot);
+        let how = old.connection.ends_as(Closed::Timeout);
+        self.end(flow, old.connection, how, listen, out);
+        if let Some((connection, mut context)) = self.work_on(slot, listen, out) {
+            connection.drain(&mut context);
+            connection.settle();
+        }
+    }
+
+    /// Ends whatever is in the slot and frees it.
+    fn remove_slot<F: FnMut(&Opening) -> L>(&mut self, slot: u32, cause: Closed, listen: &mut F, out: &mut L::Out) {
+        let Some(flow) = self.entries.get(slot as usize).map(|entry| entry.flow) else { return };
+        if let State::Open(open) = self.detach(slot) {
+            let how = open.connection.ends_as(cause);
+            self.end(flow, open.connection, how, listen, out);
+        }
+    }
+
+    fn end<F: FnMut(&Opening) -> L>(
+        &mut self,
+        flow: FlowKey,
+        connection: Connection<L>,
+        how: Closed,
+        listen: &mut F,
+        out: &mut L::Out,
+    ) {
+        self.ending = Some((flow, connection.first));
+        let mut context = Context { flow, tick: self.tick, counters: &mut self.counters, listen, out };
+        connection.close(how, &mut context);
+        self.ending = None;
+    }
+
+    /// Takes a connection out of the table.
+    fn detach(&mut self, slot: u32) -> State<L> {
+        self.leave_queues(slot);
+        let Some(entry) = self.entries.get_mut(slot as usize) else { return State::Free };
+        let state = std::mem::replace(&mut entry.state, State::Free);
+        if matches!(state, State::Free) {
+            return state;
+        }
+        self.lists.remove(entry.list, slot);
+        let hash = self.hasher.hash_one(entry.flow);
+        if let Ok(found) = self.slots.find_entry(hash, |other| *other == slot) {
+            found.remove();
+        }
+        self.free.push(slot);
+        state
+    }
+
+    fn leave_queues(&mut self, slot: u32) {
+        let Some(open) = self.open_at(slot) else { return };
+        let (first, held) = (open.connection.first.ordinal, std::mem::take(&mut open.held));
+        let (due, since) = (open.due.take(), open.holds_since.take());
+        if let Some(due) = due {
+            self.due.remove(&(due, first, slot));
+        }
+        if let Some(since) = since {
+            self.holders.remove(&(since, slot));
+        }
+        self.held = self.held.saturating_sub(held);
+    }
+}
+
+impl<L> Entry<L> {
+    /// The connection's first packet; `None` where the slot is free.
+    fn first(&self) -> Option<Moment> {
+        match &self.state {
+            State::Free => None,
+            State::Embryo(embryo) => Some(embryo.first),
+            State::Open(open) => Some(open.connection.first),
+            State::Tombstone(tombstone) => Some(tombstone.first),
+        }
+    }
+}
