@@ -9,15 +9,13 @@ use crate::base::{Moment, Ordinal, PerSide, Side};
 
 use super::chunk::{Chunk, Gap, Listener, Opening};
 use super::connection::{Connection, Context, InOrder, PATIENCE, pair};
-use super::direction::{Content, Hole, Note, Origin};
+use super::direction::{Content, FAR, Hole, Note, Origin};
 use super::seq::Position;
 
 /// A hole is certain so many packets of the connection after the one that showed it, at the latest.
 const CERTAIN_AFTER_PACKETS: u64 = 1000;
 /// A hole of a direction whose peer was never seen is certain after so many ticks.
 const CERTAIN_UNSEEN: u64 = 10;
-/// At the end of a connection, what lies so far behind a hole and was never acknowledged is no part of it.
-const FAR: u64 = 16 << 20;
 
 /// What would be handed on next of one direction.
 #[derive(Clone, Copy, Debug)]

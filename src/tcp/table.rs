@@ -476,7 +476,7 @@ impl<L: Listener> Table<L> {
         if self.open_at(slot).is_some_and(|open| open.held > most.held_of_one) {
             self.counters.limits_hit.one(Limit::HeldBytesPerConnection.key());
             if let Some((connection, mut context)) = self.work_on(slot, listen, out) {
-                connection.drop_rival();
+                connection.drop_rival(context.counters);
                 while connection.held() > most.held_of_one && connection.yield_one(&mut context) {}
                 connection.settle();
                 if connection.held() > most.held_of_one
@@ -493,7 +493,7 @@ impl<L: Listener> Table<L> {
             let Some(&(since, victim)) = self.holders.first() else { break };
             self.counters.limits_hit.one(Limit::HeldBytes.key());
             if let Some((connection, mut context)) = self.work_on(victim, listen, out) {
-                connection.drop_rival();
+                connection.drop_rival(context.counters);
                 connection.flush(&mut context);
                 if let Some(listener) = &mut connection.listener {
                     listener.let_go(context.out);
