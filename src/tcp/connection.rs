@@ -498,8 +498,8 @@ impl<L: Listener> Connection<L> {
         segment.flags.syn && self.ends_at().is_some() && !self.fits(segment)
     }
 
-    /// The end of a connection that `cause` befalls: what had ended before keeps its own.
-    pub(super) fn ends_as(&self, cause: Closed) -> Closed {
+    /// How a connection that `cause` befalls has ended: what was over before is no victim of it.
+    fn ends_as(&self, cause: Closed) -> Closed {
         if self.ended.is_some() {
             Closed::Fin
         } else if self.reset.is_some() {
@@ -515,10 +515,13 @@ impl<L: Listener> Connection<L> {
         since.map(|tick| tick.saturating_add(PATIENCE))
     }
 
-    /// Hands on what is left, and ends.
-    pub(super) fn close<F: FnMut(&Opening) -> L>(mut self, how: Closed, context: &mut Context<'_, L, F>) {
+    /// Hands on what is left, and ends. What had ended before keeps its own end, and so does what is
+    /// seen to have ended now that nothing waits any longer; but evicted is evicted.
+    pub(super) fn close<F: FnMut(&Opening) -> L>(mut self, cause: Closed, context: &mut Context<'_, L, F>) {
         self.drop_rival(context.counters);
+        let before = self.ends_as(cause);
         self.flush(context);
+        let how = if before == Closed::Evicted { before } else { self.ends_as(before) };
         let Some(listener) = self.listener.take() else { return };
         let PerSide { a, b } = &self.sides;
         let acknowledged = |of: &Direction| of.acked.min(of.end()) > of.base;

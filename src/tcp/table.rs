@@ -541,8 +541,7 @@ impl<L: Listener> Table<L> {
         self.lists.remove(entry.list, slot);
         entry.list = List::HalfOpen;
         self.lists.push(List::HalfOpen, slot);
-        let how = old.connection.ends_as(Closed::Timeout);
-        self.end(flow, old.connection, how, listen, out);
+        self.end(flow, old.connection, Closed::Timeout, listen, out);
         if let Some((connection, mut context)) = self.work_on(slot, listen, out) {
             connection.drain(&mut context);
             connection.settle();
@@ -553,8 +552,7 @@ impl<L: Listener> Table<L> {
     fn remove_slot<F: FnMut(&Opening) -> L>(&mut self, slot: u32, cause: Closed, listen: &mut F, out: &mut L::Out) {
         let Some(flow) = self.entries.get(slot as usize).map(|entry| entry.flow) else { return };
         if let State::Open(open) = self.detach(slot) {
-            let how = open.connection.ends_as(cause);
-            self.end(flow, open.connection, how, listen, out);
+            self.end(flow, open.connection, cause, listen, out);
         }
     }
 

@@ -1,5 +1,4 @@
 //! The situations of DESIGN.md ("Causal order", "Several files", "Bounds"), one by one.
-#![expect(clippy::arithmetic_side_effects, reason = "tests count")]
 
 use super::lab::{Lab, c, s, syn, syn_ack};
 use crate::base::{Limit, Limits, PerSide, Side, Time, Timeouts};
@@ -358,6 +357,15 @@ mod gaps {
         let mut lines = lab.heard();
         assert_eq!(lines.pop().unwrap(), "closed EndOfCapture, 4 missing");
         assert_eq!(lines, heard);
+    }
+
+    #[test]
+    fn at_the_end_gaps_come_before_what_waits() {
+        let mut lab = Lab::established();
+        lab.take([s(7, 1, "250 ok"), c(1, 7, "QUIT"), c(5, 13, "").fin(), s(13, 6, "").fin(), c(6, 14, "")]);
+        lab.finish();
+        let heard = ["s 0 gap of 6", "s 6 250 ok knew 0", "c 0 QUIT knew 6", "c end", "s end", "closed Fin, 6 missing"];
+        assert_eq!(lab.heard(), heard);
     }
 
     #[test]
