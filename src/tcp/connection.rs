@@ -5,7 +5,7 @@ use crate::base::{FlowKey, Moment, PerSide, Side};
 use crate::decode::Segment;
 
 use super::chunk::{Anomaly, Closed, Closing, Listener, Opening};
-use super::direction::{Direction, Fin, NEARBY, Note, Origin, Overlap, Stamp, WINDOW};
+use super::direction::{Direction, FAR, Fin, NEARBY, Note, Origin, Overlap, Stamp, WINDOW};
 use super::seq::{Position, Seq};
 use super::table::Counters;
 
@@ -176,6 +176,9 @@ impl<L: Listener> Connection<L> {
                 return;
             }
             self.take_syn(at, segment, context.tick);
+        } else if self.is_foreign(segment) {
+            self.challenge(at, segment, context);
+            return;
         } else {
             let in_order = self.take(at, segment, context);
             self.drain(context);
@@ -303,7 +306,7 @@ impl<L: Listener> Connection<L> {
             context.counters.keep_alives = context.counters.keep_alives.saturating_add(1);
             (length, end) = (0, start);
         }
-        if fin.is_some_and(|fin| end > fin) {
+        if length > 0 && fin.is_some_and(|fin| end > fin) {
             if own.ended {
                 context.counters.out_of_window = context.counters.out_of_window.saturating_add(1);
                 return None;
@@ -396,13 +399,25 @@ impl<L: Listener> Connection<L> {
         }
     }
 
-    /// A SYN that this connection does not know begins another one, which replaces this one only once
-    /// the other side has agreed to it.
+    /// A SYN or far-off numbers that this connection does not know begin another one, which replaces
+    /// this one only once the other side has agreed to it.
     fn challenge<F>(&mut self, at: Moment, segment: &Segment<'_>, context: &mut Context<'_, L, F>) {
+        self.drop_rival(context.counters);
         let mut rival = Box::new(Connection::new(at, context.tick));
-        rival.packets = 1;
-        rival.take_syn(at, segment, context.tick);
+        rival.store(at, segment, context);
         self.rival = Some(rival);
+    }
+
+    /// Takes a segment but hands nothing on.
+    fn store<F>(&mut self, at: Moment, segment: &Segment<'_>, context: &mut Context<'_, L, F>) {
+        self.last = at;
+        self.packets = self.packets.saturating_add(1);
+        if segment.flags.syn {
+            self.take_syn(at, segment, context.tick);
+        } else if let Some(InOrder { bytes, note }) = self.take(at, segment, context) {
+            let own = &mut self.sides[segment.from];
+            own.insert(own.next, bytes.len() as u64, Some(bytes), &note);
+        }
     }
 
     /// Whether a segment belongs to the new connection rather than to this one.
@@ -422,20 +437,24 @@ impl<L: Listener> Connection<L> {
             !self.is_near(segment) && rival.is_near(segment)
         };
         if takes {
-            rival.last = at;
-            rival.packets = rival.packets.saturating_add(1);
-            if flags.syn {
-                rival.take_syn(at, segment, context.tick);
-            } else if let Some(InOrder { bytes, note }) = rival.take(at, segment, context) {
-                let own = &mut rival.sides[segment.from];
-                own.insert(own.next, bytes.len() as u64, Some(bytes), &note);
-            }
-            let agreed = rival.sides.a.syn && rival.sides.b.syn;
+            rival.store(at, segment, context);
+            let agreed = rival.sides.a.came && rival.sides.b.came;
             let unopposed = !self.sides[segment.from.other()].came && !rival.sides[segment.from].is_empty();
             self.replaced = agreed || unopposed;
         }
         self.rival = Some(rival);
         takes
+    }
+
+    /// Whether data lies far from all that both sides said before: the end of this connection and the
+    /// handshake of another may have been missed.
+    fn is_foreign(&self, segment: &Segment<'_>) -> bool {
+        let (own, other) = (&self.sides[segment.from], &self.sides[segment.from.other()]);
+        let Some(ack) = segment.ack.filter(|_| own.came && !segment.payload.is_empty()) else { return false };
+        let far = |of: &Direction, from: Position, seq| {
+            from.near(Seq(seq)).distance(from) > FAR && of.last_ack != Some(Seq(seq))
+        };
+        far(own, own.edge, segment.seq) && far(other, other.edge.max(other.acked), ack)
     }
 
     fn is_near(&self, segment: &Segment<'_>) -> bool {
@@ -479,8 +498,8 @@ impl<L: Listener> Connection<L> {
         segment.flags.syn && self.ends_at().is_some() && !self.fits(segment)
     }
 
-    /// The end of a connection that `cause` befalls: what had ended before keeps its own.
-    pub(super) fn ends_as(&self, cause: Closed) -> Closed {
+    /// How a connection that `cause` befalls has ended: what was over before is no victim of it.
+    fn ends_as(&self, cause: Closed) -> Closed {
         if self.ended.is_some() {
             Closed::Fin
         } else if self.reset.is_some() {
@@ -496,9 +515,13 @@ impl<L: Listener> Connection<L> {
         since.map(|tick| tick.saturating_add(PATIENCE))
     }
 
-    /// Hands on what is left, and ends.
-    pub(super) fn close<F: FnMut(&Opening) -> L>(mut self, how: Closed, context: &mut Context<'_, L, F>) {
+    /// Hands on what is left, and ends. What had ended before keeps its own end, and so does what is
+    /// seen to have ended now that nothing waits any longer; but evicted is evicted.
+    pub(super) fn close<F: FnMut(&Opening) -> L>(mut self, cause: Closed, context: &mut Context<'_, L, F>) {
+        self.drop_rival(context.counters);
+        let before = self.ends_as(cause);
         self.flush(context);
+        let how = if before == Closed::Evicted { before } else { self.ends_as(before) };
         let Some(listener) = self.listener.take() else { return };
         let PerSide { a, b } = &self.sides;
         let acknowledged = |of: &Direction| of.acked.min(of.end()) > of.base;
@@ -543,9 +566,10 @@ impl<L: Listener> Connection<L> {
         [self.sides.a.held(), self.sides.b.held(), syn_data, rival].into_iter().fold(0, usize::saturating_add)
     }
 
-    /// Forgets the connection that waits to replace this one; whether there was one.
-    pub(super) fn drop_rival(&mut self) -> bool {
-        self.rival.take().is_some()
+    /// Forgets the connection that waits to replace this one: its segments belong to none.
+    pub(super) fn drop_rival(&mut self, counters: &mut Counters) {
+        let packets = self.rival.take().map_or(0, |rival| rival.packets);
+        counters.out_of_window = counters.out_of_window.saturating_add(packets);
     }
 
     /// Recomputes whether the quick path may be tried.

@@ -17,12 +17,16 @@ use super::seq::{Position, Seq};
 pub(super) const WINDOW: u64 = 1 << 30;
 /// How far from a direction's first segment its beginning may lie, where that has to be guessed.
 pub(super) const NEARBY: u64 = 1 << 20;
-/// What a stored piece costs beside its bytes: itself, its share of the tree, its allocation.
-pub(super) const PIECE_COST: usize = 160;
+/// What lies so far from the captured bytes is believed only where the other side confirms it.
+pub(super) const FAR: u64 = 16 << 20;
+/// What a stored piece costs beside its bytes: itself, in a tree that may be half empty, and an allocation.
+pub(super) const PIECE_COST: usize = 240;
 /// What an entry of [`Direction::bounds`] costs.
 const BOUND_COST: usize = 16;
 /// So many entries bound what a sender knew; further ones are not kept.
 const MOST_BOUNDS: usize = 1024;
+/// Room for so many stays when they are no longer needed.
+const SPARE_BOUNDS: usize = 16;
 
 /// How it is known where the direction's stream begins.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -332,6 +336,9 @@ impl Direction {
         }
         let gone = self.bounds.partition_point(|&(end, _)| end <= self.next);
         self.bounds.drain(..gone);
+        if self.bounds.is_empty() && self.bounds.capacity() > SPARE_BOUNDS {
+            self.bounds = Vec::new();
+        }
     }
 
     /// The first hole behind which something was captured.

@@ -20,6 +20,8 @@ mod idle;
 #[cfg(test)]
 mod lab;
 mod order;
+#[cfg(test)]
+mod properties;
 mod seq;
 pub(crate) mod table;
 #[cfg(test)]

@@ -9,15 +9,13 @@ use crate::base::{Moment, Ordinal, PerSide, Side};
 
 use super::chunk::{Chunk, Gap, Listener, Opening};
 use super::connection::{Connection, Context, InOrder, PATIENCE, pair};
-use super::direction::{Content, Hole, Note, Origin};
+use super::direction::{Content, FAR, Hole, Note, Origin};
 use super::seq::Position;
 
 /// A hole is certain so many packets of the connection after the one that showed it, at the latest.
 const CERTAIN_AFTER_PACKETS: u64 = 1000;
 /// A hole of a direction whose peer was never seen is certain after so many ticks.
 const CERTAIN_UNSEEN: u64 = 10;
-/// At the end of a connection, what lies so far behind a hole and was never acknowledged is no part of it.
-const FAR: u64 = 16 << 20;
 
 /// What would be handed on next of one direction.
 #[derive(Clone, Copy, Debug)]
@@ -246,36 +244,48 @@ impl<L: Listener> Connection<L> {
         Some(next.max(tick.saturating_add(1)))
     }
 
-    /// A limit acts: one thing that waits goes, or the hole that it waits for is given up. `false`
-    /// where nothing is held here.
+    /// A limit acts: a hole that was acknowledged is given up, else one thing that waits goes, else any
+    /// hole is given up. `false` where nothing is held here.
     pub(super) fn yield_one<F: FnMut(&Opening) -> L>(&mut self, context: &mut Context<'_, L, F>) -> bool {
+        let yields = self.give_up_first(|hole| hole.shown.is_some(), context)
+            || self.hand_on_first(context)
+            || self.give_up_first(|_| true, context);
+        self.drain(context);
+        yields
+    }
+
+    /// Hands on everything, gaps first: the end of the connection.
+    pub(super) fn flush<F: FnMut(&Opening) -> L>(&mut self, context: &mut Context<'_, L, F>) {
+        self.drain(context);
+        while self.give_up_first(|_| true, context) || self.hand_on_first(context) {
+            self.drain(context);
+        }
+        self.settle();
+    }
+
+    /// Hands on the head that was captured first, whether it waits or not.
+    fn hand_on_first<F: FnMut(&Opening) -> L>(&mut self, context: &mut Context<'_, L, F>) -> bool {
         let tick = context.tick;
         let heads = [Side::A, Side::B].into_iter().filter_map(|side| Some((self.head(side, tick)?, side)));
-        if let Some((_, side)) = heads.min_by_key(|&(head, side)| (head.ordinal, side)) {
-            self.hand_on(side, context);
-        } else {
-            let holes = [Side::A, Side::B].into_iter().filter_map(|side| Some((self.sides[side].hole()?, side)));
-            let Some((hole, side)) = holes.min_by_key(|&(hole, side)| (hole.beyond.at.ordinal, side)) else {
-                return false;
-            };
-            let unseen = !self.sides[side.other()].came;
-            let own = &mut self.sides[side];
-            if hole.shown.is_none() && !unseen && hole.end.since(own.edge) > FAR {
-                own.cut();
-                context.counters.out_of_window = context.counters.out_of_window.saturating_add(1);
-            } else {
-                own.declare(&hole);
-            }
-        }
-        self.drain(context);
+        let Some((_, side)) = heads.min_by_key(|&(head, side)| (head.ordinal, side)) else { return false };
+        self.hand_on(side, context);
         true
     }
 
-    /// Hands on everything: the end of the connection, or of its share of memory.
-    pub(super) fn flush<F: FnMut(&Opening) -> L>(&mut self, context: &mut Context<'_, L, F>) {
-        self.drain(context);
-        while self.yield_one(context) {}
-        self.settle();
+    /// Gives up the first hole of a side, of those the one that showed first.
+    fn give_up_first<F>(&mut self, which: impl Fn(&Hole) -> bool, context: &mut Context<'_, L, F>) -> bool {
+        let holes = [Side::A, Side::B].into_iter().filter_map(|side| Some((self.sides[side].hole()?, side)));
+        let first = holes.filter(|(hole, _)| which(hole)).min_by_key(|&(hole, side)| (hole.beyond.at.ordinal, side));
+        let Some((hole, side)) = first else { return false };
+        let unseen = !self.sides[side.other()].came;
+        let own = &mut self.sides[side];
+        if hole.shown.is_none() && !unseen && hole.end.since(own.edge) > FAR {
+            own.cut();
+            context.counters.out_of_window = context.counters.out_of_window.saturating_add(1);
+        } else {
+            own.declare(&hole);
+        }
+        true
     }
 }
 

@@ -476,7 +476,7 @@ impl<L: Listener> Table<L> {
         if self.open_at(slot).is_some_and(|open| open.held > most.held_of_one) {
             self.counters.limits_hit.one(Limit::HeldBytesPerConnection.key());
             if let Some((connection, mut context)) = self.work_on(slot, listen, out) {
-                connection.drop_rival();
+                connection.drop_rival(context.counters);
                 while connection.held() > most.held_of_one && connection.yield_one(&mut context) {}
                 connection.settle();
                 if connection.held() > most.held_of_one
@@ -493,7 +493,7 @@ impl<L: Listener> Table<L> {
             let Some(&(since, victim)) = self.holders.first() else { break };
             self.counters.limits_hit.one(Limit::HeldBytes.key());
             if let Some((connection, mut context)) = self.work_on(victim, listen, out) {
-                connection.drop_rival();
+                connection.drop_rival(context.counters);
                 connection.flush(&mut context);
                 if let Some(listener) = &mut connection.listener {
                     listener.let_go(context.out);
@@ -541,8 +541,7 @@ impl<L: Listener> Table<L> {
         self.lists.remove(entry.list, slot);
         entry.list = List::HalfOpen;
         self.lists.push(List::HalfOpen, slot);
-        let how = old.connection.ends_as(Closed::Timeout);
-        self.end(flow, old.connection, how, listen, out);
+        self.end(flow, old.connection, Closed::Timeout, listen, out);
         if let Some((connection, mut context)) = self.work_on(slot, listen, out) {
             connection.drain(&mut context);
             connection.settle();
@@ -553,8 +552,7 @@ impl<L: Listener> Table<L> {
     fn remove_slot<F: FnMut(&Opening) -> L>(&mut self, slot: u32, cause: Closed, listen: &mut F, out: &mut L::Out) {
         let Some(flow) = self.entries.get(slot as usize).map(|entry| entry.flow) else { return };
         if let State::Open(open) = self.detach(slot) {
-            let how = open.connection.ends_as(cause);
-            self.end(flow, open.connection, how, listen, out);
+            self.end(flow, open.connection, cause, listen, out);
         }
     }
 
