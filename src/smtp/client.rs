@@ -383,8 +383,10 @@ impl Dialogue {
     /// Whether the client knew the whole greeting.
     fn note_early(&mut self, command: &mut Command, seen: Option<u64>) {
         let (by_seen, by_order) = match self.greeting {
-            Greeting::Due | Greeting::Codeless => (command.seen.map(|_| true), true),
-            Greeting::Done(end) => (command.seen.map(|seen| seen < end), command.captured < end),
+            Greeting::Due => (command.seen.map(|_| true), true),
+            Greeting::Done(end) | Greeting::Codeless(end) => {
+                (command.seen.map(|seen| seen < end), command.captured < end)
+            }
             Greeting::Opening | Greeting::Unknown => return,
         };
         if by_order && self.early_by_order.is_none() {
@@ -409,9 +411,8 @@ impl Dialogue {
         }
         let count = self.answered.len().saturating_add(self.pending.len());
         command.in_flight = Some(u32::try_from(count).unwrap_or(u32::MAX));
-        let answered = self.answered.iter().filter_map(|answered| answered.verb.as_ref());
-        let pending = self.pending.iter().filter_map(|pending| pending.command.verb.as_ref());
-        command.behind = answered.chain(pending).find(|verb| verb.must_be_last()).cloned();
+        let answered = self.answered.iter().filter_map(|answered| answered.last.as_ref());
+        command.behind = answered.chain(self.pending.iter().filter_map(Pending::last)).next().cloned();
     }
 
     fn keep_secret(&mut self, command: &Arc<Command>) {
@@ -429,7 +430,7 @@ impl Dialogue {
             command: Arc::clone(command),
             awaits: Awaits::Reply,
             end: command.end,
-            waited: command.seen.is_some_and(|seen| seen >= self.server_end),
+            waited_at: command.seen.is_some_and(|seen| seen >= self.server_end).then_some(self.server_end),
             facts: None,
         };
         if command.is(&Verb::Bdat) {
@@ -439,14 +440,22 @@ impl Dialogue {
         self.expect(pending);
     }
 
+    /// Puts the end of data that a 354 had opened among what waits for its reply.
+    fn expect_message(&mut self, command: Arc<Command>, end: u64, facts: MessageFacts) {
+        let awaits = Awaits::Message { last: true, left: None };
+        let waited_at = Some(self.server_end);
+        self.expect(Pending { command, awaits, end, waited_at, facts: Some(Box::new(facts)) });
+    }
+
     fn expect(&mut self, pending: Pending) {
         if self.server_missing(pending.command.seen) {
             self.matching = Matching::Lost;
             self.replied(&pending, None);
             return;
         }
-        if self.matching == Matching::Lost && pending.waited {
-            self.pending.clear();
+        if self.matching == Matching::Lost && pending.waited_at.is_some() {
+            // What was open before the server spoke last was answered then, or never will be.
+            self.pending.retain(|older| older.waited_at == pending.waited_at);
         }
         if self.pending.len() >= self.bounds.pending {
             self.tally.one(Limit::PendingReplies.key());
@@ -634,9 +643,7 @@ impl Dialogue {
             return;
         };
         if dotted && !data.refused {
-            let end = data.gathered.stop;
-            let awaits = Awaits::Message { last: true, left: None };
-            self.expect(Pending { command, awaits, end, waited: true, facts: Some(Box::new(facts)) });
+            self.expect_message(command, data.gathered.stop, facts);
         }
     }
 
@@ -690,11 +697,14 @@ impl Dialogue {
             DataEnd::Unfinished
         };
         let facts = self.tell_data(&mut chunk.gathered, Some(&chunk.command), end, false, None, hears);
+        if !chunk.command.is(&Verb::Bdat) {
+            let end = if chunk.until_reply { chunk.command.end } else { chunk.gathered.stop };
+            return self.expect_message(chunk.command, end, facts);
+        }
         let number = chunk.command.number;
         match self.pending.iter_mut().find(|pending| pending.command.number == number) {
             Some(pending) => pending.facts = Some(Box::new(facts)),
-            None if chunk.command.is(&Verb::Bdat) => self.note_message(&facts),
-            None => {}
+            None => self.note_message(&facts),
         }
     }
 

@@ -114,9 +114,11 @@ impl Command {
         }
     }
 
-    /// The argument, trailing blanks included, secrets redacted.
+    /// The argument, trailing blanks included, secrets redacted. A CR before the CRLF is no part of it.
     pub(crate) fn argument(&self) -> &[u8] {
-        self.line.get(self.argument_at..).unwrap_or_default()
+        let argument = self.line.get(self.argument_at..).unwrap_or_default();
+        let end = argument.iter().rposition(|&byte| byte != b'\r').map_or(0, |at| at.saturating_add(1));
+        argument.get(..end).unwrap_or_default()
     }
 
     /// The argument as it came, for those who may see secrets or check bytes.

@@ -50,8 +50,8 @@ pub(super) enum Greeting {
     Due,
     /// After TURN: an opening is due that is no greeting.
     Opening,
-    /// A line without a code stood in its place; a 220 may still follow.
-    Codeless,
+    /// A line without a code stood in its place, up to there; a 220 may still follow.
+    Codeless(u64),
     /// It ended at that position of the server's stream.
     Done(u64),
     /// It was not captured.
@@ -73,8 +73,8 @@ pub(super) struct Pending {
     pub awaits: Awaits,
     /// A reply to it has seen the client's stream up to here.
     pub end: u64,
-    /// When the client sent it, it had seen all that the server had said.
-    pub waited: bool,
+    /// Where the server's stream stood when the client sent it, if the client had seen all of that.
+    pub waited_at: Option<u64>,
     pub facts: Option<Box<MessageFacts>>,
 }
 
@@ -100,7 +100,8 @@ pub(super) struct MessageFacts {
 #[derive(Clone, Debug)]
 pub(super) struct Answered {
     pub reply_end: u64,
-    pub verb: Option<Verb>,
+    /// The verb, where nothing may stand behind it in its flight.
+    pub last: Option<Verb>,
 }
 
 /// What of the open transaction only the parser needs.
@@ -199,6 +200,14 @@ pub(super) struct Dialogue {
     pub data_end: Option<u64>,
     /// Choices that were left to the evidence so far.
     pub forks: u32,
+}
+
+impl Pending {
+    /// The verb, where nothing may stand behind it in its flight.
+    pub(super) fn last(&self) -> Option<&Verb> {
+        let verb = self.command.verb.as_ref().filter(|verb| verb.must_be_last());
+        verb.filter(|_| self.awaits == Awaits::Reply)
+    }
 }
 
 impl Dialogue {

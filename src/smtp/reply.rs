@@ -14,6 +14,8 @@ pub(crate) struct Reply {
     /// The lines without their line ends, codes included, as they came; at most `Limit::ReplyLines` of
     /// them. A line that repeats a secret reads `<redacted>` behind its code: [`Reply::hidden`].
     pub lines: Vec<Vec<u8>>,
+    /// Lines beyond the limit.
+    pub dropped: u64,
     /// The most octets of one of its lines, line end included.
     pub longest: u64,
     /// A line that ended in LF without CR; a CR without LF.
@@ -45,6 +47,7 @@ impl Reply {
             code,
             codes_differ: false,
             lines: Vec::new(),
+            dropped: 0,
             longest: 0,
             bare_lf: false,
             bare_cr: false,
@@ -75,6 +78,8 @@ impl Reply {
         self.end = line.end;
         if self.lines.len() < keep {
             self.lines.push(line.text);
+        } else {
+            self.dropped = self.dropped.saturating_add(1);
         }
     }
 

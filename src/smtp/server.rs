@@ -169,6 +169,9 @@ impl Dialogue {
 
     fn reply(&mut self, mut reply: Reply, hears: &mut dyn Hears) {
         self.session.replies = self.session.replies.saturating_add(1);
+        if reply.dropped > 0 {
+            self.tally.one(Limit::ReplyLines.key());
+        }
         for command in &self.secrets {
             if let Some(secret) = &command.hidden {
                 reply.hide(secret.reveal());
@@ -184,7 +187,7 @@ impl Dialogue {
                 self.greeting = Greeting::Done(reply.end);
                 return self.tell_reply(&reply, Answers::Nothing, hears);
             }
-            Greeting::Codeless => {
+            Greeting::Codeless(_) => {
                 self.greeting = Greeting::Done(reply.end);
                 if reply.code == Some(220) {
                     return self.tell_reply(&reply, Answers::Nothing, hears);
@@ -198,7 +201,8 @@ impl Dialogue {
     fn greet(&mut self, greeting: &Reply, hears: &mut dyn Hears) {
         let text: Vec<&[u8]> = greeting.texts().collect();
         self.session.greeting = Some(Spoken { code: greeting.code, text: text.join(&b'\n') });
-        self.greeting = if greeting.code.is_none() { Greeting::Codeless } else { Greeting::Done(greeting.end) };
+        self.greeting =
+            if greeting.code.is_none() { Greeting::Codeless(greeting.end) } else { Greeting::Done(greeting.end) };
         hears.hear(&Event::Greeting(greeting), &self.session);
         self.proceed(hears);
     }
@@ -239,7 +243,9 @@ impl Dialogue {
         }
         let covered = self.pending.front().is_some_and(|pending| seen.is_none_or(|seen| seen >= pending.end));
         let sure = self.matching == Matching::Sure
-            || (self.pending.len() == 1 && seen.is_some() && self.pending.front().is_some_and(|only| only.waited));
+            || (self.pending.len() == 1
+                && seen.is_some()
+                && self.pending.front().is_some_and(|only| only.waited_at.is_some()));
         if covered && sure {
             self.matching = Matching::Sure;
             self.answer_oldest(reply, code, hears);
@@ -328,7 +334,7 @@ impl Dialogue {
             self.pending.push_front(pending);
             return;
         }
-        self.answered.push_back(Answered { reply_end: reply.end, verb: command.verb.clone() });
+        self.answered.push_back(Answered { reply_end: reply.end, last: pending.last().cloned() });
         if self.answered.len() > self.bounds.pending {
             self.answered.pop_front();
         }
@@ -408,6 +414,9 @@ impl Dialogue {
         let code = reply.and_then(|reply| reply.code);
         let accepted = reply.is_none_or(Reply::accepts);
         if let Awaits::Message { last, .. } = pending.awaits {
+            if command.is(&Verb::XExch50) {
+                return;
+            }
             if let Some(facts) = &pending.facts {
                 self.note_message(facts);
             }
@@ -601,7 +610,7 @@ impl Dialogue {
         {
             let _ = self.replies.take(line, self.bounds.reply_lines);
         }
-        if matches!(self.greeting, Greeting::Due | Greeting::Opening | Greeting::Codeless) {
+        if matches!(self.greeting, Greeting::Due | Greeting::Opening | Greeting::Codeless(_)) {
             self.greeting = Greeting::Unknown;
         }
         let open = self.replies.abandon();
