@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::Hears;
 use super::auth::{Attempt, looks_like_base64};
-use super::command::{Command, Ending, Role, is_strict};
+use super::command::{Command, Ending, Role, is_strict, redacted};
 use super::data::{DotScan, Found, Gathered, LineEnd};
 use super::dialogue::{Awaits, Choice, Dialogue, Greeting, Matching, MessageFacts, Pending, Reading};
 use super::event::{DataEnd, Event, FaultKind, MessageData};
@@ -206,13 +206,12 @@ impl Dialogue {
         let side = self.client_side;
         self.client = match foreign::client(&prefix) {
             First::More if !self.held.is_cut() => return false,
-            First::More | First::Smtp => Client::Command,
             First::Proxy(length, client) if !self.proxied => {
                 self.proxied = true;
                 self.session.proxied_for = client;
                 Client::Skip(length as u64)
             }
-            First::Proxy(..) => Client::Command,
+            First::More | First::Smtp | First::Proxy(..) => Client::Command,
             First::Tls => {
                 self.session.tls.state = State::Implicit;
                 self.name_protocol("TLS", side, Packets::one(at), hears);
@@ -456,11 +455,14 @@ impl Dialogue {
         if self.matching == Matching::Lost && pending.waited_at.is_some() {
             // What was open before the server spoke last was answered then, or never will be.
             self.pending.retain(|older| older.waited_at == pending.waited_at);
+            self.pending_octets = self.pending.iter().fold(0, |sum, pending| sum.saturating_add(pending.octets()));
         }
-        if self.pending.len() >= self.bounds.pending {
+        let octets = self.pending_octets.saturating_add(pending.octets());
+        if self.pending.len() >= self.bounds.pending || octets > self.bounds.held.max(self.bounds.line) {
             self.tally.one(Limit::PendingReplies.key());
             self.lose_replies();
         }
+        self.pending_octets = self.pending_octets.saturating_add(pending.octets());
         self.pending.push_back(pending);
     }
 
@@ -742,6 +744,7 @@ impl Dialogue {
             && let Some((bytes, at)) = hello.injected.take()
         {
             let accepted = hello.prompt_end.is_some();
+            let bytes = redacted(&bytes);
             self.fault(FaultKind::Injected { bytes, accepted }, side, at, hears);
         }
     }

@@ -11,7 +11,7 @@ use super::command::Command;
 use super::event::{Event, Fault, FaultKind};
 use super::held::Held;
 use super::line::{Cut, Line, LineReader, Piece, Source};
-use super::reply::ReplyReader;
+use super::reply::{Keep, ReplyReader};
 use super::session::Session;
 use super::verb::Verb;
 use super::{Hears, Options};
@@ -30,6 +30,10 @@ pub(super) struct Bounds {
 }
 
 impl Bounds {
+    pub(super) fn of_reply(&self) -> Keep {
+        Keep { lines: self.reply_lines, octets: self.line }
+    }
+
     pub(super) fn new(limits: &Limits) -> Bounds {
         let get = |limit| usize::try_from(limits.get(limit)).unwrap_or(usize::MAX);
         Bounds {
@@ -139,6 +143,7 @@ pub(super) enum Reading {
 
 /// The state of a session's reading.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "facts, each on its own")]
 pub(super) struct Dialogue {
     pub session: Session,
     pub tally: Tally,
@@ -175,6 +180,8 @@ pub(super) struct Dialogue {
     pub greeting: Greeting,
     pub matching: Matching,
     pub pending: VecDeque<Pending>,
+    /// Octets of the commands among them.
+    pub pending_octets: usize,
     pub answered: VecDeque<Answered>,
     pub last_answered: Option<Arc<Command>>,
     /// The session's latest secrets, to find where the server quotes them.
@@ -183,6 +190,8 @@ pub(super) struct Dialogue {
     /// AUTH was refused, and no other command has come since.
     pub refused_auth: bool,
     pub envelope: Envelope,
+    /// Octets of the addresses in the session's list of transactions.
+    pub listed_octets: usize,
     /// A first command that was early by what its sender had acknowledged, which was nothing at all; the
     /// first acknowledgement confirms it.
     pub doubtful_early: Option<Packets>,
@@ -193,8 +202,10 @@ pub(super) struct Dialogue {
     pub choice: Option<Choice>,
     /// A copy on which a reading is tried: it never stops at a choice.
     pub scout: bool,
-    /// What does not fit the reading: replies that answer nothing, or what cannot have that answer.
+    /// What does not fit the reading: replies that answer nothing.
     pub misfits: u32,
+    /// What hardly fits it: replies that their commands hardly can have got.
+    pub odd: u32,
     /// Of a scout: lone dots so far, and where its first message ended.
     pub candidates: u32,
     pub data_end: Option<u64>,
@@ -203,6 +214,11 @@ pub(super) struct Dialogue {
 }
 
 impl Pending {
+    /// Octets of its command that are kept; an end of data shares them with its DATA.
+    pub(super) fn octets(&self) -> usize {
+        if self.facts.is_some() { 0 } else { self.command.line.len() }
+    }
+
     /// The verb, where nothing may stand behind it in its flight.
     pub(super) fn last(&self) -> Option<&Verb> {
         let verb = self.command.verb.as_ref().filter(|verb| verb.must_be_last());
@@ -241,17 +257,20 @@ impl Dialogue {
             greeting: if server_start { Greeting::Due } else { Greeting::Unknown },
             matching: if server_start && client_start { Matching::Sure } else { Matching::Lost },
             pending: VecDeque::new(),
+            pending_octets: 0,
             answered: VecDeque::new(),
             last_answered: None,
             secrets: VecDeque::new(),
             attempt: None,
             refused_auth: false,
             envelope: Envelope::default(),
+            listed_octets: 0,
             doubtful_early: None,
             early_by_order: None,
             choice: None,
             scout: false,
             misfits: 0,
+            odd: 0,
             candidates: 0,
             data_end: None,
             forks: 0,
@@ -265,7 +284,7 @@ impl Dialogue {
         self.session.transactions = transactions;
         scout.envelope.listed = false;
         scout.scout = true;
-        scout.misfits = 0;
+        (scout.misfits, scout.odd) = (0, 0);
         // The choice itself is the first.
         scout.candidates = 1;
         scout.data_end = None;
@@ -295,19 +314,21 @@ impl Dialogue {
         }
     }
 
-    /// What the client has seen, as far as that may be relied on.
+    /// What the client has seen, as far as that may be relied on: one that never acknowledged anything, though
+    /// bytes had been captured, has told nothing yet.
     pub(super) fn client_seen(&self, source: &Source) -> Option<u64> {
-        self.trusted(source.seen, source.captured, self.client_acks)
+        source.seen.filter(|_| self.client_acks || source.captured == 0)
+    }
+
+    /// Forgets all commands that wait for a reply.
+    pub(super) fn forget_pending(&mut self) {
+        self.pending.clear();
+        self.pending_octets = 0;
     }
 
     /// What the server has seen. Where it never acknowledged anything, order decides.
     pub(super) fn server_seen(&self, seen: Option<u64>) -> Option<u64> {
         seen.filter(|_| self.server_acks)
-    }
-
-    /// A sender that never acknowledged anything, though bytes had been captured, has told nothing yet.
-    fn trusted(&self, seen: Option<u64>, captured: u64, acks: bool) -> Option<u64> {
-        seen.filter(|_| acks || captured == 0)
     }
 
     /// Whether the server's direction is not in the capture, as far as this packet of the client tells.
@@ -350,6 +371,7 @@ impl Dialogue {
             self.replies.held(),
             self.client.held(),
             self.pending.len().saturating_mul(size_of::<Pending>()),
+            self.pending_octets,
         ];
         parts.into_iter().fold(0, usize::saturating_add)
     }

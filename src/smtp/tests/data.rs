@@ -441,3 +441,38 @@ fn an_xexch50_size_that_nobody_means_hides_nothing_behind_the_next_reply() {
         );
     }
 }
+
+#[test]
+fn a_smuggled_mail_of_more_than_64_kib_is_still_found_out() {
+    let long = format!("C> {}\n", "y".repeat(1000) + "\\r\\n").repeat(100);
+    let heard = Talk::new(
+        &[
+            HELLO,
+            MAIL,
+            "C: DATA\nS: 354 go\nC: first\\n.\\nMAIL FROM:<evil@b>\\r\\nRCPT TO:<c@d>\\r\\nDATA\n",
+            &long,
+            "c: .\nS: 250 queued\ns: 250 ok\ns: 250 ok\ns: 354 go\ns: 250 queued\nC: QUIT\nS: 221 bye",
+        ]
+        .concat(),
+    )
+    .run();
+    let data = heard.lines.iter().position(|line| line.starts_with("D ")).unwrap();
+    assert_heard(
+        &heard.lines[data..],
+        "
+        D 6 in 1 smuggled LF.LF
+        C MAIL FROM:<evil@b> [behind 1]
+        C RCPT TO:<c@d> [behind 2]
+        C DATA [behind 3]
+        R 250 message DATA
+        R 250 MAIL
+        R 250 RCPT
+        R 354 DATA
+        D 61126 in 62 dot early uncertain
+        R 250 message DATA
+        C QUIT
+        R 221 QUIT
+        ",
+    );
+    assert!(heard.most_held < 3 * (64 << 10), "{}", heard.most_held);
+}

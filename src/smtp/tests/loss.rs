@@ -281,7 +281,7 @@ fn a_chunk_whose_ehlo_reply_was_not_captured_waits_for_its_own() {
         greeting 220 mx
         C EHLO me
         C BDAT 6 LAST
-        R 500 message BDAT
+        R 500 BDAT
         C HELP [behind 1]
         R 214 HELP
         ",

@@ -2,32 +2,30 @@
 
 use super::{SERVER, Talk, assert_after_hello, assert_events, assert_heard};
 
-/// A ClientHello (TLS 1.2 record) as OpenSSL sends it, made by the test: SNI `mx.example`, ALPN `smtp`,
+/// A client's hello (TLS 1.2 record) as OpenSSL sends it, made by the test: SNI `mx.example`, ALPN `smtp`,
 /// supported versions 1.3 and 1.2.
 pub(super) fn client_hello() -> Vec<u8> {
     let extension = |kind: u16, body: &[u8]| {
         let mut bytes = kind.to_be_bytes().to_vec();
-        bytes.extend((body.len() as u16).to_be_bytes());
+        bytes.extend(length(body));
         bytes.extend(body);
         bytes
     };
     let name = b"mx.example";
-    let mut sni = ((name.len() + 3) as u16).to_be_bytes().to_vec();
-    sni.push(0);
-    sni.extend((name.len() as u16).to_be_bytes());
-    sni.extend(name);
+    let entry = [b"\0", &length(name)[..], name].concat();
+    let sni = [&length(&entry)[..], &entry].concat();
     let extensions =
         [extension(0, &sni), extension(16, b"\0\x05\x04smtp"), extension(43, &[4, 0x03, 0x04, 0x03, 0x03])].concat();
     let mut body = vec![3, 3];
     body.extend([7; 32]);
     body.push(0);
     body.extend([0, 2, 0x13, 0x01, 1, 0]);
-    body.extend((extensions.len() as u16).to_be_bytes());
+    body.extend(length(&extensions));
     body.extend(extensions);
     record(1, &body)
 }
 
-/// A ServerHello that chooses TLS 1.3.
+/// A server's hello that chooses TLS 1.3.
 pub(super) fn server_hello() -> Vec<u8> {
     let mut body = vec![3, 3];
     body.extend([9; 32]);
@@ -35,12 +33,16 @@ pub(super) fn server_hello() -> Vec<u8> {
     record(2, &body)
 }
 
+fn length(bytes: &[u8]) -> [u8; 2] {
+    u16::try_from(bytes.len()).unwrap().to_be_bytes()
+}
+
 fn record(kind: u8, body: &[u8]) -> Vec<u8> {
     let mut message = vec![kind, 0];
-    message.extend((body.len() as u16).to_be_bytes());
+    message.extend(length(body));
     message.extend(body);
     let mut record = vec![0x16, 3, 1];
-    record.extend((message.len() as u16).to_be_bytes());
+    record.extend(length(&message));
     record.extend(message);
     record
 }

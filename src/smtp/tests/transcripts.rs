@@ -14,6 +14,7 @@ struct Conversation {
     codes: Vec<u16>,
 }
 
+#[expect(clippy::print_stderr, reason = "a skipped test tells why")]
 fn folder() -> Option<PathBuf> {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/captures/mta");
     if folder.is_dir() {
@@ -31,7 +32,7 @@ fn conversations(part: &str) -> Vec<Conversation> {
     let mut all = Vec::new();
     for file in files {
         let name = file.file_name().unwrap().to_string_lossy().into_owned();
-        if !(name.ends_with(".txt") && name.contains(part)) {
+        if !(file.extension().is_some_and(|extension| extension == "txt") && name.contains(part)) {
             continue;
         }
         let text = String::from_utf8_lossy(&fs::read(&file).unwrap()).into_owned();
@@ -51,10 +52,10 @@ fn conversation(name: &str, block: &str) -> Conversation {
         }
         if let Some(text) = line.strip_prefix("C: ") {
             let text = text.split("   [").next().unwrap_or_default();
-            dialogue.push_str(&format!("C> {}\n", text));
+            dialogue.push_str(&format!("C> {text}\n"));
         } else if let Some(text) = line.strip_prefix("S: ") {
             let text = text.split("   [").next().unwrap_or_default();
-            dialogue.push_str(&format!("S: {}\n", text));
+            dialogue.push_str(&format!("S: {text}\n"));
             if text.as_bytes().get(3) != Some(&b'-') {
                 codes.push(text[..3].parse().unwrap());
             }
