@@ -113,6 +113,9 @@ pub(crate) struct SessionRecord<'s> {
     pub community_id: String,
     pub capture: &'s str,
     pub first_frame: u64,
+    /// The file of the last frame, where that is another one (a rotated capture).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_capture: Option<&'s str>,
     pub last_frame: u64,
     pub start: Stamp,
     pub end: Stamp,
@@ -194,6 +197,7 @@ impl<'s> SessionRecord<'s> {
             community_id: ids::community(session.flow),
             capture: first.capture,
             first_frame: first.frame,
+            last_capture: (last.capture != first.capture).then_some(last.capture),
             last_frame: last.frame,
             start,
             end,

@@ -68,7 +68,7 @@ fn each_rule_file_is_in_the_table() {
     }
 }
 
-/// The room's files with their text: `src/ROOM.rs` or all below `src/ROOM/`.
+/// The room's files with their text, but for its tests': `src/ROOM.rs` and all below `src/ROOM/`.
 fn files_of(room: &str) -> Vec<(PathBuf, String)> {
     let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut files = Vec::new();
@@ -77,7 +77,30 @@ fn files_of(room: &str) -> Vec<(PathBuf, String)> {
         files.push(single);
     }
     collect(&src.join(room), &mut files);
-    files.into_iter().map(|path| (path.clone(), fs::read_to_string(path).unwrap())).collect()
+    let read = |path: PathBuf| (path.clone(), fs::read_to_string(path).unwrap());
+    let files: Vec<(PathBuf, String)> = files.into_iter().map(read).collect();
+    let tests: Vec<PathBuf> = files.iter().flat_map(|(path, text)| modules_of_tests(path, text)).collect();
+    files
+        .into_iter()
+        .filter(|(path, _)| {
+            !tests.iter().any(|module| path.starts_with(module) || *path == module.with_extension("rs"))
+        })
+        .collect()
+}
+
+/// The modules in files of their own that are compiled for tests alone, without the `.rs`.
+fn modules_of_tests(path: &Path, text: &str) -> Vec<PathBuf> {
+    let folder = match path.file_stem().unwrap().to_str().unwrap() {
+        "mod" | "lib" => path.parent().unwrap().to_owned(),
+        _ => path.with_extension(""),
+    };
+    let lines: Vec<&str> = text.lines().map(str::trim).collect();
+    lines
+        .windows(2)
+        .filter(|pair| pair[0] == "#[cfg(test)]")
+        .filter_map(|pair| pair[1].split_once("mod ")?.1.strip_suffix(';'))
+        .map(|name| folder.join(name))
+        .collect()
 }
 
 fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
