@@ -202,7 +202,7 @@ impl<L: Listener> Connection<L> {
         match hole.shown {
             Some(shown) => {
                 tick >= shown.tick.saturating_add(PATIENCE)
-                    || self.packets() >= shown.packet.saturating_add(CERTAIN_AFTER_PACKETS)
+                    || self.packets >= shown.packet.saturating_add(CERTAIN_AFTER_PACKETS)
             }
             None => !self.sides[side.other()].came && tick >= hole.beyond.came.tick.saturating_add(CERTAIN_UNSEEN),
         }
