@@ -284,7 +284,7 @@ impl<L: Listener> Connection<L> {
         let (own, other) = pair(&mut self.sides, side);
         let captured = segment.payload.len() as u64;
         let mut length = captured.saturating_add(u64::from(segment.missing));
-        let start = own.place(Seq(segment.seq), length);
+        let start = own.place(Seq(segment.seq), length, segment.flags.fin);
         if start.distance(own.edge) > WINDOW {
             context.counters.out_of_window = context.counters.out_of_window.saturating_add(1);
             return None;
