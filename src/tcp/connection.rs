@@ -5,9 +5,9 @@ use crate::base::{FlowKey, Moment, PerSide, Side};
 use crate::decode::Segment;
 
 use super::chunk::{Anomaly, Closed, Closing, Listener, Opening};
-use super::direction::{Direction, FAR, Fin, NEARBY, Note, Origin, Overlap, Stamp, WINDOW};
+use super::counters::Counters;
+use super::direction::{Direction, Fin, NEARBY, Note, Origin, Overlap, Stamp, WINDOW};
 use super::seq::{Position, Seq};
-use super::table::Counters;
 
 /// A gap is certain, a wait is over and a reset is believed after so many ticks.
 pub(super) const PATIENCE: u64 = 2;
@@ -56,7 +56,8 @@ pub(super) struct Connection<L> {
     pub first_tick: u64,
     pub(super) sides: PerSide<Direction>,
     pub(super) listener: Option<L>,
-    packets: u64,
+    /// Packets of the connection so far.
+    pub(super) packets: u64,
     opener: Option<Side>,
     established: bool,
     /// Nothing waits and nothing is unusual: [`Connection::quick`] may try.
@@ -68,8 +69,9 @@ pub(super) struct Connection<L> {
     overlaps: Vec<(Side, Overlap, Moment)>,
     /// A new connection of the same ends, begun by a SYN that this one does not know; its segments wait
     /// until the other side has agreed to it.
-    rival: Option<Box<Connection<L>>>,
-    replaced: bool,
+    pub(super) rival: Option<Box<Connection<L>>>,
+    /// The rival takes this connection's place.
+    pub(super) replaced: bool,
 }
 
 /// A side's value and the other side's.
@@ -191,7 +193,7 @@ impl<L: Listener> Connection<L> {
     }
 
     /// Whether a SYN or SYN-ACK belongs to this connection as far as it is known.
-    fn fits(&self, segment: &Segment<'_>) -> bool {
+    pub(super) fn fits(&self, segment: &Segment<'_>) -> bool {
         let (own, other) = (&self.sides[segment.from], &self.sides[segment.from.other()]);
         let start = own.base.near(Seq(segment.seq).plus(1));
         let begins = match own.origin {
@@ -220,7 +222,7 @@ impl<L: Listener> Connection<L> {
     }
 
     /// Takes a SYN or SYN-ACK that fits.
-    fn take_syn(&mut self, at: Moment, segment: &Segment<'_>, tick: u64) {
+    pub(super) fn take_syn(&mut self, at: Moment, segment: &Segment<'_>, tick: u64) {
         let side = segment.from;
         let now = Stamp { tick, packet: self.packets };
         let (own, other) = pair(&mut self.sides, side);
@@ -270,7 +272,7 @@ impl<L: Listener> Connection<L> {
 
     /// Takes a segment that is neither SYN nor RST: what it brings is stored, but for in-order bytes
     /// before which nothing waits.
-    fn take<'p, F>(
+    pub(super) fn take<'p, F>(
         &mut self,
         at: Moment,
         segment: &Segment<'p>,
@@ -282,7 +284,7 @@ impl<L: Listener> Connection<L> {
         let (own, other) = pair(&mut self.sides, side);
         let captured = segment.payload.len() as u64;
         let mut length = captured.saturating_add(u64::from(segment.missing));
-        let start = own.place(Seq(segment.seq), length);
+        let start = own.place(Seq(segment.seq), length, segment.flags.fin);
         if start.distance(own.edge) > WINDOW {
             context.counters.out_of_window = context.counters.out_of_window.saturating_add(1);
             return None;
@@ -378,7 +380,7 @@ impl<L: Listener> Connection<L> {
         }
     }
 
-    fn resets(&self, segment: &Segment<'_>) -> bool {
+    pub(super) fn resets(&self, segment: &Segment<'_>) -> bool {
         let (own, other) = (&self.sides[segment.from], &self.sides[segment.from.other()]);
         let seq = Seq(segment.seq);
         if own.last_ack == Some(seq) || (own.origin != Origin::Unknown && own.expected().seq() == seq) {
@@ -397,74 +399,6 @@ impl<L: Listener> Connection<L> {
             self.reset = None;
             context.counters.stray_resets = context.counters.stray_resets.saturating_add(1);
         }
-    }
-
-    /// A SYN or far-off numbers that this connection does not know begin another one, which replaces
-    /// this one only once the other side has agreed to it.
-    fn challenge<F>(&mut self, at: Moment, segment: &Segment<'_>, context: &mut Context<'_, L, F>) {
-        self.drop_rival(context.counters);
-        let mut rival = Box::new(Connection::new(at, context.tick));
-        rival.store(at, segment, context);
-        self.rival = Some(rival);
-    }
-
-    /// Takes a segment but hands nothing on.
-    fn store<F>(&mut self, at: Moment, segment: &Segment<'_>, context: &mut Context<'_, L, F>) {
-        self.last = at;
-        self.packets = self.packets.saturating_add(1);
-        if segment.flags.syn {
-            self.take_syn(at, segment, context.tick);
-        } else if let Some(InOrder { bytes, note }) = self.take(at, segment, context) {
-            let own = &mut self.sides[segment.from];
-            own.insert(own.next, bytes.len() as u64, Some(bytes), &note);
-        }
-    }
-
-    /// Whether a segment belongs to the new connection rather than to this one.
-    fn rival_takes<F>(&mut self, at: Moment, segment: &Segment<'_>, context: &mut Context<'_, L, F>) -> bool {
-        let Some(mut rival) = self.rival.take() else { return false };
-        let flags = segment.flags;
-        if flags.rst {
-            let refused = rival.resets(segment) && !self.resets(segment);
-            if !refused {
-                self.rival = Some(rival);
-            }
-            return refused;
-        }
-        let takes = if flags.syn {
-            !self.fits(segment) && rival.fits(segment)
-        } else {
-            !self.is_near(segment) && rival.is_near(segment)
-        };
-        if takes {
-            rival.store(at, segment, context);
-            let agreed = rival.sides.a.came && rival.sides.b.came;
-            let unopposed = !self.sides[segment.from.other()].came && !rival.sides[segment.from].is_empty();
-            self.replaced = agreed || unopposed;
-        }
-        self.rival = Some(rival);
-        takes
-    }
-
-    /// Whether data lies far from all that both sides said before: the end of this connection and the
-    /// handshake of another may have been missed.
-    fn is_foreign(&self, segment: &Segment<'_>) -> bool {
-        let (own, other) = (&self.sides[segment.from], &self.sides[segment.from.other()]);
-        let Some(ack) = segment.ack.filter(|_| own.came && !segment.payload.is_empty()) else { return false };
-        let far = |of: &Direction, from: Position, seq| {
-            from.near(Seq(seq)).distance(from) > FAR && of.last_ack != Some(Seq(seq))
-        };
-        far(own, own.edge, segment.seq) && far(other, other.edge.max(other.acked), ack)
-    }
-
-    fn is_near(&self, segment: &Segment<'_>) -> bool {
-        let own = &self.sides[segment.from];
-        own.origin != Origin::Unknown && own.edge.near(Seq(segment.seq)).distance(own.edge) <= NEARBY
-    }
-
-    /// The connection that has replaced this one.
-    pub(super) fn replacement(&mut self) -> Option<Box<Connection<L>>> {
-        if self.replaced { self.rival.take() } else { None }
     }
 
     /// Whether a segment goes on where this connection was: asked at the boundary of two files.
@@ -540,11 +474,6 @@ impl<L: Listener> Connection<L> {
         self.established
     }
 
-    /// Packets of the connection so far.
-    pub(super) fn packets(&self) -> u64 {
-        self.packets
-    }
-
     /// The numbers at which both streams begin, where known.
     pub(super) fn starts(&self) -> PerSide<Option<Seq>> {
         let start = |of: &Direction| (of.origin != Origin::Unknown).then(|| of.base.seq());
@@ -564,12 +493,6 @@ impl<L: Listener> Connection<L> {
         let rival = self.rival.as_ref().map_or(0, |rival| RIVAL_COST.saturating_add(rival.held_here()));
         let syn_data = self.syn_data.as_ref().map_or(0, |data| data.bytes.len());
         [self.sides.a.held(), self.sides.b.held(), syn_data, rival].into_iter().fold(0, usize::saturating_add)
-    }
-
-    /// Forgets the connection that waits to replace this one: its segments belong to none.
-    pub(super) fn drop_rival(&mut self, counters: &mut Counters) {
-        let packets = self.rival.take().map_or(0, |rival| rival.packets);
-        counters.out_of_window = counters.out_of_window.saturating_add(packets);
     }
 
     /// Recomputes whether the quick path may be tried.

@@ -133,6 +133,8 @@ pub(super) struct Direction {
     pub fixed: bool,
     /// A segment of this direction was captured.
     pub came: bool,
+    /// All that tells its beginning so far is one segment that may have been a keep-alive.
+    probe: bool,
     /// Its SYN was captured.
     pub syn: bool,
     /// Its FIN was handed on.
@@ -160,6 +162,7 @@ impl Direction {
     /// Sets the stream's beginning, where nothing of it was handed on yet.
     pub(super) fn rebase(&mut self, base: Position, origin: Origin) {
         self.origin = origin;
+        self.probe = false;
         self.base = base;
         self.next = base;
         self.edge = base;
@@ -171,23 +174,28 @@ impl Direction {
         self.advance_edge();
     }
 
-    /// The position of a captured segment's first octet. The first segments of a direction that was
-    /// picked up midway tell where it begins, together with what the peer acknowledged.
-    pub(super) fn place(&mut self, seq: Seq, length: u64) -> Position {
+    /// The position of a captured segment's first octet. A direction that was picked up midway begins at
+    /// its first segment or where the peer's first acknowledgement points, whichever is earlier.
+    pub(super) fn place(&mut self, seq: Seq, length: u64, fin: bool) -> Position {
+        let may_be_keep_alive = length <= 1 && !fin;
         if self.origin == Origin::Unknown {
             let position = Position::first(seq);
             self.rebase(position, Origin::Seen);
+            self.probe = may_be_keep_alive;
             return position;
         }
         let position = self.edge.near(seq);
         if self.fixed || self.origin == Origin::Handshake {
             return position;
         }
-        let keep_alive = length <= 1 && position.plus(1) == self.acked;
+        let keep_alive = may_be_keep_alive && position.plus(1) == self.acked;
         let ahead = !self.came && position.since(self.base) > NEARBY;
-        let behind = position < self.base && (!self.came || self.base.since(position) <= NEARBY) && !keep_alive;
+        // The first acknowledgement may have counted a FIN.
+        let counted = fin && length == 0 && position.plus(1) == self.base;
+        let behind = position < self.base && (counted || !self.came) && !keep_alive;
         if ahead || behind {
             self.rebase(position, Origin::Seen);
+            self.probe = may_be_keep_alive;
         } else if self.origin == Origin::Acked {
             self.origin = Origin::Seen;
         }
@@ -200,12 +208,13 @@ impl Direction {
             self.rebase(Position::first(ack), Origin::Acked);
         }
         let position = self.edge.near(ack);
-        self.last_ack = Some(ack);
+        let first = self.last_ack.replace(ack).is_none();
         if position.distance(self.edge) > WINDOW {
             return None;
         }
         if !self.fixed && self.origin != Origin::Handshake {
-            if !self.came && position < self.base {
+            let sensible = self.base.since(position) <= NEARBY;
+            if position < self.base && (!self.came || (first && sensible)) {
                 self.rebase(position, self.origin);
             } else if self.came && position == self.base.plus(1) && self.only_a_keep_alive() {
                 self.rebase(position, Origin::Seen);
@@ -225,7 +234,8 @@ impl Direction {
 
     /// Whether all that was captured at the beginning is one octet at most.
     fn only_a_keep_alive(&self) -> bool {
-        self.pieces.get(&self.base).is_none_or(|piece| piece.len() == 1) && self.edge <= self.base.plus(1)
+        let octet = self.pieces.get(&self.base).is_none_or(|piece| piece.len() == 1);
+        self.probe && octet && self.edge <= self.base.plus(1) && self.fin.is_none_or(|fin| fin.position > self.base)
     }
 
     /// Whether one octet here is a keep-alive: just below what the peer acknowledged, and the octet
@@ -350,8 +360,17 @@ impl Direction {
         Some(Hole { end: fin.position, beyond: fin.note, shown: fin.shown })
     }
 
-    /// Gives the first hole up: its octets become missing ones.
+    /// Whether the first hole lies where the stream is only guessed to begin.
+    pub(super) fn begins_with_a_guess(&self) -> bool {
+        !self.fixed && self.origin == Origin::Seen && self.edge == self.base
+    }
+
+    /// Gives the first hole up: its octets become missing ones, or the stream begins behind them.
     pub(super) fn declare(&mut self, hole: &Hole) {
+        if hole.shown.is_none() && self.begins_with_a_guess() {
+            self.rebase(hole.end, Origin::Seen);
+            return;
+        }
         let note = Note { knew: None, ..hole.beyond };
         self.store(self.edge, Content::Missing(hole.end.since(self.edge)), note);
         self.advance_edge();

@@ -11,7 +11,7 @@ use super::seq::Seq;
 #[derive(Debug)]
 pub(super) struct Entry<L> {
     pub flow: FlowKey,
-    /// When it was last active, by [`super::table::Elapsed`].
+    /// When it was last active, by [`super::elapsed::Elapsed`].
     pub active: i64,
     /// The file boundary after which it was last active.
     pub era: u32,

@@ -4,8 +4,8 @@
 //!
 //! Bounds, each counted in [`Counters::limits_hit`] when it acts: [`Limit::Connections`],
 //! [`Limit::HalfOpen`], [`Limit::HeldBytes`], [`Limit::HeldBytesPerConnection`].
-//! Read in this order: [`seq`], [`chunk`], [`direction`], [`connection`], [`order`], [`entry`],
-//! [`idle`], [`table`].
+//! Read in this order: [`seq`], [`chunk`], [`direction`], [`connection`], [`rival`], [`order`], [`entry`],
+//! [`idle`], [`elapsed`], [`counters`], [`table`].
 //!
 //! [`Limit::Connections`]: crate::base::Limit::Connections
 //! [`Limit::HalfOpen`]: crate::base::Limit::HalfOpen
@@ -14,7 +14,9 @@
 
 pub(crate) mod chunk;
 mod connection;
+mod counters;
 mod direction;
+mod elapsed;
 mod entry;
 mod idle;
 #[cfg(test)]
@@ -22,10 +24,12 @@ mod lab;
 mod order;
 #[cfg(test)]
 mod properties;
+mod rival;
 mod seq;
-pub(crate) mod table;
+mod table;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use chunk::{Anomaly, Chunk, Closed, Closing, Gap, Listener, Opening};
-pub(crate) use table::{Counters, Table};
+pub(crate) use counters::Counters;
+pub(crate) use table::Table;

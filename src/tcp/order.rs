@@ -202,10 +202,19 @@ impl<L: Listener> Connection<L> {
         match hole.shown {
             Some(shown) => {
                 tick >= shown.tick.saturating_add(PATIENCE)
-                    || self.packets() >= shown.packet.saturating_add(CERTAIN_AFTER_PACKETS)
+                    || self.packets >= shown.packet.saturating_add(CERTAIN_AFTER_PACKETS)
             }
-            None => !self.sides[side.other()].came && tick >= hole.beyond.came.tick.saturating_add(CERTAIN_UNSEEN),
+            None => self.certain_unshown(side, hole).is_some_and(|certain| tick >= certain),
         }
+    }
+
+    /// The tick at which a hole that nobody acknowledged is certain.
+    fn certain_unshown(&self, side: Side, hole: &Hole) -> Option<u64> {
+        let came = hole.beyond.came.tick;
+        if !self.sides[side.other()].came {
+            return Some(came.saturating_add(CERTAIN_UNSEEN));
+        }
+        self.sides[side].begins_with_a_guess().then(|| came.saturating_add(PATIENCE))
     }
 
     /// What a tick does: gaps first, then what has waited long enough goes in capture order.
@@ -236,9 +245,8 @@ impl<L: Listener> Connection<L> {
         });
         let holes = [Side::A, Side::B].into_iter().filter_map(|side| {
             let hole = self.sides[side].hole()?;
-            let unseen = !self.sides[side.other()].came;
             let shown = hole.shown.map(|shown| shown.tick.saturating_add(PATIENCE));
-            shown.or(unseen.then(|| hole.beyond.came.tick.saturating_add(CERTAIN_UNSEEN)))
+            shown.or_else(|| self.certain_unshown(side, &hole))
         });
         let next = heads.chain(holes).chain(self.ends_at()).min()?;
         Some(next.max(tick.saturating_add(1)))

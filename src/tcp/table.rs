@@ -9,83 +9,15 @@ use std::hash::BuildHasher;
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 
-use crate::base::{FlowKey, Limit, Limits, Moment, Ordinal, Tally, Tick, Time, Timeouts};
+use crate::base::{FlowKey, Limit, Limits, Moment, Ordinal, Tick, Timeouts};
 use crate::decode::Segment;
 
 use super::chunk::{Closed, Listener, Opening};
 use super::connection::{Connection, Context};
+use super::counters::Counters;
+use super::elapsed::Elapsed;
 use super::entry::{Embryo, Entry, Open, State, Tombstone};
 use super::idle::{List, Lists};
-
-/// What reassembly counts.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Counters {
-    /// Connections of which at least one packet was captured.
-    pub connections: u64,
-    /// Connections dropped to stay below a limit.
-    pub evicted: u64,
-    /// Each limit that acted, by [`Limit::key`].
-    pub limits_hit: Tally,
-    /// RSTs that were not at the place where they would end a connection.
-    pub stray_resets: u64,
-    /// Segments that brought other bytes than a copy before them.
-    pub overlaps: u64,
-    /// Segments whose numbers cannot be part of their stream.
-    pub out_of_window: u64,
-    /// Octets that were keep-alives, not data.
-    pub keep_alives: u64,
-    /// Segments of connections that were over.
-    pub late: u64,
-}
-
-impl Counters {
-    /// Adds what another table counted.
-    pub(crate) fn merge(&mut self, other: &Counters) {
-        self.connections = self.connections.saturating_add(other.connections);
-        self.evicted = self.evicted.saturating_add(other.evicted);
-        self.limits_hit.merge(&other.limits_hit);
-        self.stray_resets = self.stray_resets.saturating_add(other.stray_resets);
-        self.overlaps = self.overlaps.saturating_add(other.overlaps);
-        self.out_of_window = self.out_of_window.saturating_add(other.out_of_window);
-        self.keep_alives = self.keep_alives.saturating_add(other.keep_alives);
-        self.late = self.late.saturating_add(other.late);
-    }
-}
-
-/// Time that only rises: how long the table has seen time go on, whatever steps back it made.
-#[derive(Debug, Default)]
-struct Elapsed {
-    now: i64,
-    last: Option<Time>,
-}
-
-impl Elapsed {
-    /// Packets this far behind are late; those further behind re-base the clock.
-    const TOLERANCE: i64 = 60 * Time::SECOND;
-
-    fn packet(&mut self, time: Time) {
-        let behind = self.last.map_or(0, |last| last.since(time));
-        if behind > Self::TOLERANCE {
-            self.last = Some(time);
-        }
-        self.forward(time);
-    }
-
-    fn tick(&mut self, time: Time) {
-        if self.last.is_some_and(|last| time < last) {
-            self.last = Some(time);
-        }
-        self.forward(time);
-    }
-
-    fn forward(&mut self, time: Time) {
-        let last = self.last.unwrap_or(time);
-        if time >= last {
-            self.now = self.now.saturating_add(time.since(last));
-            self.last = Some(time);
-        }
-    }
-}
 
 /// The limits that act here.
 #[derive(Clone, Copy, Debug)]

@@ -431,6 +431,16 @@ mod midstream {
     }
 
     #[test]
+    fn acknowledgements_that_never_rise_tell_no_beginning() {
+        let mut lab = Lab::new();
+        // A capture made by hand: both sides acknowledge the same number for ever.
+        lab.take([c(100, 490, "NOOP"), s(500, 90, "250 ok"), c(104, 490, "QUIT"), s(506, 90, "221")]);
+        lab.tick();
+        lab.tick();
+        assert_eq!(lab.heard(), ["c 0 NOOP knew 0", "s 0 250 ok knew 0", "c 4 QUIT knew 0", "s 6 221 knew 0"]);
+    }
+
+    #[test]
     fn a_beginning_that_something_was_counted_from_stays() {
         let mut lab = Lab::new();
         lab.take([s(506, 100, ""), c(100, 506, "NOOP"), s(500, 100, "250 ok"), s(506, 104, "221")]);

@@ -1,0 +1,38 @@
+//! What reassembly counts beside what it hands on.
+
+use crate::base::Tally;
+
+/// What reassembly counts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Counters {
+    /// Connections of which at least one packet was captured.
+    pub connections: u64,
+    /// Connections dropped to stay below a limit.
+    pub evicted: u64,
+    /// Each limit that acted, by [`Limit::key`](crate::base::Limit::key).
+    pub limits_hit: Tally,
+    /// RSTs that were not at the place where they would end a connection.
+    pub stray_resets: u64,
+    /// Segments that brought other bytes than a copy before them.
+    pub overlaps: u64,
+    /// Segments whose numbers cannot be part of their stream.
+    pub out_of_window: u64,
+    /// Octets that were keep-alives, not data.
+    pub keep_alives: u64,
+    /// Segments of connections that were over.
+    pub late: u64,
+}
+
+impl Counters {
+    /// Adds what another table counted.
+    pub(crate) fn merge(&mut self, other: &Counters) {
+        self.connections = self.connections.saturating_add(other.connections);
+        self.evicted = self.evicted.saturating_add(other.evicted);
+        self.limits_hit.merge(&other.limits_hit);
+        self.stray_resets = self.stray_resets.saturating_add(other.stray_resets);
+        self.overlaps = self.overlaps.saturating_add(other.overlaps);
+        self.out_of_window = self.out_of_window.saturating_add(other.out_of_window);
+        self.keep_alives = self.keep_alives.saturating_add(other.keep_alives);
+        self.late = self.late.saturating_add(other.late);
+    }
+}

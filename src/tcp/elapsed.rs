@@ -1,0 +1,39 @@
+//! The table's own time, by which connections fall idle.
+
+use crate::base::Time;
+
+/// Time that only rises: how long the table has seen time go on, whatever steps back it made.
+#[derive(Debug, Default)]
+pub(super) struct Elapsed {
+    /// Nanoseconds since the table's first packet.
+    pub now: i64,
+    last: Option<Time>,
+}
+
+impl Elapsed {
+    /// Packets this far behind are late; those further behind re-base the clock.
+    const TOLERANCE: i64 = 60 * Time::SECOND;
+
+    pub(super) fn packet(&mut self, time: Time) {
+        let behind = self.last.map_or(0, |last| last.since(time));
+        if behind > Self::TOLERANCE {
+            self.last = Some(time);
+        }
+        self.forward(time);
+    }
+
+    pub(super) fn tick(&mut self, time: Time) {
+        if self.last.is_some_and(|last| time < last) {
+            self.last = Some(time);
+        }
+        self.forward(time);
+    }
+
+    fn forward(&mut self, time: Time) {
+        let last = self.last.unwrap_or(time);
+        if time >= last {
+            self.now = self.now.saturating_add(time.since(last));
+            self.last = Some(time);
+        }
+    }
+}
