@@ -202,6 +202,8 @@ pub(super) struct Dialogue {
     pub choice: Option<Choice>,
     /// A copy on which a reading is tried: it never stops at a choice.
     pub scout: bool,
+    /// The session is over: no choice can be left to evidence any more.
+    pub closing: bool,
     /// What does not fit the reading: replies that answer nothing.
     pub misfits: u32,
     /// What hardly fits it: replies that their commands hardly can have got.
@@ -269,6 +271,7 @@ impl Dialogue {
             early_by_order: None,
             choice: None,
             scout: false,
+            closing: false,
             misfits: 0,
             odd: 0,
             candidates: 0,

@@ -283,7 +283,10 @@ impl Dialogue {
             return false;
         };
         if refused {
+            // The server does not wait for the message's end: it takes what comes for commands.
             self.tell_reply(reply, Answers::Unknown, hears);
+            self.client = Client::Lost;
+            self.matching = Matching::Lost;
             return true;
         }
         if missing && (negative || reply.accepts()) {
@@ -594,6 +597,7 @@ impl Dialogue {
         self.forget_pending();
         self.answered.clear();
         std::mem::swap(&mut self.client_acks, &mut self.server_acks);
+        std::mem::swap(&mut self.client_end, &mut self.server_end);
         std::mem::swap(&mut self.client_lines, &mut self.server_lines);
         let mut held = std::mem::take(&mut self.held);
         while let Some(item) = held.pop() {
