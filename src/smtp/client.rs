@@ -142,7 +142,9 @@ impl Dialogue {
     /// Takes the client's next bytes: reads them, or holds them until it is known what they are.
     pub(super) fn client_bytes(&mut self, piece: Piece<'_>, hears: &mut dyn Hears) {
         self.client_end = piece.end();
-        self.finish_acknowledged_line(&piece.from, hears);
+        if self.client_lines.held() == 0 {
+            self.finish_acknowledged_line(&piece.from, hears);
+        }
         if self.server_missing(piece.from.seen) && self.client.waits_for_server() {
             self.lose_replies();
             self.release(hears);
@@ -151,6 +153,9 @@ impl Dialogue {
             self.held.push_piece(&piece);
         } else {
             let rest = self.read_client(piece, hears);
+            if !rest.is_empty() && self.choice.is_none() {
+                self.finish_acknowledged_line(&rest.from, hears);
+            }
             self.held.push_piece(&rest);
         }
         self.proceed(hears);
@@ -315,6 +320,10 @@ impl Dialogue {
     }
 
     fn read_line(&mut self, piece: &mut Piece<'_>, hears: &mut dyn Hears) {
+        if self.client_lines.held() == 0 && self.finish_acknowledged_line(&piece.from, hears) {
+            // A reply may have changed what these bytes are.
+            return;
+        }
         let cut = self.cut.unwrap_or(Cut::Lf);
         let Some(line) = self.client_lines.take(piece, cut, self.bounds.line) else { return };
         let doubtful = line.ending == Ending::Lf && self.cut.is_none() && matches!(self.client, Client::Command);
@@ -944,7 +953,6 @@ impl Dialogue {
 
     /// The session is over: tells what was under way.
     pub(super) fn finish_client(&mut self, hears: &mut dyn Hears) {
-        self.closing = true;
         // Each release reads on, so what is held shrinks until nothing waits.
         while self.client.waits() && !self.held.is_empty() || matches!(self.client, Client::Tentative(_)) {
             self.release(hears);

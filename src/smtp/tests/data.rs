@@ -496,3 +496,29 @@ fn message_data_whose_354_never_came_is_read_at_the_end() {
         "C DATA\nF BareLfInData\nD 10 in 3 dot\nC QUIT [behind 2, last DATA]",
     );
 }
+
+#[test]
+fn a_choice_in_bytes_that_a_reply_set_free_is_decided_by_the_replies_behind_it() {
+    // All of the server's replies come in one packet.
+    assert_after_mail(
+        "
+        C: DATA\\r\\na\\n.\\nNOOP\\r\\n.
+        S: 354 go\\r\\n250 queued\\r\\n250 noop\\r\\n500 dot
+        C: QUIT
+        S: 221 bye
+        ",
+        "
+        C DATA
+        R 354 DATA
+        F BareLfInData
+        D 2 in 1 smuggled LF.LF early
+        C NOOP [behind 2, last DATA]
+        C . [behind 3, last DATA]
+        R 250 message DATA
+        R 250 NOOP
+        R 500 -
+        C QUIT
+        R 221 QUIT
+        ",
+    );
+}
