@@ -87,12 +87,16 @@ impl Attempt {
     }
 }
 
-/// Whether a line could be base64 and nothing else, and is no known verb.
+/// Whether a line is base64 and nothing else, and no known verb.
 pub(super) fn looks_like_base64(line: &[u8]) -> bool {
+    may_be_base64(line) && line.trim_ascii().len().is_multiple_of(4)
+}
+
+/// Whether a line could be base64 of a client that leaves the padding out: one word of its letters.
+pub(super) fn may_be_base64(line: &[u8]) -> bool {
     let line = line.trim_ascii();
     let body = line.strip_suffix(b"==").or_else(|| line.strip_suffix(b"=")).unwrap_or(line);
     line.len() >= 4
-        && line.len().is_multiple_of(4)
         && body.iter().all(|&byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/'))
         && !super::verb::Verb::of(line).is_known()
 }

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use super::Hears;
-use super::auth::{Attempt, looks_like_base64};
+use super::auth::{Attempt, looks_like_base64, may_be_base64};
 use super::command::{Command, Ending, Role, is_strict, redacted};
 use super::data::{DotScan, Found, Gathered, LineEnd};
 use super::dialogue::{Awaits, Choice, Dialogue, Greeting, Matching, MessageFacts, Pending, Reading};
@@ -112,6 +112,11 @@ impl Client {
         }
     }
 
+    /// Whether it is a reply that tells what the held bytes are.
+    fn waits_for_server(&self) -> bool {
+        matches!(self, Client::Wait(_) | Client::WaitForServer | Client::Tentative(_))
+    }
+
     /// Whether nothing that the server says can be SMTP either.
     pub(super) fn is_opaque(&self) -> bool {
         matches!(self, Client::Tls(_) | Client::Opaque)
@@ -137,11 +142,20 @@ impl Dialogue {
     /// Takes the client's next bytes: reads them, or holds them until it is known what they are.
     pub(super) fn client_bytes(&mut self, piece: Piece<'_>, hears: &mut dyn Hears) {
         self.client_end = piece.end();
-        self.finish_acknowledged_line(&piece.from, hears);
+        if self.client_lines.held() == 0 {
+            self.finish_acknowledged_line(&piece.from, hears);
+        }
+        if self.server_missing(piece.from.seen) && self.client.waits_for_server() {
+            self.lose_replies();
+            self.release(hears);
+        }
         if self.waits() || !self.held.is_empty() {
             self.held.push_piece(&piece);
         } else {
             let rest = self.read_client(piece, hears);
+            if !rest.is_empty() && self.choice.is_none() {
+                self.finish_acknowledged_line(&rest.from, hears);
+            }
             self.held.push_piece(&rest);
         }
         self.proceed(hears);
@@ -249,12 +263,10 @@ impl Dialogue {
     pub(super) fn release(&mut self, hears: &mut dyn Hears) {
         match std::mem::replace(&mut self.client, Client::Opaque) {
             Client::First => self.client = Client::Command,
+            Client::Wait(command) if self.held.is_empty() => self.client = Client::Assumed(command),
             Client::Wait(command) | Client::Assumed(command) => {
-                self.client = Client::Assumed(command);
                 let prefix = self.held.prefix(512);
-                if let Client::Assumed(command) = &self.client {
-                    self.assume(&command.clone(), &prefix, hears);
-                }
+                self.assume(&command, &prefix, hears);
             }
             Client::WaitForServer => {}
             Client::Tentative(line) => {
@@ -308,11 +320,15 @@ impl Dialogue {
     }
 
     fn read_line(&mut self, piece: &mut Piece<'_>, hears: &mut dyn Hears) {
+        if self.client_lines.held() == 0 && self.finish_acknowledged_line(&piece.from, hears) {
+            // A reply may have changed what these bytes are.
+            return;
+        }
         let cut = self.cut.unwrap_or(Cut::Lf);
         let Some(line) = self.client_lines.take(piece, cut, self.bounds.line) else { return };
         let doubtful = line.ending == Ending::Lf && self.cut.is_none() && matches!(self.client, Client::Command);
         if doubtful && !self.server_missing(line.seen) {
-            if !self.scout {
+            if !self.scout && !self.closing {
                 self.choice = Some(Choice::LineEnd(Box::new(line)));
                 return;
             }
@@ -338,7 +354,7 @@ impl Dialogue {
                 }
             }
             Client::Exchange => self.command(line, Role::Exchange, false, hears),
-            _ if self.refused_auth && looks_like_base64(&line.text) => self.command(line, Role::Leaked, false, hears),
+            _ if self.refused_auth && may_be_base64(&line.text) => self.command(line, Role::Leaked, false, hears),
             _ => self.command(line, Role::Command, false, hears),
         }
     }
@@ -469,7 +485,7 @@ impl Dialogue {
     /// What follows a command in the client's stream.
     fn after_command(&mut self, command: Arc<Command>, role: Role, hears: &mut dyn Hears) {
         let verb = command.verb.clone();
-        if role == Role::Command && verb.is_some() {
+        if role == Role::Command && verb.as_ref().is_some_and(Verb::is_known) {
             self.refused_auth = false;
         }
         if role == Role::Exchange {
@@ -579,7 +595,7 @@ impl Dialogue {
         match &mut data.end_at {
             Some(0) => self.end_data(DataEnd::Smuggled(kind), hears),
             Some(left) => *left = left.saturating_sub(1),
-            None if data.settled || self.scout || missing || data.command.is_none() => {}
+            None if data.settled || self.scout || self.closing || missing || data.command.is_none() => {}
             None if self.forks >= FORKS => data.settled = true,
             None => {
                 self.forks = self.forks.saturating_add(1);
@@ -623,6 +639,10 @@ impl Dialogue {
 
     pub(super) fn end_data(&mut self, end: DataEnd, hears: &mut dyn Hears) {
         let Client::Data(mut data) = std::mem::replace(&mut self.client, Client::Command) else { return };
+        if data.refused {
+            // It was told and answered when the server refused it.
+            return;
+        }
         let dotted = matches!(end, DataEnd::Dot | DataEnd::Smuggled(_));
         self.data_end.get_or_insert(data.gathered.stop);
         let side = self.client_side;
@@ -644,7 +664,7 @@ impl Dialogue {
             self.client = Client::Lost;
             return;
         };
-        if dotted && !data.refused {
+        if dotted {
             self.expect_message(command, data.gathered.stop, facts);
         }
     }

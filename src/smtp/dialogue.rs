@@ -9,6 +9,7 @@ use super::auth::Attempt;
 use super::client::Client;
 use super::command::Command;
 use super::event::{Event, Fault, FaultKind};
+use super::fork::KeptInput;
 use super::held::Held;
 use super::line::{Cut, Line, LineReader, Piece, Source};
 use super::reply::{Keep, ReplyReader};
@@ -200,8 +201,14 @@ pub(super) struct Dialogue {
 
     /// A choice that waits for its decision: nothing of the client's is read until then.
     pub choice: Option<Choice>,
+    /// What is left of the server's bytes that led to it.
+    pub unread: Option<KeptInput>,
     /// A copy on which a reading is tried: it never stops at a choice.
     pub scout: bool,
+    /// The session is over: no choice can be left to evidence any more.
+    pub closing: bool,
+    /// Replies that answered a command or message.
+    pub matched: u32,
     /// What does not fit the reading: replies that answer nothing.
     pub misfits: u32,
     /// What hardly fits it: replies that their commands hardly can have got.
@@ -268,7 +275,10 @@ impl Dialogue {
             doubtful_early: None,
             early_by_order: None,
             choice: None,
+            unread: None,
             scout: false,
+            closing: false,
+            matched: 0,
             misfits: 0,
             odd: 0,
             candidates: 0,
@@ -284,7 +294,7 @@ impl Dialogue {
         self.session.transactions = transactions;
         scout.envelope.listed = false;
         scout.scout = true;
-        (scout.misfits, scout.odd) = (0, 0);
+        (scout.matched, scout.misfits, scout.odd) = (0, 0, 0);
         // The choice itself is the first.
         scout.candidates = 1;
         scout.data_end = None;

@@ -88,6 +88,12 @@ impl Scout {
         self.dialogue.take(input, &mut self.mute);
     }
 
+    fn finish_acknowledged_line(&mut self, client: &Piece<'_>) {
+        if self.dialogue.client_lines.held() == 0 {
+            self.dialogue.finish_acknowledged_line(&client.from, &mut self.mute);
+        }
+    }
+
     /// Every command has its reply, and none is left over.
     fn is_answered(&self) -> bool {
         self.dialogue.pending.is_empty() && self.dialogue.misfits == 0
@@ -109,8 +115,10 @@ enum Trial {
     LineEnd {
         lf: Scout,
         crlf: Scout,
-        /// How often the client went on though only the reading with CRLF had all its commands answered.
+        /// How often the client, upon a reply, went on though only the reading with CRLF had all its commands
+        /// answered; and how many it had had answered then.
         went_on: u32,
+        answered: u32,
     },
     /// Does a lone dot end the message?
     EndOfData { strict: Scout, long: Option<Long> },
@@ -148,6 +156,7 @@ impl Fork {
                 lf: Scout::new(dialogue, Reading::Lf),
                 crlf: Scout::new(dialogue, Reading::CrLf),
                 went_on: 0,
+                answered: 0,
             },
             Choice::EndOfData(_) => Trial::EndOfData { strict: Scout::new(dialogue, Reading::Strict), long: None },
         };
@@ -187,13 +196,23 @@ impl Fork {
         if *side != client {
             return None;
         }
+        match &mut self.trial {
+            Trial::LineEnd { lf, crlf, .. } => {
+                lf.finish_acknowledged_line(piece);
+                crlf.finish_acknowledged_line(piece);
+            }
+            Trial::EndOfData { strict, .. } => strict.finish_acknowledged_line(piece),
+        }
         let knows_all = |scout: &Scout| piece.from.seen.is_some_and(|seen| seen >= scout.dialogue.server_end);
         match &mut self.trial {
             Trial::LineEnd { lf, .. } if !knows_all(lf) => None,
             Trial::LineEnd { lf, .. } if lf.dialogue.pending.is_empty() => Some(Reading::Lf),
-            Trial::LineEnd { crlf, went_on, .. } => {
-                *went_on = went_on.saturating_add(u32::from(crlf.is_answered()));
-                (*went_on > 1 && crlf.is_answered()).then_some(Reading::CrLf)
+            Trial::LineEnd { crlf, went_on, answered, .. } => {
+                if crlf.is_answered() && crlf.dialogue.matched > *answered {
+                    *answered = crlf.dialogue.matched;
+                    *went_on = went_on.saturating_add(1);
+                }
+                (*went_on > 1).then_some(Reading::CrLf)
             }
             Trial::EndOfData { strict, .. } => {
                 let ended = strict.dialogue.open_data().is_none();
@@ -233,8 +252,9 @@ impl Fork {
     /// The session is over: what is the reading?
     pub(super) fn verdict_at_end(&self) -> Reading {
         match &self.trial {
-            Trial::LineEnd { lf, crlf, went_on } => {
-                let proved = *went_on > 0 && crlf.is_answered() && !lf.dialogue.pending.is_empty();
+            Trial::LineEnd { lf, crlf, went_on, answered } => {
+                let later = *went_on > 0 && crlf.dialogue.matched > *answered;
+                let proved = later && crlf.is_answered() && !lf.dialogue.pending.is_empty();
                 if proved { Reading::CrLf } else { Reading::Lf }
             }
             Trial::EndOfData { .. } => Reading::Strict,

@@ -70,6 +70,9 @@ impl Parser {
     }
 
     pub(crate) fn chunk(&mut self, chunk: &Chunk<'_>, hears: &mut dyn Hears) {
+        if chunk.bytes.is_empty() {
+            return;
+        }
         let from = Source { at: chunk.at, seen: chunk.seen, captured: chunk.captured_of_other };
         self.take(Input::Bytes(chunk.side, Piece { offset: chunk.offset, bytes: chunk.bytes, from }), hears);
     }
@@ -98,7 +101,8 @@ impl Parser {
             dialogue.release(hears);
             dialogue.proceed(hears);
         }
-        self.fork_if_due();
+        let unread = self.fork_if_due();
+        self.read_on(None, unread, hears);
     }
 
     /// Bytes that are stored here.
@@ -143,17 +147,16 @@ impl Parser {
             }
             Some(fork) => fork.follow(input, dialogue),
         };
-        match decided {
-            None => self.fork_if_due(),
-            Some(reading) => self.read_on(reading, hears),
+        let unread = self.fork_if_due();
+        if decided.is_some() || unread.is_some() {
+            self.read_on(decided, unread, hears);
         }
     }
 
-    /// Takes the reading that was decided, and then the input that was kept meanwhile, in which new choices
-    /// may lie.
-    fn read_on(&mut self, reading: Reading, hears: &mut dyn Hears) {
-        let mut queue = VecDeque::new();
-        let mut decided = Some(reading);
+    /// Takes the reading that was decided, and then the input that was kept meanwhile (or was left at a
+    /// choice), in which new choices may lie.
+    fn read_on(&mut self, mut decided: Option<Reading>, unread: Option<KeptInput>, hears: &mut dyn Hears) {
+        let mut queue: VecDeque<KeptInput> = unread.into_iter().collect();
         loop {
             let Who::Known(dialogue) = &mut self.who else { return };
             if let Some(reading) = decided.take()
@@ -163,7 +166,9 @@ impl Parser {
                 kept.append(&mut queue);
                 queue = kept;
             }
-            self.fork_if_due();
+            if let Some(unread) = self.fork_if_due() {
+                queue.push_front(unread);
+            }
             let Some(kept) = queue.pop_front() else { return };
             let Who::Known(dialogue) = &mut self.who else { return };
             match &mut self.fork {
@@ -178,16 +183,19 @@ impl Parser {
         self.settle_server(true, hears);
         while let Some(fork) = &self.fork {
             let reading = fork.verdict_at_end();
-            self.read_on(reading, hears);
+            self.read_on(Some(reading), None, hears);
         }
     }
 
-    fn fork_if_due(&mut self) {
-        if let Who::Known(dialogue) = &mut self.who
-            && self.fork.is_none()
-        {
-            self.fork = Fork::new(dialogue).map(Box::new);
+    /// Tries a choice at which the session stopped; returns what is left of the input that led to it.
+    fn fork_if_due(&mut self) -> Option<KeptInput> {
+        let Who::Known(dialogue) = &mut self.who else { return None };
+        if self.fork.is_some() || dialogue.choice.is_none() {
+            return None;
         }
+        let unread = dialogue.unread.take();
+        self.fork = Fork::new(dialogue).map(Box::new);
+        unread
     }
 
     /// Finds out who is the server by the first line of either side, and reads what was kept.
@@ -272,6 +280,7 @@ impl Dialogue {
 
     fn close(&mut self, closing: &Closing, hears: &mut dyn Hears) {
         let client = self.session.server_side.other();
+        self.closing = true;
         self.finish_server(hears);
         self.finish_client(hears);
         let acknowledges = closing.acknowledges;

@@ -7,6 +7,7 @@ use super::client::Client;
 use super::command::Command;
 use super::dialogue::{Answered, Awaits, Dialogue, Envelope, Greeting, Matching, MessageFacts, Pending};
 use super::event::{Answers, DataEnd, Event, FaultKind};
+use super::fork::{Input, KeptInput};
 use super::held::Item;
 use super::line::{Cut, Line, Piece, Source};
 use super::reply::{self, Reply, ReplyReader, Step};
@@ -25,6 +26,11 @@ impl Dialogue {
             if side == self.client_side {
                 // TURN was accepted: what follows in this packet is a client's.
                 return self.client_bytes(piece, hears);
+            }
+            if self.choice.is_some() {
+                // A reply let the client's bytes be read up to a choice, and this is what tells.
+                self.unread = Some(KeptInput::new(&Input::Bytes(side, piece)));
+                return;
             }
             match &mut self.client {
                 Client::Tls(watch) => {
@@ -64,16 +70,19 @@ impl Dialogue {
     }
 
     /// A server line without an end ends where the client's next command acknowledges it: where the client
-    /// waits for nothing else.
-    pub(super) fn finish_acknowledged_line(&mut self, client: &Source, hears: &mut dyn Hears) {
-        let Some(end) = self.server_lines.open_end() else { return };
-        let waits = self.pending.len() <= 1 && self.held.is_empty() && !self.client.is_opaque();
+    /// waits for nothing else. Returns whether there was one.
+    pub(super) fn finish_acknowledged_line(&mut self, client: &Source, hears: &mut dyn Hears) -> bool {
+        let Some(end) = self.server_lines.open_end() else { return false };
+        let unread = !self.held.is_empty() && !matches!(self.client, Client::First);
+        let waits = self.pending.len() <= 1 && !unread && !self.client.is_opaque();
         if waits
             && client.seen.is_some_and(|seen| seen >= end)
             && let Some(line) = self.server_lines.finish()
         {
             self.server_line(line, hears);
+            return true;
         }
+        false
     }
 
     fn server_line(&mut self, line: Line, hears: &mut dyn Hears) {
@@ -137,6 +146,7 @@ impl Dialogue {
         self.session.tls.state = State::Decrypted;
         self.session.tls.settled = true;
         self.client = Client::Command;
+        self.cut = self.cut.or(Some(Cut::Lf));
         self.tell_tls(at.first(), hears);
         self.proceed(hears);
     }
@@ -283,7 +293,10 @@ impl Dialogue {
             return false;
         };
         if refused {
+            // The server does not wait for the message's end: it takes what comes for commands.
             self.tell_reply(reply, Answers::Unknown, hears);
+            self.client = Client::Lost;
+            self.matching = Matching::Lost;
             return true;
         }
         if missing && (negative || reply.accepts()) {
@@ -311,6 +324,7 @@ impl Dialogue {
     fn answer_oldest(&mut self, reply: &Reply, code: u16, hears: &mut dyn Hears) {
         let Some(mut pending) = self.pending.pop_front() else { return };
         let command = Arc::clone(&pending.command);
+        self.matched = self.matched.saturating_add(1);
         self.note_odd(&command, code);
         let mut left = 0;
         let is_message = match pending.awaits {
@@ -594,6 +608,7 @@ impl Dialogue {
         self.forget_pending();
         self.answered.clear();
         std::mem::swap(&mut self.client_acks, &mut self.server_acks);
+        std::mem::swap(&mut self.client_end, &mut self.server_end);
         std::mem::swap(&mut self.client_lines, &mut self.server_lines);
         let mut held = std::mem::take(&mut self.held);
         while let Some(item) = held.pop() {

@@ -476,3 +476,49 @@ fn a_smuggled_mail_of_more_than_64_kib_is_still_found_out() {
     );
     assert!(heard.most_held < 3 * (64 << 10), "{}", heard.most_held);
 }
+
+#[test]
+fn a_refused_message_that_goes_on_is_told_once() {
+    let begin = "C: DATA\nS: 354 go\nC: a\\nb\nS: 451 Bare line-feed\n";
+    let told = "C DATA\nR 354 DATA\nF BareLfInData\nD 5 in 2 refused\nR 451 message DATA\n";
+    assert_after_mail(&[begin, "C: c\\r\\n.\nC: QUIT\nS: 221 bye"].concat(), &[told, "C QUIT\nR 221 QUIT"].concat());
+    // A server that takes the rest for commands answers it: where it is then shows a line in strict form.
+    assert_after_mail(
+        &[begin, "C: c\nS: 500 what\nC: d\nS: 500 what\nC: MAIL FROM:<a@b>\nS: 250 ok"].concat(),
+        &[told, "R 500 unknown\nR 500 unknown\nC MAIL FROM:<a@b>\nR 250 MAIL"].concat(),
+    );
+}
+
+#[test]
+fn message_data_whose_354_never_came_is_read_at_the_end() {
+    assert_after_mail(
+        "C: DATA\\r\\nHELP\\n.\\nx\\r\\n.\\r\\nQUIT",
+        "C DATA\nF BareLfInData\nD 10 in 3 dot\nC QUIT [behind 2, last DATA]",
+    );
+}
+
+#[test]
+fn a_choice_in_bytes_that_a_reply_set_free_is_decided_by_the_replies_behind_it() {
+    // All of the server's replies come in one packet.
+    assert_after_mail(
+        "
+        C: DATA\\r\\na\\n.\\nNOOP\\r\\n.
+        S: 354 go\\r\\n250 queued\\r\\n250 noop\\r\\n500 dot
+        C: QUIT
+        S: 221 bye
+        ",
+        "
+        C DATA
+        R 354 DATA
+        F BareLfInData
+        D 2 in 1 smuggled LF.LF early
+        C NOOP [behind 2, last DATA]
+        C . [behind 3, last DATA]
+        R 250 message DATA
+        R 250 NOOP
+        R 500 -
+        C QUIT
+        R 221 QUIT
+        ",
+    );
+}

@@ -371,3 +371,15 @@ fn without_the_clients_direction_replies_are_listed() {
     let talk = Talk::new("S: 220 mx\nC: EHLO me\nS: 250 mx\nC: QUIT\nS: 221 bye").without(CLIENT);
     assert_heard(&talk.events(), "greeting 220 mx\nR 250 unknown\nR 221 unknown");
 }
+
+#[test]
+fn a_client_that_has_seen_what_was_never_captured_waits_for_nothing() {
+    // The first write of a session picked up midway has, by the positions' beginning, seen nothing.
+    let text = "C: DATA\nC: HELP\\r\\n.\nC: QUIT";
+    let talk = Talk::new(&["S: 220 mx\n", text].concat());
+    let mut steps = talk.without(CLIENT.other());
+    steps.see(0, 0);
+    steps.see(1, 40);
+    steps.see(2, 80);
+    assert_heard(&steps.events(), "C DATA\nD 6 in 1 dot\nC QUIT");
+}

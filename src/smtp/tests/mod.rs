@@ -108,6 +108,13 @@ impl Talk {
         self
     }
 
+    /// Sets what the write of that number, from 0, had seen.
+    pub(super) fn see(&mut self, place: usize, position: u64) {
+        if let Some(Step::Bytes { seen, .. }) = self.steps.get_mut(place) {
+            *seen = Some(position);
+        }
+    }
+
     /// Made by hand: no segment acknowledges anything.
     pub(super) fn without_acks(mut self) -> Talk {
         self.acks = false;
