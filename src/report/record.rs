@@ -114,6 +114,8 @@ pub(crate) struct SessionRecord<'s> {
     pub capture: &'s str,
     pub first_frame: u64,
     pub last_frame: u64,
+    /// The file of its last packet, which `last_frame` counts in.
+    pub last_capture: &'s str,
     pub start: Stamp,
     pub end: Stamp,
     pub proxied_for: Option<Text<'s>>,
@@ -195,6 +197,7 @@ impl<'s> SessionRecord<'s> {
             capture: first.capture,
             first_frame: first.frame,
             last_frame: last.frame,
+            last_capture: last.capture,
             start,
             end,
             proxied_for: session.proxied_for.as_deref().map(Text),
