@@ -325,8 +325,7 @@ impl Told {
     /// The packet that completed it.
     pub(crate) fn at(&self) -> Moment {
         match self {
-            Told::Command { at, .. } | Told::Reply { at, .. } | Told::Tls(at, _) => *at,
-            Told::Data(data) => data.at.last(),
+            Told::Command { at, .. } | Told::Reply { at, .. } | Told::Data { at, .. } | Told::Tls(at, _) => *at,
         }
     }
 }
@@ -349,16 +348,16 @@ impl<'e> EventRecord<'e> {
                 answers: answered(answers),
                 uncertain: *uncertain,
             },
-            Told::Data(data) => {
-                let (end, ended_by) = ended(data.end);
+            Told::Data { bytes, lines, sha256, end, uncertain, .. } => {
+                let (end, ended_by) = ended(*end);
                 EventRecord::Data {
                     at,
-                    bytes: data.bytes,
-                    lines: data.lines,
-                    sha256: data.sha256.map(|hash| data_encoding::HEXLOWER.encode(&hash)),
+                    bytes: *bytes,
+                    lines: *lines,
+                    sha256: sha256.map(|hash| data_encoding::HEXLOWER.encode(&hash)),
                     end,
                     ended_by,
-                    uncertain: data.uncertain,
+                    uncertain: *uncertain,
                 }
             }
             Told::Tls(_, tls) => EventRecord::Tls { at, tls: TlsFields::of(tls) },
