@@ -95,6 +95,7 @@ impl Dialogue {
                 code: *codes.last().unwrap(),
                 codes_differ: codes.windows(2).any(|pair| pair[0] != pair[1]),
                 lines,
+                dropped: 0,
                 longest: 0,
                 bare_lf: false,
                 bare_cr: false,

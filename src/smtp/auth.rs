@@ -39,10 +39,14 @@ pub(super) struct Attempt {
 }
 
 impl Attempt {
+    /// Octets kept of a mechanism's name (RFC 4422 3.1 allows 20 characters) and of a user's.
+    const NAME: usize = 256;
+
     /// Begins with the AUTH command's argument: mechanism and perhaps an initial response.
     pub(super) fn new(argument: &[u8]) -> Attempt {
         let mut words = argument.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
-        let mechanism = words.next().unwrap_or_default().to_ascii_uppercase();
+        let name = words.next().unwrap_or_default();
+        let mechanism = name.get(..Self::NAME).unwrap_or(name).to_ascii_uppercase();
         let mut attempt = Attempt { mechanism, user: None, responses: 0 };
         if let Some(response) = words.next() {
             attempt.response(response);
@@ -72,6 +76,9 @@ impl Attempt {
             }
             _ => None,
         };
+        if let Some(user) = &mut self.user {
+            user.truncate(Self::NAME);
+        }
     }
 
     /// Whether success may switch on a security layer (RFC 4422 3.7), behind which nothing is readable.

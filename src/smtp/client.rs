@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::Hears;
 use super::auth::{Attempt, looks_like_base64};
-use super::command::{Command, Ending, Role, is_strict};
+use super::command::{Command, Ending, Role, is_strict, redacted};
 use super::data::{DotScan, Found, Gathered, LineEnd};
 use super::dialogue::{Awaits, Choice, Dialogue, Greeting, Matching, MessageFacts, Pending, Reading};
 use super::event::{DataEnd, Event, FaultKind, MessageData};
@@ -206,13 +206,12 @@ impl Dialogue {
         let side = self.client_side;
         self.client = match foreign::client(&prefix) {
             First::More if !self.held.is_cut() => return false,
-            First::More | First::Smtp => Client::Command,
             First::Proxy(length, client) if !self.proxied => {
                 self.proxied = true;
                 self.session.proxied_for = client;
                 Client::Skip(length as u64)
             }
-            First::Proxy(..) => Client::Command,
+            First::More | First::Smtp | First::Proxy(..) => Client::Command,
             First::Tls => {
                 self.session.tls.state = State::Implicit;
                 self.name_protocol("TLS", side, Packets::one(at), hears);
@@ -383,8 +382,10 @@ impl Dialogue {
     /// Whether the client knew the whole greeting.
     fn note_early(&mut self, command: &mut Command, seen: Option<u64>) {
         let (by_seen, by_order) = match self.greeting {
-            Greeting::Due | Greeting::Codeless => (command.seen.map(|_| true), true),
-            Greeting::Done(end) => (command.seen.map(|seen| seen < end), command.captured < end),
+            Greeting::Due => (command.seen.map(|_| true), true),
+            Greeting::Done(end) | Greeting::Codeless(end) => {
+                (command.seen.map(|seen| seen < end), command.captured < end)
+            }
             Greeting::Opening | Greeting::Unknown => return,
         };
         if by_order && self.early_by_order.is_none() {
@@ -409,9 +410,8 @@ impl Dialogue {
         }
         let count = self.answered.len().saturating_add(self.pending.len());
         command.in_flight = Some(u32::try_from(count).unwrap_or(u32::MAX));
-        let answered = self.answered.iter().filter_map(|answered| answered.verb.as_ref());
-        let pending = self.pending.iter().filter_map(|pending| pending.command.verb.as_ref());
-        command.behind = answered.chain(pending).find(|verb| verb.must_be_last()).cloned();
+        let answered = self.answered.iter().filter_map(|answered| answered.last.as_ref());
+        command.behind = answered.chain(self.pending.iter().filter_map(Pending::last)).next().cloned();
     }
 
     fn keep_secret(&mut self, command: &Arc<Command>) {
@@ -429,7 +429,7 @@ impl Dialogue {
             command: Arc::clone(command),
             awaits: Awaits::Reply,
             end: command.end,
-            waited: command.seen.is_some_and(|seen| seen >= self.server_end),
+            waited_at: command.seen.is_some_and(|seen| seen >= self.server_end).then_some(self.server_end),
             facts: None,
         };
         if command.is(&Verb::Bdat) {
@@ -439,19 +439,30 @@ impl Dialogue {
         self.expect(pending);
     }
 
+    /// Puts the end of data that a 354 had opened among what waits for its reply.
+    fn expect_message(&mut self, command: Arc<Command>, end: u64, facts: MessageFacts) {
+        let awaits = Awaits::Message { last: true, left: None };
+        let waited_at = Some(self.server_end);
+        self.expect(Pending { command, awaits, end, waited_at, facts: Some(Box::new(facts)) });
+    }
+
     fn expect(&mut self, pending: Pending) {
         if self.server_missing(pending.command.seen) {
             self.matching = Matching::Lost;
             self.replied(&pending, None);
             return;
         }
-        if self.matching == Matching::Lost && pending.waited {
-            self.pending.clear();
+        if self.matching == Matching::Lost && pending.waited_at.is_some() {
+            // What was open before the server spoke last was answered then, or never will be.
+            self.pending.retain(|older| older.waited_at == pending.waited_at);
+            self.pending_octets = self.pending.iter().fold(0, |sum, pending| sum.saturating_add(pending.octets()));
         }
-        if self.pending.len() >= self.bounds.pending {
+        let octets = self.pending_octets.saturating_add(pending.octets());
+        if self.pending.len() >= self.bounds.pending || octets > self.bounds.held.max(self.bounds.line) {
             self.tally.one(Limit::PendingReplies.key());
             self.lose_replies();
         }
+        self.pending_octets = self.pending_octets.saturating_add(pending.octets());
         self.pending.push_back(pending);
     }
 
@@ -634,9 +645,7 @@ impl Dialogue {
             return;
         };
         if dotted && !data.refused {
-            let end = data.gathered.stop;
-            let awaits = Awaits::Message { last: true, left: None };
-            self.expect(Pending { command, awaits, end, waited: true, facts: Some(Box::new(facts)) });
+            self.expect_message(command, data.gathered.stop, facts);
         }
     }
 
@@ -690,11 +699,14 @@ impl Dialogue {
             DataEnd::Unfinished
         };
         let facts = self.tell_data(&mut chunk.gathered, Some(&chunk.command), end, false, None, hears);
+        if !chunk.command.is(&Verb::Bdat) {
+            let end = if chunk.until_reply { chunk.command.end } else { chunk.gathered.stop };
+            return self.expect_message(chunk.command, end, facts);
+        }
         let number = chunk.command.number;
         match self.pending.iter_mut().find(|pending| pending.command.number == number) {
             Some(pending) => pending.facts = Some(Box::new(facts)),
-            None if chunk.command.is(&Verb::Bdat) => self.note_message(&facts),
-            None => {}
+            None => self.note_message(&facts),
         }
     }
 
@@ -732,6 +744,7 @@ impl Dialogue {
             && let Some((bytes, at)) = hello.injected.take()
         {
             let accepted = hello.prompt_end.is_some();
+            let bytes = redacted(&bytes);
             self.fault(FaultKind::Injected { bytes, accepted }, side, at, hears);
         }
     }

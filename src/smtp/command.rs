@@ -7,6 +7,7 @@ use crate::base::Packets;
 
 /// A client line, with everything that a rule may ask of it.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "facts, each on its own")]
 pub(crate) struct Command {
     /// Its place among the session's commands, from 0.
     pub number: u64,
@@ -84,6 +85,12 @@ impl Command {
             Role::Exchange | Role::Leaked => Some(0),
         };
         let (line, hidden) = match secret_at {
+            // A server that ends lines at CRLF only joins what looked like lines of their own.
+            None if text.contains(&b'\n') => {
+                let shown = redacted(&text);
+                let hidden = (shown != text).then(|| Secret::new(text));
+                (shown, hidden)
+            }
             None => (text, None),
             Some(at) => {
                 let mut shown = text.get(..at).unwrap_or_default().to_vec();
@@ -114,9 +121,11 @@ impl Command {
         }
     }
 
-    /// The argument, trailing blanks included, secrets redacted.
+    /// The argument, trailing blanks included, secrets redacted. A CR before the CRLF is no part of it.
     pub(crate) fn argument(&self) -> &[u8] {
-        self.line.get(self.argument_at..).unwrap_or_default()
+        let argument = self.line.get(self.argument_at..).unwrap_or_default();
+        let end = argument.iter().rposition(|&byte| byte != b'\r').map_or(0, |at| at.saturating_add(1));
+        argument.get(..end).unwrap_or_default()
     }
 
     /// The argument as it came, for those who may see secrets or check bytes.
@@ -129,6 +138,24 @@ impl Command {
     pub(crate) fn is(&self, verb: &Verb) -> bool {
         self.verb.as_ref() == Some(verb)
     }
+}
+
+/// Text of several lines with what is secret in it replaced: responses behind AUTH, and base64 alone.
+pub(super) fn redacted(text: &[u8]) -> Vec<u8> {
+    let lines = text.split_inclusive(|&byte| byte == b'\n').map(|line| {
+        let content = line.trim_ascii_end();
+        let ending = line.get(content.len()..).unwrap_or_default();
+        let (verb, argument_at) = verb::split(content);
+        let secret_at = match verb {
+            Some(verb) if verb.is_auth() => initial_response(content, argument_at),
+            _ => super::auth::looks_like_base64(content).then_some(0),
+        };
+        match secret_at {
+            Some(at) => [content.get(..at).unwrap_or_default(), Secret::SHOWN, ending].concat(),
+            None => line.to_vec(),
+        }
+    });
+    lines.collect::<Vec<_>>().concat()
 }
 
 /// Where an AUTH command's initial response begins: its second word.
@@ -169,6 +196,12 @@ pub(super) fn is_strict(line: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn in_text_of_several_lines_every_secret_is_replaced() {
+        let text = b"AUTH LOGIN\r\ndXNlcg==\r\nauth plain AHVzZXIAcGFzcw==\r\nNOOP x";
+        assert_eq!(redacted(text), b"AUTH LOGIN\r\n<redacted>\r\nauth plain <redacted>\r\nNOOP x");
+    }
 
     #[test]
     fn only_what_text_hardly_has_by_chance_is_strict() {

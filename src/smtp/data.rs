@@ -38,6 +38,7 @@ enum Content {
 
 /// Finds the end of message data over any number of pieces.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "facts, each on its own")]
 pub(super) struct DotScan {
     before: LineEnd,
     content: Content,
@@ -246,6 +247,8 @@ pub(super) struct Header {
 impl Header {
     /// So much of a header is read.
     const MOST: usize = 64 << 10;
+    /// So much of a field is kept.
+    const FIELD: usize = 4096;
 
     pub(super) fn take(&mut self, bytes: &[u8]) {
         if self.done {
@@ -288,13 +291,19 @@ impl Header {
         for folded in lines.take_while(|line| line.first().is_some_and(|&byte| super::verb::is_blank(byte))) {
             value.extend_from_slice(folded);
         }
+        value.truncate(Self::FIELD);
         Some(value.trim_ascii().to_vec())
     }
 }
 
 #[cfg(test)]
+#[expect(clippy::arithmetic_side_effects, reason = "positions in short literals")]
 mod tests {
+    use super::super::line::Source;
     use super::*;
+    use crate::base::Moment;
+
+    type Case = (&'static [u8], &'static [(usize, Found)]);
 
     /// Every lone dot that is found, over pieces of `size` bytes, and how many bytes stood before its end.
     fn dots(bytes: &[u8], size: usize, lf_ends: bool) -> Vec<(usize, Found)> {
@@ -313,7 +322,7 @@ mod tests {
 
     #[test]
     fn every_kind_of_lone_dot_is_told_apart_however_it_is_cut() {
-        let cases: [(&[u8], &[(usize, Found)]); 12] = [
+        let cases: [Case; 12] = [
             (b"a\r\n.\r\nb", &[(6, Found::End)]),
             (b".\r\n", &[(3, Found::End)]),
             (b"a\n.\nb", &[(4, Found::Candidate("LF.LF"))]),
@@ -347,7 +356,7 @@ mod tests {
             let (mut scan, mut gathered) = (DotScan::new(LineEnd::CrLf), Gathered::new(true));
             let mut offset = 0;
             for chunk in bytes.chunks(size) {
-                let from = super::super::line::Source { at: Default::default(), seen: None, captured: 0 };
+                let from = Source { at: Moment::default(), seen: None, captured: 0 };
                 let mut piece = Piece { offset, bytes: chunk, from };
                 offset = piece.end();
                 while !piece.is_empty() {

@@ -11,7 +11,7 @@ use super::command::Command;
 use super::event::{Event, Fault, FaultKind};
 use super::held::Held;
 use super::line::{Cut, Line, LineReader, Piece, Source};
-use super::reply::ReplyReader;
+use super::reply::{Keep, ReplyReader};
 use super::session::Session;
 use super::verb::Verb;
 use super::{Hears, Options};
@@ -30,6 +30,10 @@ pub(super) struct Bounds {
 }
 
 impl Bounds {
+    pub(super) fn of_reply(&self) -> Keep {
+        Keep { lines: self.reply_lines, octets: self.line }
+    }
+
     pub(super) fn new(limits: &Limits) -> Bounds {
         let get = |limit| usize::try_from(limits.get(limit)).unwrap_or(usize::MAX);
         Bounds {
@@ -50,8 +54,8 @@ pub(super) enum Greeting {
     Due,
     /// After TURN: an opening is due that is no greeting.
     Opening,
-    /// A line without a code stood in its place; a 220 may still follow.
-    Codeless,
+    /// A line without a code stood in its place, up to there; a 220 may still follow.
+    Codeless(u64),
     /// It ended at that position of the server's stream.
     Done(u64),
     /// It was not captured.
@@ -73,8 +77,8 @@ pub(super) struct Pending {
     pub awaits: Awaits,
     /// A reply to it has seen the client's stream up to here.
     pub end: u64,
-    /// When the client sent it, it had seen all that the server had said.
-    pub waited: bool,
+    /// Where the server's stream stood when the client sent it, if the client had seen all of that.
+    pub waited_at: Option<u64>,
     pub facts: Option<Box<MessageFacts>>,
 }
 
@@ -100,7 +104,8 @@ pub(super) struct MessageFacts {
 #[derive(Clone, Debug)]
 pub(super) struct Answered {
     pub reply_end: u64,
-    pub verb: Option<Verb>,
+    /// The verb, where nothing may stand behind it in its flight.
+    pub last: Option<Verb>,
 }
 
 /// What of the open transaction only the parser needs.
@@ -138,6 +143,7 @@ pub(super) enum Reading {
 
 /// The state of a session's reading.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "facts, each on its own")]
 pub(super) struct Dialogue {
     pub session: Session,
     pub tally: Tally,
@@ -174,6 +180,8 @@ pub(super) struct Dialogue {
     pub greeting: Greeting,
     pub matching: Matching,
     pub pending: VecDeque<Pending>,
+    /// Octets of the commands among them.
+    pub pending_octets: usize,
     pub answered: VecDeque<Answered>,
     pub last_answered: Option<Arc<Command>>,
     /// The session's latest secrets, to find where the server quotes them.
@@ -182,6 +190,8 @@ pub(super) struct Dialogue {
     /// AUTH was refused, and no other command has come since.
     pub refused_auth: bool,
     pub envelope: Envelope,
+    /// Octets of the addresses in the session's list of transactions.
+    pub listed_octets: usize,
     /// A first command that was early by what its sender had acknowledged, which was nothing at all; the
     /// first acknowledgement confirms it.
     pub doubtful_early: Option<Packets>,
@@ -192,13 +202,28 @@ pub(super) struct Dialogue {
     pub choice: Option<Choice>,
     /// A copy on which a reading is tried: it never stops at a choice.
     pub scout: bool,
-    /// What does not fit the reading: replies that answer nothing, or what cannot have that answer.
+    /// What does not fit the reading: replies that answer nothing.
     pub misfits: u32,
+    /// What hardly fits it: replies that their commands hardly can have got.
+    pub odd: u32,
     /// Of a scout: lone dots so far, and where its first message ended.
     pub candidates: u32,
     pub data_end: Option<u64>,
     /// Choices that were left to the evidence so far.
     pub forks: u32,
+}
+
+impl Pending {
+    /// Octets of its command that are kept; an end of data shares them with its DATA.
+    pub(super) fn octets(&self) -> usize {
+        if self.facts.is_some() { 0 } else { self.command.line.len() }
+    }
+
+    /// The verb, where nothing may stand behind it in its flight.
+    pub(super) fn last(&self) -> Option<&Verb> {
+        let verb = self.command.verb.as_ref().filter(|verb| verb.must_be_last());
+        verb.filter(|_| self.awaits == Awaits::Reply)
+    }
 }
 
 impl Dialogue {
@@ -232,17 +257,20 @@ impl Dialogue {
             greeting: if server_start { Greeting::Due } else { Greeting::Unknown },
             matching: if server_start && client_start { Matching::Sure } else { Matching::Lost },
             pending: VecDeque::new(),
+            pending_octets: 0,
             answered: VecDeque::new(),
             last_answered: None,
             secrets: VecDeque::new(),
             attempt: None,
             refused_auth: false,
             envelope: Envelope::default(),
+            listed_octets: 0,
             doubtful_early: None,
             early_by_order: None,
             choice: None,
             scout: false,
             misfits: 0,
+            odd: 0,
             candidates: 0,
             data_end: None,
             forks: 0,
@@ -256,7 +284,7 @@ impl Dialogue {
         self.session.transactions = transactions;
         scout.envelope.listed = false;
         scout.scout = true;
-        scout.misfits = 0;
+        (scout.misfits, scout.odd) = (0, 0);
         // The choice itself is the first.
         scout.candidates = 1;
         scout.data_end = None;
@@ -286,19 +314,21 @@ impl Dialogue {
         }
     }
 
-    /// What the client has seen, as far as that may be relied on.
+    /// What the client has seen, as far as that may be relied on: one that never acknowledged anything, though
+    /// bytes had been captured, has told nothing yet.
     pub(super) fn client_seen(&self, source: &Source) -> Option<u64> {
-        self.trusted(source.seen, source.captured, self.client_acks)
+        source.seen.filter(|_| self.client_acks || source.captured == 0)
+    }
+
+    /// Forgets all commands that wait for a reply.
+    pub(super) fn forget_pending(&mut self) {
+        self.pending.clear();
+        self.pending_octets = 0;
     }
 
     /// What the server has seen. Where it never acknowledged anything, order decides.
     pub(super) fn server_seen(&self, seen: Option<u64>) -> Option<u64> {
         seen.filter(|_| self.server_acks)
-    }
-
-    /// A sender that never acknowledged anything, though bytes had been captured, has told nothing yet.
-    fn trusted(&self, seen: Option<u64>, captured: u64, acks: bool) -> Option<u64> {
-        seen.filter(|_| acks || captured == 0)
     }
 
     /// Whether the server's direction is not in the capture, as far as this packet of the client tells.
@@ -341,6 +371,7 @@ impl Dialogue {
             self.replies.held(),
             self.client.held(),
             self.pending.len().saturating_mul(size_of::<Pending>()),
+            self.pending_octets,
         ];
         parts.into_iter().fold(0, usize::saturating_add)
     }

@@ -100,7 +100,7 @@ fn smb(bytes: &[u8]) -> First {
     }
 }
 
-/// The PROXY protocol, versions 1 and 2 (HAProxy's proxy-protocol.txt, sections 2.1 and 2.2).
+/// The PROXY protocol, versions 1 and 2 (`HAProxy`'s proxy-protocol.txt, sections 2.1 and 2.2).
 fn proxy(bytes: &[u8]) -> First {
     const V1: &[u8] = b"PROXY ";
     const V2: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";

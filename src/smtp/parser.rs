@@ -2,10 +2,9 @@
 
 use std::collections::VecDeque;
 
-use super::dialogue::Dialogue;
+use super::dialogue::{Dialogue, Reading};
 use super::event::{End, Event};
-use super::fork::{Fork, Input, Kind};
-use super::held::Kept;
+use super::fork::{Fork, Input, KeptInput};
 use super::line::{Piece, Source};
 use super::reply;
 use super::session::Session;
@@ -23,12 +22,12 @@ pub(crate) struct Options {
 /// Reads one session.
 #[derive(Debug)]
 pub(crate) struct Parser {
-    state: Reading,
+    who: Who,
     fork: Option<Box<Fork>>,
 }
 
 #[derive(Debug)]
-enum Reading {
+enum Who {
     /// Nothing tells yet who is the server: input waits for the first line.
     Unknown(Box<Unknown>),
     Known(Box<Dialogue>),
@@ -42,7 +41,7 @@ struct Unknown {
     options: Options,
     /// As if side B was the server: what a caller sees of the session until it is known.
     session: Session,
-    log: VecDeque<Kind>,
+    log: Vec<KeptInput>,
     bytes: usize,
     first: [Vec<u8>; 2],
 }
@@ -55,19 +54,19 @@ impl Parser {
         limits: &Limits,
         options: Options,
     ) -> Parser {
-        let state = match server_side(opening, is_server_port) {
-            Some(side) => Reading::Known(Box::new(Dialogue::new(opening, side, limits, options))),
-            None => Reading::Unknown(Box::new(Unknown {
+        let who = match server_side(opening, is_server_port) {
+            Some(side) => Who::Known(Box::new(Dialogue::new(opening, side, limits, options))),
+            None => Who::Unknown(Box::new(Unknown {
                 opening: opening.clone(),
                 limits: limits.clone(),
                 options,
                 session: Session::new(opening.flow, opening.first, Side::B, false),
-                log: VecDeque::new(),
+                log: Vec::new(),
                 bytes: 0,
                 first: [Vec::new(), Vec::new()],
             })),
         };
-        Parser { state, fork: None }
+        Parser { who, fork: None }
     }
 
     pub(crate) fn chunk(&mut self, chunk: &Chunk<'_>, hears: &mut dyn Hears) {
@@ -86,24 +85,16 @@ impl Parser {
 
     /// The connection is over: what was under way is told, then the end.
     pub(crate) fn close(&mut self, closing: &Closing, hears: &mut dyn Hears) {
-        self.settle_server(true, hears);
-        while let Some(fork) = self.fork.take() {
-            let reading = fork.verdict_at_end();
-            self.read_on(*fork, reading, hears);
-        }
-        let Reading::Known(dialogue) = &mut self.state else { return };
+        self.decide(hears);
+        let Who::Known(dialogue) = &mut self.who else { return };
         dialogue.close(closing, hears);
     }
 
     /// A limit acted outside: what waits for a reply is read as if the reply had accepted, what waits for a
     /// decision in the default way.
     pub(crate) fn release(&mut self, hears: &mut dyn Hears) {
-        self.settle_server(true, hears);
-        while let Some(fork) = self.fork.take() {
-            let reading = fork.verdict_at_end();
-            self.read_on(*fork, reading, hears);
-        }
-        if let Reading::Known(dialogue) = &mut self.state {
+        self.decide(hears);
+        if let Who::Known(dialogue) = &mut self.who {
             dialogue.release(hears);
             dialogue.proceed(hears);
         }
@@ -112,31 +103,31 @@ impl Parser {
 
     /// Bytes that are stored here.
     pub(crate) fn held_bytes(&self) -> usize {
-        match &self.state {
-            Reading::Unknown(unknown) => unknown.bytes,
-            Reading::Known(dialogue) => {
+        match &self.who {
+            Who::Unknown(unknown) => unknown.bytes,
+            Who::Known(dialogue) => {
                 dialogue.held_bytes().saturating_add(self.fork.as_ref().map_or(0, |fork| fork.held()))
             }
         }
     }
 
     pub(crate) fn session(&self) -> &Session {
-        match &self.state {
-            Reading::Unknown(unknown) => &unknown.session,
-            Reading::Known(dialogue) => &dialogue.session,
+        match &self.who {
+            Who::Unknown(unknown) => &unknown.session,
+            Who::Known(dialogue) => &dialogue.session,
         }
     }
 
     /// Takes the counts of limits that acted since the last call.
     pub(crate) fn take_tally(&mut self) -> Tally {
-        match &mut self.state {
-            Reading::Unknown(_) => Tally::default(),
-            Reading::Known(dialogue) => std::mem::take(&mut dialogue.tally),
+        match &mut self.who {
+            Who::Unknown(_) => Tally::default(),
+            Who::Known(dialogue) => std::mem::take(&mut dialogue.tally),
         }
     }
 
     fn take(&mut self, input: Input<'_>, hears: &mut dyn Hears) {
-        if let Reading::Unknown(unknown) = &mut self.state {
+        if let Who::Unknown(unknown) = &mut self.who {
             unknown.keep(&input);
             return self.settle_server(false, hears);
         }
@@ -144,57 +135,55 @@ impl Parser {
     }
 
     fn read(&mut self, input: &Input<'_>, hears: &mut dyn Hears) {
-        let Reading::Known(dialogue) = &mut self.state else { return };
-        match &mut self.fork {
+        let Who::Known(dialogue) = &mut self.who else { return };
+        let decided = match &mut self.fork {
             None => {
                 dialogue.take(input, hears);
-                self.fork_if_due();
+                None
             }
-            Some(fork) => {
-                if let Some(reading) = fork.follow(input, dialogue)
-                    && let Some(fork) = self.fork.take()
-                {
-                    self.read_on(*fork, reading, hears);
-                }
-            }
+            Some(fork) => fork.follow(input, dialogue),
+        };
+        match decided {
+            None => self.fork_if_due(),
+            Some(reading) => self.read_on(reading, hears),
         }
     }
 
-    /// Takes a reading, and then the input that was kept meanwhile, in which new choices may lie.
-    fn read_on(&mut self, fork: Fork, reading: super::dialogue::Reading, hears: &mut dyn Hears) {
-        let mut queue = VecDeque::from(fork.log);
-        self.choose(reading, hears);
-        while let Some(kept) = queue.pop_front() {
-            let Reading::Known(dialogue) = &mut self.state else { return };
-            let input = kept.input();
+    /// Takes the reading that was decided, and then the input that was kept meanwhile, in which new choices
+    /// may lie.
+    fn read_on(&mut self, reading: Reading, hears: &mut dyn Hears) {
+        let mut queue = VecDeque::new();
+        let mut decided = Some(reading);
+        loop {
+            let Who::Known(dialogue) = &mut self.who else { return };
+            if let Some(reading) = decided.take()
+                && let Some(fork) = self.fork.take()
+            {
+                let mut kept = fork.take(reading, dialogue, hears);
+                kept.append(&mut queue);
+                queue = kept;
+            }
+            self.fork_if_due();
+            let Some(kept) = queue.pop_front() else { return };
+            let Who::Known(dialogue) = &mut self.who else { return };
             match &mut self.fork {
-                None => {
-                    dialogue.take(&input, hears);
-                    self.fork_if_due();
-                }
-                Some(fork) => {
-                    if let Some(reading) = fork.follow(&input, dialogue)
-                        && let Some(fork) = self.fork.take()
-                    {
-                        for kept in fork.log.into_iter().rev() {
-                            queue.push_front(kept);
-                        }
-                        self.choose(reading, hears);
-                    }
-                }
+                None => dialogue.take(&kept.input(), hears),
+                Some(fork) => decided = fork.follow(&kept.input(), dialogue),
             }
         }
     }
 
-    fn choose(&mut self, reading: super::dialogue::Reading, hears: &mut dyn Hears) {
-        if let Reading::Known(dialogue) = &mut self.state {
-            dialogue.choose(reading, hears);
+    /// Decides what is open by what is known now.
+    fn decide(&mut self, hears: &mut dyn Hears) {
+        self.settle_server(true, hears);
+        while let Some(fork) = &self.fork {
+            let reading = fork.verdict_at_end();
+            self.read_on(reading, hears);
         }
-        self.fork_if_due();
     }
 
     fn fork_if_due(&mut self) {
-        if let Reading::Known(dialogue) = &mut self.state
+        if let Who::Known(dialogue) = &mut self.who
             && self.fork.is_none()
         {
             self.fork = Fork::new(dialogue).map(Box::new);
@@ -203,11 +192,11 @@ impl Parser {
 
     /// Finds out who is the server by the first line of either side, and reads what was kept.
     fn settle_server(&mut self, force: bool, hears: &mut dyn Hears) {
-        let Reading::Unknown(unknown) = &mut self.state else { return };
+        let Who::Unknown(unknown) = &mut self.who else { return };
         let Some(side) = unknown.server_side(force) else { return };
         let log = std::mem::take(&mut unknown.log);
         let dialogue = Dialogue::new(&unknown.opening, side, &unknown.limits, unknown.options);
-        self.state = Reading::Known(Box::new(dialogue));
+        self.who = Who::Known(Box::new(dialogue));
         for kept in &log {
             self.read(&kept.input(), hears);
         }
@@ -231,19 +220,14 @@ impl Unknown {
     const LINE: usize = 512;
 
     fn keep(&mut self, input: &Input<'_>) {
-        self.bytes = self.bytes.saturating_add(size_of::<Kind>());
-        self.log.push_back(match input {
-            Input::Bytes(side, piece) => {
-                self.session.last = piece.from.at;
-                self.bytes = self.bytes.saturating_add(piece.bytes.len());
-                let [a, b] = &mut self.first;
-                let first = if *side == Side::A { a } else { b };
-                first.extend(piece.bytes.iter().take(Self::LINE.saturating_sub(first.len())));
-                Kind::Bytes(*side, Kept::new(piece))
-            }
-            Input::Gap(gap) => Kind::Gap(*gap),
-            Input::End(side, at) => Kind::End(*side, *at),
-        });
+        self.bytes = self.bytes.saturating_add(KeptInput::cost(input));
+        self.log.push(KeptInput::new(input));
+        if let Input::Bytes(side, piece) = input {
+            self.session.last = piece.from.at;
+            let [a, b] = &mut self.first;
+            let first = if *side == Side::A { a } else { b };
+            first.extend(piece.bytes.iter().take(Self::LINE.saturating_sub(first.len())));
+        }
     }
 
     fn server_side(&self, force: bool) -> Option<Side> {

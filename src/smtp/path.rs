@@ -14,15 +14,11 @@ pub(crate) fn address<'l>(argument: &'l [u8], keyword: &[u8]) -> &'l [u8] {
 /// The parameters behind the path: `SIZE=1000 BODY=8BITMIME`.
 pub(crate) fn parameters<'l>(argument: &'l [u8], keyword: &[u8]) -> impl Iterator<Item = &'l [u8]> {
     let path = behind_keyword(argument, keyword);
-    let rest = match path.strip_prefix(b"<") {
-        Some(inner) => match closing_bracket(inner) {
-            Some(at) => inner.get(at.saturating_add(1)..).unwrap_or_default(),
-            None => &[],
-        },
-        None => {
-            let end = path.iter().position(u8::is_ascii_whitespace).unwrap_or(path.len());
-            path.get(end..).unwrap_or_default()
-        }
+    let rest = if let Some(inner) = path.strip_prefix(b"<") {
+        closing_bracket(inner).and_then(|at| inner.get(at.saturating_add(1)..)).unwrap_or_default()
+    } else {
+        let end = path.iter().position(u8::is_ascii_whitespace).unwrap_or(path.len());
+        path.get(end..).unwrap_or_default()
     };
     rest.split(|&byte| byte.is_ascii_whitespace()).filter(|word| !word.is_empty())
 }

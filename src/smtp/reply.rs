@@ -6,14 +6,17 @@ use crate::base::Packets;
 
 /// A complete reply.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "facts, each on its own")]
 pub(crate) struct Reply {
     /// The last line's code; `None` where that line has none (only a greeting can be so).
     pub code: Option<u16>,
     /// Whether the lines before the last have other codes.
     pub codes_differ: bool,
     /// The lines without their line ends, codes included, as they came; at most `Limit::ReplyLines` of
-    /// them. A line that repeats a secret reads `<redacted>` behind its code: [`Reply::hidden`].
+    /// them, and no more behind `Limit::LineLength` octets of text. A line that repeats a secret reads `<redacted>` behind its code: [`Reply::hidden`].
     pub lines: Vec<Vec<u8>>,
+    /// Lines beyond the limit.
+    pub dropped: u64,
     /// The most octets of one of its lines, line end included.
     pub longest: u64,
     /// A line that ended in LF without CR; a CR without LF.
@@ -45,6 +48,7 @@ impl Reply {
             code,
             codes_differ: false,
             lines: Vec::new(),
+            dropped: 0,
             longest: 0,
             bare_lf: false,
             bare_cr: false,
@@ -58,11 +62,11 @@ impl Reply {
             secret: false,
             hidden: Vec::new(),
         };
-        reply.add(line, usize::MAX);
+        reply.add(line, Keep { lines: usize::MAX, octets: usize::MAX });
         reply
     }
 
-    fn add(&mut self, line: Line, keep: usize) {
+    fn add(&mut self, line: Line, keep: Keep) {
         let (code, _) = code(&line.text);
         if code.is_some() && self.code.is_some() {
             self.codes_differ |= code != self.code;
@@ -73,8 +77,11 @@ impl Reply {
         self.bare_cr |= line.bare_cr;
         self.at.extend(&line.at);
         self.end = line.end;
-        if self.lines.len() < keep {
+        let octets = self.lines.iter().fold(0, |sum: usize, line| sum.saturating_add(line.len()));
+        if self.lines.len() < keep.lines && octets < keep.octets {
             self.lines.push(line.text);
+        } else {
+            self.dropped = self.dropped.saturating_add(1);
         }
     }
 
@@ -125,6 +132,13 @@ pub(crate) fn text(line: &[u8]) -> &[u8] {
     }
 }
 
+/// How much of a reply is kept.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Keep {
+    pub lines: usize,
+    pub octets: usize,
+}
+
 /// What a server line made of the reply under way.
 #[derive(Debug)]
 pub(super) enum Step {
@@ -142,7 +156,7 @@ pub(super) struct ReplyReader {
 }
 
 impl ReplyReader {
-    pub(super) fn take(&mut self, line: Line, keep: usize) -> Step {
+    pub(super) fn take(&mut self, line: Line, keep: Keep) -> Step {
         let (code, more) = code(&line.text);
         if code.is_none() {
             return Step::NoCode(line);

@@ -94,7 +94,7 @@ impl Dialogue {
         {
             self.reply(greeting, hears);
         }
-        match self.replies.take(line, self.bounds.reply_lines) {
+        match self.replies.take(line, self.bounds.of_reply()) {
             Step::More => {}
             Step::Complete(reply) => self.reply(reply, hears),
             Step::NoCode(line) if self.greeting == Greeting::Due && !self.replies.is_open() => {
@@ -169,6 +169,9 @@ impl Dialogue {
 
     fn reply(&mut self, mut reply: Reply, hears: &mut dyn Hears) {
         self.session.replies = self.session.replies.saturating_add(1);
+        if reply.dropped > 0 {
+            self.tally.one(Limit::ReplyLines.key());
+        }
         for command in &self.secrets {
             if let Some(secret) = &command.hidden {
                 reply.hide(secret.reveal());
@@ -184,7 +187,7 @@ impl Dialogue {
                 self.greeting = Greeting::Done(reply.end);
                 return self.tell_reply(&reply, Answers::Nothing, hears);
             }
-            Greeting::Codeless => {
+            Greeting::Codeless(_) => {
                 self.greeting = Greeting::Done(reply.end);
                 if reply.code == Some(220) {
                     return self.tell_reply(&reply, Answers::Nothing, hears);
@@ -198,7 +201,8 @@ impl Dialogue {
     fn greet(&mut self, greeting: &Reply, hears: &mut dyn Hears) {
         let text: Vec<&[u8]> = greeting.texts().collect();
         self.session.greeting = Some(Spoken { code: greeting.code, text: text.join(&b'\n') });
-        self.greeting = if greeting.code.is_none() { Greeting::Codeless } else { Greeting::Done(greeting.end) };
+        self.greeting =
+            if greeting.code.is_none() { Greeting::Codeless(greeting.end) } else { Greeting::Done(greeting.end) };
         hears.hear(&Event::Greeting(greeting), &self.session);
         self.proceed(hears);
     }
@@ -212,8 +216,7 @@ impl Dialogue {
             && first.command.captured == 0
             && first.command.seen == Some(0)
             && match (&first.command.verb, reply.code) {
-                (Some(Verb::Ehlo | Verb::Helo | Verb::Lhlo), Some(250)) => true,
-                (Some(Verb::Help), Some(211 | 214)) => true,
+                (Some(Verb::Ehlo | Verb::Helo | Verb::Lhlo), Some(250)) | (Some(Verb::Help), Some(211 | 214)) => true,
                 // 521 and 554 refuse the connection itself (RFC 7504, RFC 5321 3.1).
                 (Some(Verb::Other(_)) | None, Some(code)) => (500..600).contains(&code) && !matches!(code, 521 | 554),
                 _ => false,
@@ -239,7 +242,9 @@ impl Dialogue {
         }
         let covered = self.pending.front().is_some_and(|pending| seen.is_none_or(|seen| seen >= pending.end));
         let sure = self.matching == Matching::Sure
-            || (self.pending.len() == 1 && seen.is_some() && self.pending.front().is_some_and(|only| only.waited));
+            || (self.pending.len() == 1
+                && seen.is_some()
+                && self.pending.front().is_some_and(|only| only.waited_at.is_some()));
         if covered && sure {
             self.matching = Matching::Sure;
             self.answer_oldest(reply, code, hears);
@@ -255,7 +260,7 @@ impl Dialogue {
         if matches!(&self.client, Client::Tentative(line) if proves(line) && reply.code != Some(354))
             && let Client::Tentative(line) = std::mem::replace(&mut self.client, Client::Command)
         {
-            self.pending.clear();
+            self.forget_pending();
             self.answered.clear();
             self.matching = Matching::Sure;
             self.command(*line, super::command::Role::Command, false, hears);
@@ -266,11 +271,11 @@ impl Dialogue {
     fn answers_open_data(&mut self, reply: &Reply, code: u16, seen: Option<u64>, hears: &mut dyn Hears) -> bool {
         let Some(data) = self.open_data() else { return false };
         let covers = |position: u64| seen.is_none_or(|seen| seen >= position);
-        let refuses = (400..600).contains(&code);
+        let negative = (400..600).contains(&code);
         let (command, refused, missing, candidate) = data.state();
         let Some(command) = command else {
             // Message data of which only the 354 was captured: its final reply ends it.
-            if refuses || reply.accepts() {
+            if negative || reply.accepts() {
                 self.tell_reply(reply, Answers::Unknown, hears);
                 self.end_data(DataEnd::Unfinished, hears);
                 return true;
@@ -281,7 +286,7 @@ impl Dialogue {
             self.tell_reply(reply, Answers::Unknown, hears);
             return true;
         }
-        if missing && (refuses || reply.accepts()) {
+        if missing && (negative || reply.accepts()) {
             // The end lies in the gap.
             self.end_data(DataEnd::Unfinished, hears);
             self.close_message(reply);
@@ -290,7 +295,7 @@ impl Dialogue {
             self.proceed(hears);
             return true;
         }
-        if refuses {
+        if negative {
             self.end_data(DataEnd::Refused, hears);
             self.close_message(reply);
             self.tell_reply(reply, Answers::Message(&command), hears);
@@ -306,7 +311,7 @@ impl Dialogue {
     fn answer_oldest(&mut self, reply: &Reply, code: u16, hears: &mut dyn Hears) {
         let Some(mut pending) = self.pending.pop_front() else { return };
         let command = Arc::clone(&pending.command);
-        self.note_misfit(&command, code);
+        self.note_odd(&command, code);
         let mut left = 0;
         let is_message = match pending.awaits {
             Awaits::Reply => false,
@@ -328,14 +333,18 @@ impl Dialogue {
             self.pending.push_front(pending);
             return;
         }
-        self.answered.push_back(Answered { reply_end: reply.end, verb: command.verb.clone() });
+        self.pending_octets = self.pending.iter().fold(0, |sum, pending| sum.saturating_add(pending.octets()));
+        self.answered.push_back(Answered { reply_end: reply.end, last: pending.last().cloned() });
         if self.answered.len() > self.bounds.pending {
             self.answered.pop_front();
         }
         self.last_answered = Some(Arc::clone(&command));
         self.replied(&pending, Some(reply));
-        let answers =
-            if is_message && self.is_chunk(&command) { Answers::Message(&command) } else { Answers::Command(&command) };
+        let answers = if is_message && self.is_chunk(&command, reply) {
+            Answers::Message(&command)
+        } else {
+            Answers::Command(&command)
+        };
         self.tell_reply(reply, answers, hears);
         if command.verb.as_ref().is_some_and(Verb::starts_tls) {
             self.tell_tls(reply.at.last(), hears);
@@ -347,21 +356,21 @@ impl Dialogue {
     }
 
     /// Whether the command's octets were read as a message: DATA's always, BDAT's if the server takes chunks.
-    fn is_chunk(&self, command: &Command) -> bool {
-        !command.is(&Verb::Bdat) || self.session.offers("CHUNKING") != Some(false)
+    fn is_chunk(&self, command: &Command, reply: &Reply) -> bool {
+        !command.is(&Verb::Bdat) || self.session.offers("CHUNKING").unwrap_or(reply.accepts())
     }
 
-    /// What hardly can be the reply to that command tells that the reading is wrong.
-    fn note_misfit(&mut self, command: &Command, code: u16) {
+    /// What hardly can be the reply to that command speaks against the reading.
+    fn note_odd(&mut self, command: &Command, code: u16) {
         let odd = match (&command.verb, code) {
             (None, _) => !command.secret && (200..400).contains(&code),
-            (Some(Verb::Other(name)), _) => !name.starts_with('X') && (200..400).contains(&code),
+            (Some(Verb::Other(name)), 200..=399) => !name.starts_with('X') && self.session.offers(name) != Some(true),
             (Some(Verb::Data | Verb::Burl | Verb::XExch50), 354) => false,
             (Some(_), 354) => true,
             (Some(verb), 334) => !verb.is_auth(),
             _ => false,
         };
-        self.misfits = self.misfits.saturating_add(u32::from(odd));
+        self.odd = self.odd.saturating_add(u32::from(odd));
     }
 
     /// The reply answers no command that waits for one.
@@ -380,7 +389,7 @@ impl Dialogue {
             // Only the DATA that waits can have got it.
             let command = Arc::clone(command);
             self.tell_reply(reply, Answers::Command(&command), hears);
-            self.pending.clear();
+            self.forget_pending();
             self.decided(&command, code, reply.end, hears);
         } else if unsure || seen.is_some_and(|seen| seen > self.client_end) {
             self.tell_reply(reply, Answers::Unknown, hears);
@@ -408,10 +417,13 @@ impl Dialogue {
         let code = reply.and_then(|reply| reply.code);
         let accepted = reply.is_none_or(Reply::accepts);
         if let Awaits::Message { last, .. } = pending.awaits {
+            if command.is(&Verb::XExch50) {
+                return;
+            }
             if let Some(facts) = &pending.facts {
                 self.note_message(facts);
             }
-            if last && (command.verb != Some(Verb::Bdat) || self.is_chunk(command)) {
+            if last && reply.is_none_or(|reply| self.is_chunk(command, reply)) {
                 self.note_message_code(code);
                 self.close_transaction();
             }
@@ -471,12 +483,15 @@ impl Dialogue {
         self.envelope = Envelope {
             accepted: 0,
             prdr: path::parameters(argument, b"FROM:").any(|word| word.eq_ignore_ascii_case(b"PRDR")),
-            listed: !self.scout && self.session.transactions.len() < self.bounds.transactions,
+            listed: !self.scout
+                && self.session.transactions.len() < self.bounds.transactions
+                && self.listed_octets < self.bounds.held,
         };
         self.session.in_transaction = true;
         if self.envelope.listed {
+            let mail_from = self.listed_address(argument, b"FROM:");
             self.session.transactions.push(Transaction {
-                mail_from: path::address(argument, b"FROM:").to_vec(),
+                mail_from,
                 smuggled: command.start < self.smuggled_until,
                 ..Transaction::default()
             });
@@ -490,13 +505,27 @@ impl Dialogue {
             return;
         }
         self.envelope.accepted = self.envelope.accepted.saturating_add(usize::from(accepted));
+        let room = self.listed_octets < self.bounds.held;
         let most = self.bounds.recipients;
-        let Some(transaction) = self.transaction() else { return };
-        if transaction.rcpt_to.len() < most {
-            transaction.rcpt_to.push((path::address(command.argument(), b"TO:").to_vec(), code));
-        } else {
-            self.tally.one(Limit::Recipients.key());
+        let Some(count) = self.transaction().map(|transaction| transaction.rcpt_to.len()) else { return };
+        if count >= most || !room {
+            return self.tally.one(Limit::Recipients.key());
         }
+        let address = self.listed_address(command.argument(), b"TO:");
+        if let Some(transaction) = self.transaction() {
+            transaction.rcpt_to.push((address, code));
+        }
+    }
+
+    /// The address of MAIL or RCPT as the session's record keeps it.
+    fn listed_address(&mut self, argument: &[u8], keyword: &[u8]) -> Vec<u8> {
+        /// RFC 5321 4.5.3.1.3 allows a path of 256 octets.
+        const MOST: usize = 1024;
+        let address = path::address(argument, keyword);
+        let kept = address.get(..MOST).unwrap_or(address).to_vec();
+        let cost = kept.len().saturating_add(size_of::<(Vec<u8>, Option<u16>)>());
+        self.listed_octets = self.listed_octets.saturating_add(cost);
+        kept
     }
 
     /// The open transaction, if it is listed.
@@ -562,7 +591,7 @@ impl Dialogue {
         self.client = Client::Command;
         self.greeting = Greeting::Opening;
         self.matching = Matching::Sure;
-        self.pending.clear();
+        self.forget_pending();
         self.answered.clear();
         std::mem::swap(&mut self.client_acks, &mut self.server_acks);
         std::mem::swap(&mut self.client_lines, &mut self.server_lines);
@@ -599,9 +628,9 @@ impl Dialogue {
         if let Some(line) = self.server_lines.finish()
             && reply::code(&line.text).0.is_some()
         {
-            let _ = self.replies.take(line, self.bounds.reply_lines);
+            let _ = self.replies.take(line, self.bounds.of_reply());
         }
-        if matches!(self.greeting, Greeting::Due | Greeting::Opening | Greeting::Codeless) {
+        if matches!(self.greeting, Greeting::Due | Greeting::Opening | Greeting::Codeless(_)) {
             self.greeting = Greeting::Unknown;
         }
         let open = self.replies.abandon();

@@ -5,6 +5,7 @@ use crate::base::{Endpoint, FlowKey, Moment, Packets, Side};
 
 /// Everything known of a session so far. Rules read it beside each event; it never holds a judgement.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "facts, each on its own")]
 pub(crate) struct Session {
     pub flow: FlowKey,
     /// The connection's first packet, whose time is part of the session's id.

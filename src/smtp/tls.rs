@@ -3,9 +3,10 @@
 
 /// What is known of a session's TLS (FORMATS.md, `tls`).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::struct_field_names, reason = "`tls` alone would not tell what is not")]
 pub(crate) struct Tls {
     pub state: State,
-    /// As the ServerHello chose it, else as the ClientHello offered it: `1.2`, `1.3`, ...
+    /// As the server's hello chose it, else as the client's offered it: `1.2`, `1.3`, ...
     pub version: Option<&'static str>,
     pub sni: Option<Vec<u8>>,
     pub alpn: Vec<Vec<u8>>,
@@ -50,8 +51,7 @@ impl State {
 /// Whether bytes begin (as far as they go) like a TLS record of a handshake; `None` if too few to tell.
 pub(super) fn begins_handshake(bytes: &[u8]) -> Option<bool> {
     match bytes {
-        [] => None,
-        [0x16] => None,
+        [] | [0x16] => None,
         [0x16, 0x03, ..] => Some(true),
         // An SSL 2 ClientHello: length with the high bit, type 1, a version from 2.0 on.
         [length, _, 0x01, major, ..] if length & 0x80 != 0 => Some(matches!(major, 0x00 | 0x02 | 0x03)),
@@ -258,7 +258,7 @@ fn client_hello(body: &[u8], tls: &mut Tls) -> Option<()> {
     Some(())
 }
 
-/// The version that a ServerHello chose.
+/// The version that a server's hello chose.
 fn server_hello(body: &[u8]) -> Option<&'static str> {
     let mut hello = Reader(body);
     let legacy = version(hello.number(2)?);

@@ -488,8 +488,8 @@ impl<L: Listener> Connection<L> {
             return (acknowledged || patient || self.reset.is_some()).then_some(Closed::Fin);
         }
         let reset = self.reset?;
-        let idle = self.listener.is_none() && self.sides.a.is_empty() && self.sides.b.is_empty();
-        (idle || tick >= reset.tick.saturating_add(PATIENCE)).then_some(Closed::Rst)
+        let refused = !self.sides[reset.side].came && self.listener.is_none();
+        (refused || tick >= reset.tick.saturating_add(PATIENCE)).then_some(Closed::Rst)
     }
 
     /// Whether a segment is the SYN of another connection, where this one has ended but for what may

@@ -33,7 +33,15 @@ struct Sent {
     start: u64,
     end: u64,
     ack: u64,
-    fin: bool,
+    last: Last,
+}
+
+/// Whether a segment is the last of its side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Last {
+    No,
+    Fin,
+    Rst,
 }
 
 #[derive(Clone, Debug)]
@@ -57,7 +65,7 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 /// The conversation that the steps make, in the order in which the tap sees it; and both ends.
-fn converse(steps: &[Step]) -> (Vec<Sent>, PerSide<End>) {
+fn converse(steps: &[Step], reset: bool) -> (Vec<Sent>, PerSide<End>) {
     let mut ends = PerSide { a: End::default(), b: End::default() };
     let mut wire = Vec::new();
     for step in steps {
@@ -88,14 +96,18 @@ fn converse(steps: &[Step]) -> (Vec<Sent>, PerSide<End>) {
         }
     }
     let (a, b) = (ends.a.knew.len() as u64, ends.b.knew.len() as u64);
-    wire.push(Sent { side: Side::A, start: a, end: a, ack: b, fin: true });
-    wire.push(Sent { side: Side::B, start: b, end: b, ack: a + 1, fin: true });
-    wire.push(Sent { side: Side::A, start: a + 1, end: a + 1, ack: b + 1, fin: false });
+    if reset {
+        wire.push(Sent { side: Side::A, start: a, end: a, ack: b, last: Last::Rst });
+        return (wire, ends);
+    }
+    wire.push(Sent { side: Side::A, start: a, end: a, ack: b, last: Last::Fin });
+    wire.push(Sent { side: Side::B, start: b, end: b, ack: a + 1, last: Last::Fin });
+    wire.push(Sent { side: Side::A, start: a + 1, end: a + 1, ack: b + 1, last: Last::No });
     (wire, ends)
 }
 
 fn send(ends: &mut PerSide<End>, wire: &mut Vec<Sent>, side: Side, start: u64, end: u64) {
-    let sent = Sent { side, start, end, ack: ends[side].received, fin: false };
+    let sent = Sent { side, start, end, ack: ends[side].received, last: Last::No };
     wire.push(sent);
     ends[side].flight.push_back(sent);
 }
@@ -133,7 +145,11 @@ fn part(sent: &Sent) -> Part {
     let text: String = (sent.start..sent.end).map(|offset| byte(sent.side, offset)).collect();
     let (seq, ack) = (u32::try_from(sent.start).unwrap() + 1, u32::try_from(sent.ack).unwrap() + 1);
     let part = if sent.side == Side::A { c(seq, ack, &text) } else { s(seq, ack, &text) };
-    if sent.fin { part.fin() } else { part }
+    match sent.last {
+        Last::No => part,
+        Last::Fin => part.fin(),
+        Last::Rst => part.rst(),
+    }
 }
 
 /// What was handed on of one side: for each offset the byte (`None`: missing) and what was known.
@@ -214,7 +230,7 @@ proptest! {
     fn a_whole_capture_gives_every_byte_and_exactly_what_its_sender_knew(
         steps in prop::collection::vec(step(), 0..80),
     ) {
-        let (wire, ends) = converse(&steps);
+        let (wire, ends) = converse(&steps, false);
         let (sides, rest) = play(delayed(&wire, usize::MAX, Side::A, 0));
         for side in [Side::A, Side::B] {
             prop_assert_eq!(&sides[side].bytes, &truth(&ends, side));
@@ -230,9 +246,10 @@ proptest! {
         late in prop_oneof![Just(Side::A), Just(Side::B)],
         by in 1..50_usize,
         more in 1..50_usize,
+        reset in any::<bool>(),
     ) {
         // Less than a second late: at most one tick lies between.
-        let (wire, _) = converse(&steps);
+        let (wire, _) = converse(&steps, reset);
         let every = by + more;
         prop_assert_eq!(play(delayed(&wire, every, late, by)), play(delayed(&wire, every, late, 0)));
     }
@@ -243,7 +260,7 @@ proptest! {
         missed in prop::collection::vec(any::<prop::sample::Index>(), 0..12),
         ticks in any::<bool>(),
     ) {
-        let (wire, ends) = converse(&steps);
+        let (wire, ends) = converse(&steps, false);
         let mut captured = wire.clone();
         for index in missed {
             // The goodbyes are captured: so all bytes have something behind them.

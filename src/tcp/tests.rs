@@ -134,6 +134,14 @@ mod keep_alives {
         let mut lab = Lab::established();
         lab.take([c(1, 1, "QUIT").fin(), s(1, 6, ""), c(5, 1, "\0"), s(1, 6, "221 bye").fin(), c(6, 9, "")]);
         assert_eq!(lab.heard(), ["c 0 QUIT knew 0", "c end", "s 0 221 bye knew 4", "s end", "closed Fin"]);
+        assert_eq!(lab.table.counters().keep_alives, 1);
+    }
+
+    #[test]
+    fn as_the_first_segment_behind_what_the_peer_acknowledged_it_is_no_data() {
+        let mut lab = Lab::new();
+        lab.take([s(500, 100, ""), c(99, 500, "\0"), c(100, 500, "NOOP")]);
+        assert_eq!(lab.heard(), ["c 0 NOOP knew 0"]);
     }
 }
 
@@ -318,6 +326,20 @@ mod gaps {
     }
 
     #[test]
+    fn a_peer_that_is_seen_after_all_shortens_the_wait() {
+        let mut lab = Lab::new();
+        lab.take([syn(), c(1, 1, "ab"), c(5, 1, "ef")]);
+        for _ in 0..3 {
+            lab.tick();
+        }
+        lab.take([s(1, 7, "")]);
+        lab.tick();
+        assert_eq!(lab.heard(), ["c 0 ab knew ?"]);
+        lab.tick();
+        assert_eq!(lab.heard(), ["c 2 gap of 2", "c 4 ef knew 0"]);
+    }
+
+    #[test]
     fn at_one_tick_gaps_come_before_what_waited_too_long() {
         let mut lab = Lab::established();
         // The greeting is lost; the client's next command acknowledges the reply beyond.
@@ -406,6 +428,20 @@ mod midstream {
         lab.tick();
         lab.tick();
         assert_eq!(lab.heard(), ["c 0 gap of 4", "c 4 QUIT knew 0", "s 0 221 bye knew 8"]);
+    }
+
+    #[test]
+    fn a_beginning_that_something_was_counted_from_stays() {
+        let mut lab = Lab::new();
+        lab.take([s(506, 100, ""), c(100, 506, "NOOP"), s(500, 100, "250 ok"), s(506, 104, "221")]);
+        assert_eq!(lab.heard(), ["c 0 NOOP knew 0", "s 0 221 knew 4"]);
+    }
+
+    #[test]
+    fn where_the_first_segment_is_far_from_what_was_acknowledged_it_is_the_beginning() {
+        let mut lab = Lab::new();
+        lab.take([s(500, 100, ""), c(2_000_000, 500, "NOOP"), s(500, 2_000_004, "250")]);
+        assert_eq!(lab.heard(), ["c 0 NOOP knew 0", "s 0 250 knew 4"]);
     }
 
     #[test]
@@ -672,6 +708,24 @@ mod endings {
     }
 
     #[test]
+    fn a_refused_client_may_try_again_with_the_same_number() {
+        let mut lab = Lab::new();
+        lab.server_isn = 0;
+        lab.take([syn(), s(0, 1, "").rst(), syn()]);
+        assert_eq!(lab.table.counters().connections, 2);
+    }
+
+    #[test]
+    fn a_syn_after_a_reset_begins_another_connection_at_once() {
+        let mut lab = spoken();
+        lab.take([c(5, 7, "").rst()]);
+        lab.client_isn += 100_000_000;
+        lab.take([syn()]);
+        assert_eq!(lab.heard(), ["closed Rst"]);
+        assert_eq!(lab.table.counters().connections, 2);
+    }
+
+    #[test]
     fn a_reset_of_nothing_opens_nothing() {
         let mut lab = Lab::new();
         lab.take([c(1, 1, "").rst()]);
@@ -770,6 +824,17 @@ mod limits {
         assert_eq!(lab.heard_of_all(), ["3: closed Evicted", "7: c 0 a knew 0"]);
         assert_eq!(lab.table.counters().limits_hit.get("connections"), 1);
         assert_eq!(lab.table.counters().evicted, 1);
+    }
+
+    #[test]
+    fn places_that_are_used_again_change_no_order() {
+        let mut lab = lab(Limit::Connections, 2);
+        for port in [1, 2, 3] {
+            speak(&mut lab, port);
+        }
+        lab.heard();
+        lab.finish();
+        assert_eq!(lab.heard_of_all(), ["3: closed EndOfCapture", "6: closed EndOfCapture"]);
     }
 
     #[test]

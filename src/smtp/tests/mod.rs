@@ -1,6 +1,7 @@
 //! Every row of SESSION.md as a dialogue. The driver below turns a dialogue's text into what reassembly
 //! would hand on, and events into short lines.
 #![expect(clippy::arithmetic_side_effects, reason = "small numbers of the tests' own")]
+#![expect(clippy::format_push_string, clippy::format_collect, reason = "tests may take their time")]
 
 mod auth;
 mod data;
@@ -147,7 +148,7 @@ impl Talk {
         let mut fin = PerSide { a: false, b: false };
         let mut at = Moment::default();
         for (place, step) in self.steps.iter().enumerate() {
-            at = Moment { ordinal: Ordinal(place as u64 + 1), time: Time(place as i64 + 1) };
+            at = Moment { ordinal: Ordinal(place as u64 + 1), time: Time(i64::try_from(place).unwrap()) };
             match step {
                 Step::Bytes { side, bytes, seen, captured } => {
                     let seen = if self.acks { *seen } else { seen.map(|_| 0) };
