@@ -14,7 +14,7 @@ pub(crate) mod server;
 mod tests;
 
 pub(crate) use entry::{Cause, Entry, Found, Item, Key, SessionEnd, Told, Who};
-pub(crate) use server::{Help, Server, StartTls};
+pub(crate) use server::Server;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;

@@ -3,7 +3,7 @@
 
 mod base;
 mod capture;
-pub mod cli;
+mod cli;
 mod decode;
 mod defrag;
 mod engine;
@@ -12,3 +12,5 @@ mod report;
 mod rules;
 mod smtp;
 mod tcp;
+
+pub use cli::main;

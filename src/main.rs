@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    mailtap::cli::main()
+    mailtap::main()
 }

@@ -67,12 +67,12 @@ pub(super) struct Output {
     #[arg(long, value_name = "KINDS", value_delimiter = ',', default_values_t = [Kind::Findings, Kind::Servers, Kind::Summary])]
     pub records: Vec<Kind>,
     /// Write to FILE instead of standard output
-    #[arg(long, short, value_name = "FILE")]
-    pub output: Option<PathBuf>,
+    #[arg(long = "output", short, value_name = "FILE")]
+    pub file: Option<PathBuf>,
     /// Exit with 1 where a finding of at least this severity was reported
     #[arg(long, value_name = "SEVERITY")]
     pub fail_on: Option<Severity>,
-    /// Show passwords and other secrets instead of <redacted>
+    /// Show passwords and other secrets instead of `<redacted>`
     #[arg(long)]
     pub show_secrets: bool,
     /// Neither progress nor notices on standard error
@@ -86,7 +86,7 @@ pub(super) struct Output {
 /// When to use colour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum Color {
-    /// On a terminal, unless NO_COLOR is set
+    /// On a terminal, unless `NO_COLOR` is set
     Auto,
     Always,
     Never,
@@ -136,17 +136,17 @@ pub(super) struct Reading {
 #[command(next_help_heading = "Timeouts, in seconds of the capture's time")]
 pub(super) struct Timers {
     /// Of a connection whose handshake was not completed
-    #[arg(long, value_name = "SECONDS", default_value_t = seconds(Timeouts::default().half_open))]
-    pub half_open_timeout: u32,
+    #[arg(long = "half-open-timeout", value_name = "SECONDS", default_value_t = seconds(Timeouts::default().half_open))]
+    pub half_open: u32,
     /// Of an open connection
-    #[arg(long, value_name = "SECONDS", default_value_t = seconds(Timeouts::default().idle))]
-    pub idle_timeout: u32,
+    #[arg(long = "idle-timeout", value_name = "SECONDS", default_value_t = seconds(Timeouts::default().idle))]
+    pub idle: u32,
     /// Of a closed connection
-    #[arg(long, value_name = "SECONDS", default_value_t = seconds(Timeouts::default().closed))]
-    pub closed_timeout: u32,
+    #[arg(long = "closed-timeout", value_name = "SECONDS", default_value_t = seconds(Timeouts::default().closed))]
+    pub closed: u32,
     /// Of fragments that wait for their siblings
-    #[arg(long, value_name = "SECONDS", default_value_t = seconds(Timeouts::default().fragments))]
-    pub fragment_timeout: u32,
+    #[arg(long = "fragment-timeout", value_name = "SECONDS", default_value_t = seconds(Timeouts::default().fragments))]
+    pub fragment: u32,
 }
 
 /// The arguments of `rules`.
@@ -206,10 +206,10 @@ impl Scan {
         Config {
             ports: port.clone(),
             timeouts: Timeouts {
-                half_open: nanoseconds(self.timers.half_open_timeout),
-                idle: nanoseconds(self.timers.idle_timeout),
-                closed: nanoseconds(self.timers.closed_timeout),
-                fragments: nanoseconds(self.timers.fragment_timeout),
+                half_open: nanoseconds(self.timers.half_open),
+                idle: nanoseconds(self.timers.idle),
+                closed: nanoseconds(self.timers.closed),
+                fragments: nanoseconds(self.timers.fragment),
             },
             reading: capture::Options { batch_bytes: *batch_bytes, separate: *separate, hash: *hash },
             threads: *threads,
@@ -234,10 +234,10 @@ impl Scan {
         set("select", texts(&mut self.choice.select.iter().map(ToString::to_string)).into());
         set("ignore", texts(&mut self.choice.ignore.iter().map(ToString::to_string)).into());
         set("servers", texts(&mut self.choice.servers.iter().map(ToString::to_string)).into());
-        set("half_open_timeout", self.timers.half_open_timeout.into());
-        set("idle_timeout", self.timers.idle_timeout.into());
-        set("closed_timeout", self.timers.closed_timeout.into());
-        set("fragment_timeout", self.timers.fragment_timeout.into());
+        set("half_open_timeout", self.timers.half_open.into());
+        set("idle_timeout", self.timers.idle.into());
+        set("closed_timeout", self.timers.closed.into());
+        set("fragment_timeout", self.timers.fragment.into());
         let limits = Limit::ALL.iter().map(|bound| (bound.key.to_owned(), self.limits.limits.get(bound.limit).into()));
         set("limits", serde_json::Value::Object(limits.collect()));
         report::Start { command: "scan", options }
@@ -251,7 +251,7 @@ impl Scan {
 
     /// The chosen output format.
     pub(super) fn format(&self) -> &'static report::Named {
-        FORMATS.iter().find(|format| format.name == self.output.format).unwrap_or(&FORMATS[0])
+        FORMATS.iter().copied().find(|format| format.name == self.output.format).unwrap_or(&report::TEXT)
     }
 }
 

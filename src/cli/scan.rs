@@ -14,8 +14,8 @@ use super::progress::Terminal;
 
 /// Scans and prints.
 pub(super) fn run(arguments: &Scan) -> Exit {
-    let Options { quiet, output, .. } = &arguments.output;
-    let terminal = Terminal::new(*quiet, output.is_none() && arguments.streams());
+    let Options { quiet, file, .. } = &arguments.output;
+    let terminal = Terminal::new(*quiet, file.is_none() && arguments.streams());
     let exit = scan(arguments, &terminal);
     terminal.clear();
     match exit {
@@ -30,14 +30,14 @@ pub(super) fn run(arguments: &Scan) -> Exit {
 
 fn scan(arguments: &Scan, terminal: &Terminal) -> Result<Exit, Box<dyn Error>> {
     let options = &arguments.output;
-    let to: Box<dyn Write + Send> = match &options.output {
+    let to: Box<dyn Write + Send> = match &options.file {
         Some(path) => {
             let created = File::create(path);
             Box::new(created.map_err(|error| format!("cannot write {}: {error}", path.display()))?)
         }
         None => Box::new(io::stdout()),
     };
-    let color = styled(options.color, options.output.is_none());
+    let color = styled(options.color, options.file.is_none());
     let mut printer = Printer::new(arguments.format(), options.show_secrets, color, to);
     printer.start(&arguments.start())?;
     let outcome = engine::run(&arguments.config(), &arguments.paths, &mut Printing(&mut printer), terminal)?;

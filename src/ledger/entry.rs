@@ -2,7 +2,7 @@
 
 use crate::base::{Endpoint, FlowKey, Moment, Ordinal};
 use crate::rules::{Counts, Finding, Note, Verdict, What};
-use crate::smtp::event::{End, MessageData};
+use crate::smtp::event::{DataEnd, End};
 use crate::smtp::tls::Tls;
 use crate::smtp::{self, Answers, Event, Reply, Session, Verb};
 
@@ -129,7 +129,14 @@ pub(crate) enum Told {
         answers: Answered,
         uncertain: bool,
     },
-    Data(MessageData),
+    Data {
+        at: Moment,
+        bytes: u64,
+        lines: u64,
+        sha256: Option<[u8; 32]>,
+        end: DataEnd,
+        uncertain: bool,
+    },
     Tls(Moment, Tls),
 }
 
@@ -172,7 +179,14 @@ impl Told {
                 },
                 uncertain: command.uncertain,
             },
-            Event::Data(data) => Told::Data((*data).clone()),
+            Event::Data(data) => Told::Data {
+                at: data.at.last(),
+                bytes: data.bytes,
+                lines: data.lines,
+                sha256: data.sha256,
+                end: data.end,
+                uncertain: data.uncertain,
+            },
             Event::Tls(tls, at) => Told::Tls(*at, (*tls).clone()),
             Event::Fault(_) | Event::End(_) => return None,
         };

@@ -1,5 +1,6 @@
 //! The ledger on whole sessions, one after the other.
 
+use super::server::{Help, StartTls};
 use super::*;
 use crate::base::Moment;
 use crate::rules::dialogue::Dialogue;

@@ -64,10 +64,14 @@ pub(crate) struct Named {
     pub make: fn() -> Box<dyn Format>,
 }
 
+/// The default.
+pub(crate) static TEXT: Named =
+    Named { name: "text", help: "a report for a person", groups: true, make: || Box::<text::Text>::default() };
+
 /// Every output format, the default first.
-pub(crate) static FORMATS: &[Named] = &[
-    Named { name: "text", help: "a report for a person", groups: true, make: || Box::<text::Text>::default() },
-    Named { name: "jsonl", help: "one JSON object per line", groups: false, make: || Box::<jsonl::Jsonl>::default() },
+pub(crate) static FORMATS: &[&Named] = &[
+    &TEXT,
+    &Named { name: "jsonl", help: "one JSON object per line", groups: false, make: || Box::<jsonl::Jsonl>::default() },
 ];
 
 /// Formats what it is given and writes it, whole lines at a time.

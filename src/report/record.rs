@@ -113,10 +113,9 @@ pub(crate) struct SessionRecord<'s> {
     pub community_id: String,
     pub capture: &'s str,
     pub first_frame: u64,
-    /// The file of the last frame, where that is another one (a rotated capture).
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub last_capture: Option<&'s str>,
     pub last_frame: u64,
+    /// The file of its last packet, which `last_frame` counts in.
+    pub last_capture: &'s str,
     pub start: Stamp,
     pub end: Stamp,
     pub proxied_for: Option<Text<'s>>,
@@ -197,8 +196,8 @@ impl<'s> SessionRecord<'s> {
             community_id: ids::community(session.flow),
             capture: first.capture,
             first_frame: first.frame,
-            last_capture: (last.capture != first.capture).then_some(last.capture),
             last_frame: last.frame,
+            last_capture: last.capture,
             start,
             end,
             proxied_for: session.proxied_for.as_deref().map(Text),
@@ -326,8 +325,7 @@ impl Told {
     /// The packet that completed it.
     pub(crate) fn at(&self) -> Moment {
         match self {
-            Told::Command { at, .. } | Told::Reply { at, .. } | Told::Tls(at, _) => *at,
-            Told::Data(data) => data.at.last(),
+            Told::Command { at, .. } | Told::Reply { at, .. } | Told::Data { at, .. } | Told::Tls(at, _) => *at,
         }
     }
 }
@@ -350,16 +348,16 @@ impl<'e> EventRecord<'e> {
                 answers: answered(answers),
                 uncertain: *uncertain,
             },
-            Told::Data(data) => {
-                let (end, ended_by) = ended(data.end);
+            Told::Data { bytes, lines, sha256, end, uncertain, .. } => {
+                let (end, ended_by) = ended(*end);
                 EventRecord::Data {
                     at,
-                    bytes: data.bytes,
-                    lines: data.lines,
-                    sha256: data.sha256.map(|hash| data_encoding::HEXLOWER.encode(&hash)),
+                    bytes: *bytes,
+                    lines: *lines,
+                    sha256: sha256.map(|hash| data_encoding::HEXLOWER.encode(&hash)),
                     end,
                     ended_by,
-                    uncertain: data.uncertain,
+                    uncertain: *uncertain,
                 }
             }
             Told::Tls(_, tls) => EventRecord::Tls { at, tls: TlsFields::of(tls) },

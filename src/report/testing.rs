@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 
 use crate::base::{Moment, Ordinal, Packets, Tally, Time};
 use crate::capture::CaptureFile;
-use crate::ledger::{Found, Help, Server, SessionEnd, StartTls, Summary, Told, Totals, Who};
+use crate::ledger::server::{Help, StartTls};
+use crate::ledger::{Found, Server, SessionEnd, Summary, Told, Totals, Who};
 use crate::rules::dialogue::Dialogue;
 use crate::rules::{Severity, Software};
-use crate::smtp::event::MessageData;
 use crate::smtp::session::{Auth, Helo, Spoken, Transaction};
 use crate::smtp::tls::{State, Tls};
 use crate::smtp::{DataEnd, Verb};
@@ -77,16 +77,12 @@ pub(crate) fn session_end() -> SessionEnd {
 
 pub(crate) fn events() -> Vec<(Who, Told)> {
     use crate::ledger::entry::{Answered, Revealable};
-    let data = MessageData {
+    let data = Told::Data {
+        at: at(102, 3),
         bytes: 17,
         lines: 3,
         sha256: Some([0xab; 32]),
         end: DataEnd::Smuggled("LF.LF"),
-        at: Packets::one(at(102, 3)),
-        command: None,
-        start: 0,
-        stop: 20,
-        early: None,
         uncertain: false,
     };
     let command = |verb: Option<Verb>, shown: &[u8], whole: Option<&[u8]>| Told::Command {
@@ -106,7 +102,7 @@ pub(crate) fn events() -> Vec<(Who, Told)> {
     let told = [
         command(Some(Verb::Help), b"MAIL", None),
         reply,
-        Told::Data(data),
+        data,
         Told::Tls(at(104, 30), tls),
         command(None, b"<redacted>", Some(b"AHVzZXIA")),
     ];

@@ -182,7 +182,7 @@ fn session(record: &SessionRecord<'_>, style: Styles, out: &mut Vec<u8>) {
     push(
         out,
         format_args!(
-            "{} {}  {ends}{helo}  {} commands, {} replies, {} mails, tls {}, {}  {} frames {}-{}\n",
+            "{} {}  {ends}{helo}  {} commands, {} replies, {} mails, tls {}, {}  {} frames {}-{}{}\n",
             style.dim(record.start),
             style.dim(record.session.get(..8).unwrap_or_default()),
             count(record.commands),
@@ -192,6 +192,7 @@ fn session(record: &SessionRecord<'_>, style: Styles, out: &mut Vec<u8>) {
             record.closed,
             record.capture,
             record.first_frame,
+            if record.last_capture == record.capture { String::new() } else { format!("{} ", record.last_capture) },
             record.last_frame,
         ),
     );

@@ -301,22 +301,20 @@ fn by_ordinal(jsonl: &str) -> String {
         // The options that change results name no file, but the list of files does.
         object.remove("captures");
         object.remove("wireshark_filter");
-        let capture = object.remove("capture");
-        if let Some(last) = object.remove("last_capture").or(capture.clone())
-            && let Some(frame) = object.get_mut("last_frame")
-        {
-            *frame = ordinal(&last, frame).into();
+        if let Some(capture) = object.remove("last_capture") {
+            let frame = &mut object["last_frame"];
+            *frame = ordinal(&capture, frame).into();
         }
-        if let Some(capture) = capture {
+        if let Some(capture) = object.remove("capture") {
             for name in ["frame", "first_frame"] {
                 if let Some(frame) = object.get_mut(name) {
                     *frame = ordinal(&capture, frame).into();
                 }
             }
         }
-        for skipped in object.get_mut("skipped").and_then(Value::as_array_mut).into_iter().flatten() {
-            skipped["frame"] = ordinal(&skipped["capture"], &skipped["frame"]).into();
-            skipped["capture"].take();
+        for skip in object.get_mut("skipped").and_then(Value::as_array_mut).into_iter().flatten() {
+            skip["frame"] = ordinal(&skip["capture"], &skip["frame"]).into();
+            skip["capture"].take();
         }
         if let Some(packets) = object.get_mut("packets").and_then(Value::as_array_mut) {
             for packet in packets {

@@ -9,6 +9,8 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a skipped test says why")]
 
 mod dialogues;
+mod exit;
+mod formats;
 mod hostile;
 mod house;
 mod invariance;

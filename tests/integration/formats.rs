@@ -1,0 +1,199 @@
+//! Output: the records have the fields that are documented, in their order; the text report is a person's.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::support::{self, run};
+
+/// The fields of each record, in their order; what stands behind `?` is there only where it applies.
+const FIELDS: &[(&str, &str)] = &[
+    ("start", "type mailtap format command options"),
+    (
+        "finding",
+        "type rule check severity confidence time session client server community_id packets wireshark_filter message \
+         evidence fingerprint",
+    ),
+    (
+        "session",
+        "type session client server community_id capture first_frame last_frame last_capture start end proxied_for \
+         greeting helo capabilities tls auth transactions commands replies findings missing_bytes complete closed",
+    ),
+    ("command", "type session capture frame time client server verb argument ?uncertain"),
+    ("reply", "type session capture frame time client server code lines answers ?uncertain"),
+    ("data", "type session capture frame time client server bytes lines sha256 end ?ended_by ?uncertain"),
+    ("tls", "type session capture frame time client server state version sni alpn alert"),
+    ("server", "type ip port sessions greetings software capabilities help starttls first_seen last_seen findings"),
+    (
+        "summary",
+        "type captures files_skipped packets bytes segments fragments first_time last_time duration_seconds connections \
+         sessions findings not_analysed skipped limits_hit capture_dropped time_backwards time_jumps internal_errors",
+    ),
+];
+
+fn testdata() -> String {
+    support::package().join("testdata").to_str().unwrap().to_owned()
+}
+
+fn all_records() -> String {
+    let kinds = "findings,sessions,servers,events,summary";
+    run(&["scan", "--quiet", "--format", "jsonl", "--port", "25,465", "--records", kinds, &testdata()]).stdout
+}
+
+/// The keys of a line's object itself, in the order in which they stand.
+fn keys(line: &str) -> Vec<String> {
+    let (mut keys, mut depth, mut text, mut in_text, mut escaped) = (Vec::new(), 0, String::new(), false, false);
+    for char in line.chars() {
+        match char {
+            _ if escaped => escaped = false,
+            '\\' if in_text => escaped = true,
+            '"' => {
+                in_text = !in_text;
+                if in_text {
+                    text.clear();
+                }
+            }
+            _ if in_text => text.push(char),
+            '{' | '[' => depth += 1,
+            '}' | ']' => depth -= 1,
+            ':' if depth == 1 => keys.push(text.clone()),
+            _ => {}
+        }
+    }
+    keys
+}
+
+#[test]
+fn every_record_has_its_fields_in_their_order_and_no_other() {
+    let fields: BTreeMap<&str, &str> = FIELDS.iter().copied().collect();
+    let mut seen: BTreeMap<String, u64> = BTreeMap::new();
+    for line in all_records().lines() {
+        let record: Value = serde_json::from_str(line).unwrap();
+        let kind = record["type"].as_str().unwrap();
+        let expected: Vec<&str> = fields[kind].split_whitespace().collect();
+        let keys = keys(line);
+        let mut found = keys.iter().map(String::as_str).peekable();
+        for name in expected {
+            match name.strip_prefix('?') {
+                Some(name) => drop(found.next_if_eq(&name)),
+                None => assert_eq!(found.next(), Some(name), "{line}"),
+            }
+        }
+        assert_eq!(found.next(), None, "{line}");
+        *seen.entry(kind.to_owned()).or_default() += 1;
+    }
+    for (kind, _) in FIELDS {
+        assert!(seen.contains_key(*kind), "testdata gives no `{kind}` record");
+    }
+}
+
+#[test]
+fn every_field_is_documented() {
+    let documentation = fs::read_to_string(support::package().join("src/report/FORMATS.md")).unwrap();
+    for (kind, fields) in FIELDS {
+        for field in fields.split_whitespace() {
+            let field = field.trim_start_matches('?');
+            assert!(documentation.contains(&format!("`{field}`")) || field == "uncertain", "{kind}: {field}");
+        }
+    }
+}
+
+#[test]
+fn the_start_comes_first_and_the_summary_last_and_records_choose_between() {
+    let kinds = |records: &str| -> Vec<String> {
+        let ran = run(&["scan", "--quiet", "--format", "jsonl", "--records", records, &testdata()]);
+        let mut kinds: Vec<_> = ran.records().iter().map(|r| r["type"].as_str().unwrap().to_owned()).collect();
+        kinds.dedup();
+        kinds
+    };
+    assert_eq!(kinds("summary"), ["start", "summary"]);
+    assert_eq!(kinds("findings,summary"), ["start", "finding", "summary"]);
+    assert_eq!(kinds("servers"), ["start", "server"]);
+}
+
+#[test]
+fn the_output_file_holds_what_standard_output_would() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("report");
+    for format in ["text", "jsonl"] {
+        let printed = run(&["scan", "--quiet", "--format", format, &testdata()]).stdout;
+        let ran = run(&["scan", "--quiet", "--format", format, "--output", file.to_str().unwrap(), &testdata()]);
+        assert_eq!(ran.stdout, "");
+        assert_eq!(fs::read_to_string(&file).unwrap(), printed);
+    }
+}
+
+#[test]
+fn a_pipe_gets_no_colour_unless_that_was_asked_for() {
+    let scan = |color| run(&["scan", "--quiet", "--color", color, &testdata()]).stdout;
+    assert!(!scan("auto").contains('\x1b') && !scan("never").contains('\x1b'));
+    assert!(scan("always").contains('\x1b'));
+}
+
+#[test]
+fn the_text_report_names_every_finding_server_and_what_was_not_analysed() {
+    let records = run(&["scan", "--quiet", "--format", "jsonl", &testdata()]).records();
+    let report = run(&["scan", "--quiet", &testdata()]).stdout;
+    let findings = support::of_type(&records, "finding");
+    assert!(!findings.is_empty());
+    for finding in findings {
+        assert!(report.contains(&format!(
+            "{}/{}",
+            finding["rule"].as_str().unwrap(),
+            finding["check"].as_str().unwrap()
+        )));
+        assert!(report.contains(finding["wireshark_filter"].as_str().unwrap()));
+    }
+    for server in support::of_type(&records, "server") {
+        assert!(report.contains(server["ip"].as_str().unwrap()));
+    }
+    for reason in records.last().unwrap()["not_analysed"].as_object().unwrap().keys() {
+        assert!(report.contains(&reason.replace('-', " ")), "{reason}");
+    }
+}
+
+#[test]
+fn secrets_are_shown_only_where_that_was_asked_for() {
+    let capture = support::package().join("testdata/session/auth-login.pcap");
+    let scan = |more: &[&str]| {
+        let path = [capture.to_str().unwrap()];
+        run(&[&["scan", "--quiet", "--format", "jsonl", "--records", "events"], more, &path].concat()).stdout
+    };
+    let hidden = scan(&[]);
+    let lines = |text: &str| text.lines().filter(|line| line.contains("<redacted>")).count();
+    assert!(lines(&hidden) > 0 && lines(&scan(&["--show-secrets"])) == 0, "{hidden}");
+}
+
+/// Wireshark itself says what a finding's filter shows: the finding's packets, and one connection alone.
+#[test]
+fn a_filter_shows_the_findings_packets_and_no_other_connection() {
+    if Command::new("tshark").arg("--version").output().is_err() {
+        eprintln!("skipped: no tshark");
+        return;
+    }
+    let captures: Vec<PathBuf> = support::files_ending(&support::package().join("testdata/servers"), &[".pcap"]);
+    let mut checked = 0;
+    for capture in captures {
+        let path = capture.to_str().unwrap();
+        let records = run(&["scan", "--quiet", "--format", "jsonl", "--records", "findings", path]).records();
+        for finding in support::of_type(&records, "finding") {
+            let filter = finding["wireshark_filter"].as_str().unwrap();
+            let shown = Command::new("tshark")
+                .args(["-r", path, "-Y", filter, "-T", "fields", "-e", "frame.number", "-e", "tcp.stream"])
+                .output()
+                .unwrap();
+            let shown = String::from_utf8(shown.stdout).unwrap();
+            let shown: Vec<(u64, &str)> =
+                shown.lines().filter_map(|line| line.split_once('\t')).map(|(f, s)| (f.parse().unwrap(), s)).collect();
+            for packet in finding["packets"].as_array().unwrap() {
+                assert!(shown.iter().any(|(frame, _)| packet["frame"] == *frame), "{packet} is not in {filter}");
+            }
+            assert!(shown.windows(2).all(|pair| pair[0].1 == pair[1].1), "{path}: {filter} shows two connections");
+            checked += 1;
+        }
+    }
+    assert!(checked > 0, "no finding in testdata/servers");
+}
