@@ -114,6 +114,7 @@ impl Dialogue {
 
     pub(super) fn client_gap(&mut self, gap: &Gap, hears: &mut dyn Hears) {
         self.session.missing_client = self.session.missing_client.saturating_add(gap.length);
+        self.session.rests_after_loss = true;
         self.session.last = gap.at;
         self.client_end = gap.offset.saturating_add(gap.length);
         self.held.push(Item::Gap(*gap));
@@ -371,7 +372,8 @@ impl Dialogue {
 
     /// How many replies the client did not know.
     fn note_in_flight(&mut self, command: &mut Command, seen: Option<u64>) {
-        let Some(seen) = seen.filter(|_| self.matching == Matching::Sure) else { return };
+        let sure = self.matching == Matching::Sure && !self.session.rests_after_loss;
+        let Some(seen) = seen.filter(|_| sure) else { return };
         while self.answered.front().is_some_and(|answered| answered.reply_end <= seen) {
             self.answered.pop_front();
         }

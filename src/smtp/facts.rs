@@ -36,6 +36,9 @@ impl Dialogue {
             }
             return;
         };
+        if code == Some(250) && (verb.is_hello() || matches!(verb, Verb::Mail | Verb::Rset)) {
+            self.session.rests_after_loss = false;
+        }
         match verb {
             Verb::Ehlo | Verb::Helo | Verb::Lhlo if accepted => self.hello(verb, command, reply),
             Verb::Mail if accepted => self.open_transaction(command),

@@ -8,7 +8,7 @@
 //! [`Limit::ReplyLines`], [`Limit::Recipients`], [`Limit::Transactions`]; each counts in the parser's
 //! tally when it acts.
 //!
-//! Read in this order: [`event`], [`command`], [`reply`], [`session`] (what comes out); [`line`], [`verb`],
+//! Read in this order: [`event`], [`command`], [`reply`], [`session`] (what comes out); [`mod@line`], [`verb`],
 //! [`data`], [`auth`], [`tls`], [`foreign`] (the pieces); [`dialogue`], then [`client`] with [`message`] and
 //! [`handshake`], [`server`] with [`facts`] (the state); [`fork`] (alternative readings); [`parser`] (the door).
 //!

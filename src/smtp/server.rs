@@ -388,7 +388,12 @@ impl Dialogue {
     }
 
     fn tell_reply(&mut self, reply: &Reply, answers: Answers<'_>, hears: &mut dyn Hears) {
-        hears.hear(&Event::Reply(reply, answers), &self.session);
+        if matches!(answers, Answers::Unknown) {
+            let reply = Reply { uncertain: true, ..reply.clone() };
+            hears.hear(&Event::Reply(&reply, answers), &self.session);
+        } else {
+            hears.hear(&Event::Reply(reply, answers), &self.session);
+        }
         if reply.codes_differ {
             self.fault(FaultKind::CodesDiffer, self.client_side.other(), reply.at.clone(), hears);
         }
@@ -434,6 +439,7 @@ impl Dialogue {
         self.session.server_heard = true;
         self.session.last = gap.at;
         self.session.missing_server = self.session.missing_server.saturating_add(gap.length);
+        self.session.rests_after_loss = true;
         self.server_end = gap.offset.saturating_add(gap.length);
         if let Client::Tls(watch) = &mut self.client {
             return watch.miss();
@@ -451,8 +457,7 @@ impl Dialogue {
         }
         let open = self.replies.abandon();
         self.lose_replies();
-        if let Some(mut reply) = open {
-            reply.uncertain = true;
+        if let Some(reply) = open {
             self.session.replies = self.session.replies.saturating_add(1);
             self.tell_reply(&reply, Answers::Unknown, hears);
         }
