@@ -128,7 +128,9 @@ fn scan(config: &Config, paths: &[PathBuf], sink: &mut dyn Sink, observer: &dyn 
     let ended = analysis.finish(reading.next);
     let errors_at_end = analysis.take_internal_errors();
     internal_errors = internal_errors.saturating_add(errors_at_end.len() as u64);
-    errors_at_end.iter().for_each(|packet| observer.internal_error(*packet));
+    for packet in errors_at_end {
+        observer.internal_error(packet);
+    }
     writing.take(Vec::new(), ended).map_err(Stopped::Output)?;
 
     let mut totals = totals(&reading);
