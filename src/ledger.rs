@@ -29,7 +29,7 @@ use server::Partial;
 
 /// A kind of records (`--records`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub enum Kind {
     Findings,
     Sessions,
     Servers,

@@ -60,7 +60,7 @@ pub(crate) struct Outcome {
 
 /// Why a scan ended before its input did.
 #[derive(Debug)]
-pub(crate) enum Stopped {
+pub enum Stopped {
     /// The sink could not take any more.
     Output(io::Error),
     /// Threads could not be started.
