@@ -7,7 +7,7 @@ use crate::base::{Endpoint, FlowKey, Moment, Ordinal, Packets, Side, Tally, Time
 use crate::smtp::event::{End, Fault, FaultKind};
 use crate::smtp::session::Spoken;
 use crate::smtp::tls::Tls;
-use crate::smtp::{Answers, Command, Ending, Event, Reply, Session, Verb};
+use crate::smtp::{Answers, Command, Ending, Event, Knowledge, Reply, Session, Verb};
 use crate::tcp::Closed;
 
 use super::{Finding, Judge, Note, Selection, Verdict, What};
@@ -77,8 +77,7 @@ impl Dialogue {
                     end: sent + octets,
                     uncertain: false,
                     early: Some(said == 0),
-                    in_flight: None,
-                    behind: None,
+                    knew: Knowledge::Unknown,
                 }));
                 sent += octets;
                 continue;

@@ -22,7 +22,19 @@ struct Found {
     reported: Vec<Reported>,
     /// Findings whose fate is decided later, at most one per check.
     deferred: Vec<Finding>,
+    waiting: Vec<Waiting>,
     counts: Counts,
+}
+
+/// A finding that stands only where conditions turn out to hold.
+#[derive(Debug)]
+struct Waiting {
+    place: usize,
+    finding: Finding,
+    /// The conditions that are open; what each bit means is the rule's own.
+    open: u8,
+    /// How often the same was found again.
+    repeats: u64,
 }
 
 /// What makes two findings of one session the same. A verb matters to [`Scope::Session`], the severity to
@@ -70,6 +82,7 @@ pub(crate) enum Note {
 /// Where a rule puts what it finds.
 pub(crate) struct Findings<'j> {
     place: usize,
+    other_protocol: bool,
     found: &'j mut Found,
     selection: &'j Selection,
     limits: &'j mut Tally,
@@ -97,11 +110,12 @@ impl Judge {
             self.other_protocol |= !TEXTUAL.iter().any(|textual| textual.eq_ignore_ascii_case(name));
         }
         let kind = Hears::of(event);
+        let other_protocol = self.other_protocol;
         for (place, (rule, word)) in RULES.iter().zip(&mut self.words).enumerate() {
             let hears = selection.hears(place);
             if hears.has(kind) && (!self.other_protocol || hears.has(Hears::OTHER_PROTOCOLS)) {
                 let found = &mut self.found;
-                (rule.judge)(event, session, word, &mut Findings { place, found, selection, limits, out });
+                (rule.judge)(event, session, word, &mut Findings { place, other_protocol, found, selection, limits, out });
             }
         }
     }
@@ -115,7 +129,8 @@ impl Judge {
     pub(crate) fn held_bytes(&self) -> usize {
         let reported = self.found.reported.len().saturating_mul(size_of::<Reported>());
         let deferred = self.found.deferred.iter().map(|finding| size_of::<Finding>().saturating_add(weight(finding)));
-        deferred.fold(reported, usize::saturating_add)
+        let waiting = self.found.waiting.iter().map(|kept| size_of::<Waiting>().saturating_add(weight(&kept.finding)));
+        deferred.chain(waiting).fold(reported, usize::saturating_add)
     }
 }
 
@@ -133,12 +148,16 @@ fn weight(finding: &Finding) -> usize {
 }
 
 impl Counts {
-    fn add(&mut self, rule: &'static Rule, check: &'static Check) {
+    fn add(&mut self, rule: &'static Rule, check: &'static Check, times: u64) {
         let key = (rule.id, check.id);
         match self.0.iter_mut().find(|(counted, _)| *counted == key) {
-            Some((_, count)) => *count = count.saturating_add(1),
-            None => self.0.push((key, 1)),
+            Some((_, count)) => *count = count.saturating_add(times),
+            None => self.0.push((key, times)),
         }
+    }
+
+    fn of(&self, rule: &'static Rule, check: &'static Check) -> u64 {
+        self.iter().find(|&(of, id, _)| (of, id) == (rule.id, check.id)).map_or(0, |(_, _, count)| count)
     }
 
     /// Forgets a check whose finding was withheld.
@@ -158,12 +177,8 @@ impl Findings<'_> {
         if !self.selection.wants(self.place, &finding) {
             return;
         }
-        self.found.counts.add(finding.rule, finding.check);
-        let (severity, verb) = match finding.check.scope {
-            Scope::Server => (Some(finding.severity), None),
-            Scope::Session => (None, finding.verb.clone()),
-        };
-        let reported = Reported { place: self.place, check: finding.check.id, severity, verb };
+        self.found.counts.add(finding.rule, finding.check, 1);
+        let reported = self.key(&finding);
         if self.found.reported.contains(&reported) {
             return;
         }
@@ -191,6 +206,86 @@ impl Findings<'_> {
         let mut finding = self.found.deferred.swap_remove(nth);
         finding.at = at;
         Some(finding)
+    }
+
+    /// Keeps a finding until each of its `open` conditions is [settled](Findings::settle): of each check and verb one.
+    pub(crate) fn wait(&mut self, finding: Finding, open: u8) {
+        if !self.selection.wants(self.place, &finding) {
+            return;
+        }
+        let same = |kept: &&mut Waiting| {
+            let other = &kept.finding;
+            kept.open == open && std::ptr::eq(other.check, finding.check) && other.verb == finding.verb
+        };
+        if let Some(kept) = self.found.waiting.iter_mut().find(same) {
+            kept.repeats = kept.repeats.saturating_add(1);
+            return;
+        }
+        let of_rule = self.found.waiting.iter().filter(|kept| kept.place == self.place).count();
+        if u64::try_from(of_rule).is_ok_and(|of_rule| of_rule >= self.selection.per_rule()) {
+            return self.limits.one(Limit::FindingsPerRule.key());
+        }
+        self.found.waiting.push(Waiting { place: self.place, finding, open, repeats: 0 });
+    }
+
+    /// A condition turned out to hold, or not to: what waits for it alone is reported, or nothing of it is. `at` is
+    /// the packet that told.
+    pub(crate) fn settle(&mut self, condition: u8, holds: bool, at: Moment) {
+        if self.found.waiting.is_empty() {
+            return;
+        }
+        for mut kept in std::mem::take(&mut self.found.waiting) {
+            let mine = kept.place == self.place && kept.open & condition != 0;
+            if mine && !holds {
+                continue;
+            }
+            if mine {
+                kept.open &= !condition;
+            }
+            if mine && kept.open == 0 {
+                kept.finding.at = at;
+                self.found.counts.add(kept.finding.rule, kept.finding.check, kept.repeats);
+                self.fire(kept.finding);
+            } else {
+                self.found.waiting.push(kept);
+            }
+        }
+    }
+
+    /// Counts a finding that is not to be reported by itself.
+    pub(crate) fn count(&mut self, finding: &Finding) {
+        if self.selection.wants(self.place, finding) {
+            self.found.counts.add(finding.rule, finding.check, 1);
+        }
+    }
+
+    /// How often the check fired, repeats included.
+    pub(crate) fn times(&self, rule: &'static Rule, check: &'static Check) -> u64 {
+        self.found.counts.of(rule, check)
+    }
+
+    /// How many findings of the check were reported.
+    pub(crate) fn reported(&self, check: &'static Check) -> usize {
+        let mine = |reported: &&Reported| reported.place == self.place && reported.check == check.id;
+        self.found.reported.iter().filter(mine).count()
+    }
+
+    /// Whether the finding would repeat one that was reported.
+    pub(crate) fn repeats(&self, finding: &Finding) -> bool {
+        self.found.reported.contains(&self.key(finding))
+    }
+
+    /// Whether the stream was named as another binary protocol.
+    pub(crate) fn other_protocol(&self) -> bool {
+        self.other_protocol
+    }
+
+    fn key(&self, finding: &Finding) -> Reported {
+        let (severity, verb) = match finding.check.scope {
+            Scope::Server => (Some(finding.severity), None),
+            Scope::Session => (None, finding.verb.clone()),
+        };
+        Reported { place: self.place, check: finding.check.id, severity, verb }
     }
 
     /// Tells the ledger a fact of the server.

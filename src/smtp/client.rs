@@ -15,6 +15,7 @@ use super::handshake::Hello;
 use super::held::Item;
 use super::line::{Cut, Line, Piece, Source};
 use super::message::{Chunk, Data};
+use super::sequence::Knowledge;
 use super::tls::{self, State, Watch};
 use super::verb::{self, Verb};
 use crate::base::{Limit, Moment, Packets};
@@ -291,7 +292,7 @@ impl Dialogue {
 
     /// A whole line where lines are read.
     fn line(&mut self, line: Line, hears: &mut dyn Hears) {
-        self.client_crlf |= line.ending == Ending::CrLf;
+        self.session.client_crlf |= line.ending == Ending::CrLf;
         if line.octets > line.text.len().saturating_add(2) as u64 {
             self.tally.one(Limit::LineLength.key());
         }
@@ -329,7 +330,7 @@ impl Dialogue {
         if !uncertain {
             let seen = self.client_seen(&source);
             self.note_early(&mut command, seen);
-            self.note_in_flight(&mut command, seen);
+            self.note_knowledge(&mut command, seen);
         }
         if self.first_line_fits.is_none() {
             let letters = command.verb.as_ref().map_or(0, |verb| verb.name().len());
@@ -370,17 +371,20 @@ impl Dialogue {
         }
     }
 
-    /// How many replies the client did not know.
-    fn note_in_flight(&mut self, command: &mut Command, seen: Option<u64>) {
-        let sure = self.matching == Matching::Sure && !self.session.rests_after_loss;
-        let Some(seen) = seen.filter(|_| sure) else { return };
-        while self.answered.front().is_some_and(|answered| answered.reply_end <= seen) {
-            self.answered.pop_front();
+    /// What the client knew of the session.
+    fn note_knowledge(&mut self, command: &mut Command, seen: Option<u64>) {
+        if self.matching != Matching::Sure || self.session.rests_after_loss {
+            return;
         }
-        let count = self.answered.len().saturating_add(self.pending.len());
-        command.in_flight = Some(u32::try_from(count).unwrap_or(u32::MAX));
-        let answered = self.answered.iter().filter_map(|answered| answered.last.as_ref());
-        command.behind = answered.chain(self.pending.iter().filter_map(Pending::last)).next().cloned();
+        let knowledge = match seen {
+            Some(seen) => self.sequence.known(seen).map(Knowledge::Sure),
+            None if self.client_acks => None,
+            None => {
+                let doubtful = self.sequence.doubtful(command.captured);
+                doubtful.map(|(by_seen, by_order)| Knowledge::Doubtful { by_seen, by_order })
+            }
+        };
+        command.knew = knowledge.unwrap_or_default();
     }
 
     fn keep_secret(&mut self, command: &Arc<Command>) {
@@ -418,6 +422,7 @@ impl Dialogue {
     fn expect(&mut self, pending: Pending) {
         if self.server_missing(pending.command.seen) {
             self.matching = Matching::Lost;
+            self.sequence.lose();
             self.replied(&pending, None);
             return;
         }
@@ -432,6 +437,7 @@ impl Dialogue {
             self.lose_replies();
         }
         self.pending_octets = self.pending_octets.saturating_add(pending.octets());
+        self.sequence.push(&pending, self.bounds.pending.saturating_mul(2));
         self.pending.push_back(pending);
     }
 

@@ -2,6 +2,7 @@
 
 use super::auth::Secret;
 use super::line::Line;
+use super::sequence::{Knew, Knowledge};
 use super::verb::{self, Verb};
 use crate::base::Packets;
 
@@ -45,11 +46,8 @@ pub(crate) struct Command {
     pub uncertain: bool,
     /// The client did not know the whole greeting when it sent this; `None` where it cannot be told (yet).
     pub early: Option<bool>,
-    /// How many commands, message ends and BDAT chunks before it the client had no reply to when it sent
-    /// this; `None` where it cannot be told.
-    pub in_flight: Option<u32>,
-    /// The first of those in flight that must be the last of its group (RFC 2920 section 3.1).
-    pub behind: Option<Verb>,
+    /// What the client knew of the session when it sent this.
+    pub knew: Knowledge,
 }
 
 /// What ended a line.
@@ -116,8 +114,7 @@ impl Command {
             end,
             uncertain: false,
             early: None,
-            in_flight: None,
-            behind: None,
+            knew: Knowledge::Unknown,
         }
     }
 
@@ -137,6 +134,14 @@ impl Command {
 
     pub(crate) fn is(&self, verb: &Verb) -> bool {
         self.verb.as_ref() == Some(verb)
+    }
+
+    /// What the client knew, where that is sure.
+    pub(crate) fn surely_knew(&self) -> Option<&Knew> {
+        match &self.knew {
+            Knowledge::Sure(knew) => Some(knew),
+            Knowledge::Doubtful { .. } | Knowledge::Unknown => None,
+        }
     }
 }
 

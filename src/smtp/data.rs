@@ -119,7 +119,8 @@ impl DotScan {
         use LineEnd::{Cr, CrLf, Lf, Unknown};
         match end {
             CrLf => self.crlf = true,
-            Lf => self.bare_lf = true,
+            // Behind a gap its CR may be what is missing.
+            Lf => self.bare_lf |= self.before != Unknown || self.content != Content::Empty,
             Cr | Unknown => self.bare_cr = true,
         }
         if end != Cr {
@@ -158,6 +159,8 @@ pub(super) struct Gathered {
     pub start: Option<u64>,
     pub stop: u64,
     pub seen: Option<u64>,
+    /// How far the server's stream had been captured when the first packet was.
+    pub captured: u64,
     pub missing: u64,
 }
 
@@ -173,6 +176,7 @@ impl Gathered {
             start: None,
             stop: 0,
             seen: None,
+            captured: 0,
             missing: 0,
         }
     }
@@ -202,7 +206,7 @@ impl Gathered {
 
     fn note(&mut self, piece: &Piece<'_>) {
         if self.start.is_none() {
-            (self.start, self.seen) = (Some(piece.offset), piece.from.seen);
+            (self.start, self.seen, self.captured) = (Some(piece.offset), piece.from.seen, piece.from.captured);
         }
         self.stop = piece.end();
         self.bytes = self.bytes.saturating_add(piece.bytes.len() as u64);

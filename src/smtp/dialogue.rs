@@ -13,6 +13,7 @@ use super::fork::KeptInput;
 use super::held::Held;
 use super::line::{Cut, Line, LineReader, Piece, Source};
 use super::reply::{Keep, ReplyReader};
+use super::sequence::Sequence;
 use super::session::Session;
 use super::verb::Verb;
 use super::{Hears, Options};
@@ -101,14 +102,6 @@ pub(super) struct MessageFacts {
     pub message_id: Option<Vec<u8>>,
 }
 
-/// A reply that the client may not have seen yet.
-#[derive(Clone, Debug)]
-pub(super) struct Answered {
-    pub reply_end: u64,
-    /// The verb, where nothing may stand behind it in its flight.
-    pub last: Option<Verb>,
-}
-
 /// What of the open transaction only the parser needs.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Envelope {
@@ -161,8 +154,6 @@ pub(super) struct Dialogue {
     pub held: Held,
     /// How lines are cut, once the server has shown it.
     pub cut: Option<Cut>,
-    /// Some client line ended in CRLF.
-    pub client_crlf: bool,
     /// Whether the client ever acknowledged a byte.
     pub client_acks: bool,
     /// Whether the client's first line was one of SMTP.
@@ -183,7 +174,7 @@ pub(super) struct Dialogue {
     pub pending: VecDeque<Pending>,
     /// Octets of the commands among them.
     pub pending_octets: usize,
-    pub answered: VecDeque<Answered>,
+    pub sequence: Sequence,
     pub last_answered: Option<Arc<Command>>,
     /// The session's latest secrets, to find where the server quotes them.
     pub secrets: VecDeque<Arc<Command>>,
@@ -198,6 +189,8 @@ pub(super) struct Dialogue {
     pub doubtful_early: Option<Packets>,
     /// The same by packet order.
     pub early_by_order: Option<Packets>,
+    /// By packet order the greeting answers the client's first command.
+    pub ungreeted_by_order: bool,
 
     /// A choice that waits for its decision: nothing of the client's is read until then.
     pub choice: Option<Choice>,
@@ -250,7 +243,6 @@ impl Dialogue {
             client_end: 0,
             held: Held::default(),
             cut: None,
-            client_crlf: false,
             client_acks: false,
             first_line_fits: None,
             proxied: false,
@@ -265,7 +257,7 @@ impl Dialogue {
             matching: if server_start && client_start { Matching::Sure } else { Matching::Lost },
             pending: VecDeque::new(),
             pending_octets: 0,
-            answered: VecDeque::new(),
+            sequence: Sequence::new(server_start && client_start),
             last_answered: None,
             secrets: VecDeque::new(),
             attempt: None,
@@ -274,6 +266,7 @@ impl Dialogue {
             listed_octets: 0,
             doubtful_early: None,
             early_by_order: None,
+            ungreeted_by_order: false,
             choice: None,
             unread: None,
             scout: false,
@@ -307,6 +300,7 @@ impl Dialogue {
         if side == self.client_side {
             if acknowledges && !self.client_acks {
                 self.client_acks = true;
+                self.session.client_acknowledged = true;
                 self.confirm_early();
             }
             self.client_bytes(piece, hears);
@@ -334,6 +328,7 @@ impl Dialogue {
     pub(super) fn forget_pending(&mut self) {
         self.pending.clear();
         self.pending_octets = 0;
+        self.sequence.lose();
     }
 
     /// What the server has seen. Where it never acknowledged anything, order decides.
@@ -365,7 +360,7 @@ impl Dialogue {
         }
     }
 
-    fn confirm_early(&mut self) {
+    pub(super) fn confirm_early(&mut self) {
         if let Some(at) = self.doubtful_early.take() {
             self.session.early_talk = true;
             self.session.early_at.get_or_insert(at);

@@ -61,6 +61,8 @@ pub(crate) struct MessageData {
     /// Whether the client sent its first byte before it knew the 354 (of a chunk: the reply to the
     /// command before); `None` where it cannot be told.
     pub early: Option<bool>,
+    /// The same by packet order: it counts only where the client never acknowledges anything.
+    pub early_by_order: bool,
     /// Bytes are missing, or its begin was not seen.
     pub uncertain: bool,
 }
@@ -94,6 +96,8 @@ pub(crate) enum FaultKind {
     /// A server line without a code where a reply is due.
     NoCode {
         line: Vec<u8>,
+        /// A command waits for its reply.
+        due: bool,
     },
     /// The lines of one reply differ in their code.
     CodesDiffer,

@@ -112,7 +112,8 @@ impl LineReader {
         };
         let content = usize::try_from(octets.saturating_sub(end_length)).unwrap_or(usize::MAX);
         text.truncate(content);
-        let bare_cr = carriage_returns > u64::from(ending == Ending::CrLf);
+        // Where the stream ends behind a CR, nobody knows what would have followed it.
+        let bare_cr = carriage_returns > u64::from(ending == Ending::CrLf || last == b'\r');
         let end = start.saturating_add(octets);
         Some(Line { text, octets, ending, bare_cr, start, end, at, seen, captured })
     }

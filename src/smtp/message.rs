@@ -83,10 +83,10 @@ impl Dialogue {
 
     pub(super) fn read_data(&mut self, piece: &mut Piece<'_>, hears: &mut dyn Hears) {
         let Client::Data(data) = &mut self.client else { return };
-        let (count, found) = data.scan.scan(piece.bytes, !self.client_crlf);
+        let (count, found) = data.scan.scan(piece.bytes, !self.session.client_crlf);
         let part = piece.take(count);
         data.gathered.scanned(&part, &data.scan, found);
-        self.client_crlf |= data.scan.crlf;
+        self.session.client_crlf |= data.scan.crlf;
         if data.scan.bare_lf && data.bare_lf_at.is_none() {
             data.bare_lf_at = Some(Packets::one(part.from.at));
         }
@@ -181,6 +181,7 @@ impl Dialogue {
             start: gathered.start.unwrap_or(gathered.stop),
             stop: gathered.stop,
             early: seen.zip(prompt_end).map(|(seen, end)| seen < end),
+            early_by_order: prompt_end.is_some_and(|end| gathered.captured < end),
             uncertain: gathered.missing > 0 || command.is_none(),
         };
         hears.hear(&Event::Data(&data), &self.session);

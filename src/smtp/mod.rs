@@ -10,7 +10,7 @@
 //!
 //! Read in this order: [`event`], [`command`], [`reply`], [`session`] (what comes out); [`mod@line`], [`verb`],
 //! [`data`], [`auth`], [`tls`], [`foreign`] (the pieces); [`dialogue`], then [`client`] with [`message`] and
-//! [`handshake`], [`server`] with [`facts`] (the state); [`fork`] (alternative readings); [`parser`] (the door).
+//! [`handshake`], [`server`] with [`facts`] and [`sequence`] (the state); [`fork`] (alternative readings); [`parser`] (the door).
 //!
 //! [`Limit::HeldBytesPerConnection`]: crate::base::Limit::HeldBytesPerConnection
 //! [`Limit::LineLength`]: crate::base::Limit::LineLength
@@ -36,6 +36,7 @@ mod message;
 mod parser;
 pub(crate) mod path;
 pub(crate) mod reply;
+mod sequence;
 mod server;
 pub(crate) mod session;
 pub(crate) mod tls;
@@ -49,6 +50,7 @@ pub(crate) use command::{Command, Ending};
 pub(crate) use event::{Answers, DataEnd, End, Event, Fault, FaultKind, MessageData};
 pub(crate) use parser::{Options, Parser};
 pub(crate) use reply::Reply;
+pub(crate) use sequence::{Knew, Knowledge, Stage};
 pub(crate) use session::Session;
 pub(crate) use tls::Tls;
 pub(crate) use verb::Verb;

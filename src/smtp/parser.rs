@@ -284,6 +284,9 @@ impl Dialogue {
         self.finish_server(hears);
         self.finish_client(hears);
         let acknowledges = closing.acknowledges;
+        if acknowledges[client] {
+            self.confirm_early();
+        }
         let session = &mut self.session;
         session.last = closing.last;
         session.missing_client = closing.missing[client];
@@ -293,6 +296,9 @@ impl Dialogue {
             session.early_at = self.early_by_order.take();
         }
         let whole = closing.missing.a == 0 && closing.missing.b == 0;
+        if !acknowledges.a && !acknowledges.b && session.from_start && whole {
+            session.greeting_missing |= self.ungreeted_by_order;
+        }
         let closed = matches!(closing.how, Closed::Fin | Closed::Rst);
         let end = End {
             closed: closing.how,

@@ -4,14 +4,15 @@ use std::sync::Arc;
 
 use super::Hears;
 use super::client::Client;
-use super::command::Command;
-use super::dialogue::{Answered, Awaits, Dialogue, Greeting, Matching};
+use super::command::{Command, Ending};
+use super::dialogue::{Awaits, Dialogue, Greeting, Matching};
 use super::event::{Answers, DataEnd, Event, FaultKind};
 use super::foreign;
 use super::fork::{Input, KeptInput};
 use super::held::Item;
 use super::line::{Cut, Line, Piece, Source};
 use super::reply::{self, Reply, ReplyReader, Step};
+use super::sequence::Sequence;
 use super::session::Spoken;
 use super::verb::Verb;
 use crate::base::{Limit, Side};
@@ -66,6 +67,7 @@ impl Dialogue {
     }
 
     fn server_line(&mut self, line: Line, hears: &mut dyn Hears) {
+        self.session.server_crlf |= line.ending == Ending::CrLf;
         let (code, _) = reply::code(&line.text);
         if self.server_speaks_smtp.is_none() && self.first_server_line(&line, code, hears) {
             return;
@@ -144,7 +146,8 @@ impl Dialogue {
         if quoted {
             line.text = super::Secret::SHOWN.to_vec();
         }
-        self.fault(FaultKind::NoCode { line: line.text }, self.client_side.other(), line.at, hears);
+        let due = !self.pending.is_empty() && self.matching == Matching::Sure;
+        self.fault(FaultKind::NoCode { line: line.text, due }, self.client_side.other(), line.at, hears);
     }
 
     fn reply(&mut self, mut reply: Reply, hears: &mut dyn Hears) {
@@ -179,6 +182,7 @@ impl Dialogue {
     }
 
     fn greet(&mut self, greeting: &Reply, hears: &mut dyn Hears) {
+        self.ungreeted_by_order = self.fits_first_command(greeting, greeting.captured);
         let text: Vec<&[u8]> = greeting.texts().collect();
         self.session.greeting = Some(Spoken { code: greeting.code, text: text.join(&b'\n') });
         self.greeting =
@@ -190,9 +194,13 @@ impl Dialogue {
     /// Whether the first reply is none to the connection: the client's first command was sent though nothing
     /// had been said, the reply has seen it, and fits it.
     fn answers_first_command(&self, reply: &Reply) -> bool {
+        reply.seen.is_some_and(|seen| self.fits_first_command(reply, seen))
+    }
+
+    /// The same for a server that had the client's bytes up to there.
+    fn fits_first_command(&self, reply: &Reply, had: u64) -> bool {
         let Some(first) = self.pending.front() else { return false };
-        let covers = reply.seen.is_some_and(|seen| seen >= first.end);
-        covers
+        had >= first.end
             && first.command.captured == 0
             && first.command.seen == Some(0)
             && match (&first.command.verb, reply.code) {
@@ -241,7 +249,6 @@ impl Dialogue {
             && let Client::Tentative(line) = std::mem::replace(&mut self.client, Client::Command)
         {
             self.forget_pending();
-            self.answered.clear();
             self.matching = Matching::Sure;
             self.command(*line, super::command::Role::Command, false, hears);
         }
@@ -280,6 +287,7 @@ impl Dialogue {
         }
         if negative {
             self.end_data(DataEnd::Refused, hears);
+            self.sequence.end_message(command.number, code);
             self.close_message(reply);
             self.tell_reply(reply, Answers::Message(&command), hears);
             return true;
@@ -318,12 +326,10 @@ impl Dialogue {
             return;
         }
         self.pending_octets = self.pending.iter().fold(0, |sum, pending| sum.saturating_add(pending.octets()));
-        self.answered.push_back(Answered { reply_end: reply.end, last: pending.last().cloned() });
-        if self.answered.len() > self.bounds.pending {
-            self.answered.pop_front();
-        }
         self.last_answered = Some(Arc::clone(&command));
         self.replied(&pending, Some(reply));
+        let session = &self.session;
+        self.sequence.answered(command.number, code, reply.end, |keyword| session.offers(keyword));
         let answers = if is_message && self.is_chunk(&command, reply) {
             Answers::Message(&command)
         } else {
@@ -412,8 +418,10 @@ impl Dialogue {
         self.greeting = Greeting::Opening;
         self.matching = Matching::Sure;
         self.forget_pending();
-        self.answered.clear();
+        self.sequence = Sequence::new(true);
         std::mem::swap(&mut self.client_acks, &mut self.server_acks);
+        self.session.client_acknowledged = self.client_acks;
+        std::mem::swap(&mut self.session.client_crlf, &mut self.session.server_crlf);
         std::mem::swap(&mut self.client_end, &mut self.server_end);
         std::mem::swap(&mut self.client_lines, &mut self.server_lines);
         let mut held = std::mem::take(&mut self.held);
@@ -432,7 +440,7 @@ impl Dialogue {
         while let Some(pending) = self.pending.pop_front() {
             self.replied(&pending, None);
         }
-        self.answered.clear();
+        self.sequence.lose();
     }
 
     pub(super) fn server_gap(&mut self, gap: &Gap, hears: &mut dyn Hears) {

@@ -32,6 +32,11 @@ pub(crate) struct Session {
     pub early_talk: bool,
     /// The packets of the first command that came so early.
     pub early_at: Option<Packets>,
+    /// The client acknowledged a byte of the server's stream: until it does, what it knew is doubtful.
+    pub client_acknowledged: bool,
+    /// Some line of the client's (message data included), of the server's ended in CRLF.
+    pub client_crlf: bool,
+    pub server_crlf: bool,
     pub helo: Option<Helo>,
     /// Keywords of the latest accepted EHLO reply, upper-cased, with their parameters; empty after HELO.
     pub capabilities: Vec<Vec<u8>>,
@@ -112,6 +117,9 @@ impl Session {
             greeting_missing: false,
             server_heard: false,
             early_talk: false,
+            client_acknowledged: false,
+            client_crlf: false,
+            server_crlf: false,
             early_at: None,
             helo: None,
             capabilities: Vec::new(),
@@ -130,6 +138,13 @@ impl Session {
             missing_server: 0,
             proxied_for: None,
         }
+    }
+
+    /// Whether the server had offered the keyword so far: nothing before its first EHLO reply; `None` where a reply
+    /// that might was not captured.
+    pub(crate) fn offered(&self, keyword: &str) -> Option<bool> {
+        let whole = self.from_start && self.missing_client == 0 && self.missing_server == 0;
+        self.offers(keyword).or_else(|| (whole && self.helo.is_none()).then_some(false))
     }
 
     /// Whether the latest accepted EHLO reply lists the keyword; `None` where it is not known.

@@ -288,7 +288,7 @@ impl Hears for Heard {
                 line
             }
             Event::Fault(fault) => match &fault.kind {
-                FaultKind::NoCode { line } => format!("F no code: {}", text(line)),
+                FaultKind::NoCode { line, .. } => format!("F no code: {}", text(line)),
                 FaultKind::Injected { bytes, accepted } => {
                     format!("F injected {}{}", text(bytes), if *accepted { "" } else { " (220 not seen)" })
                 }
@@ -310,6 +310,9 @@ fn show(command: &Command) -> String {
         None => text(&command.line),
     };
     line.truncate(line.trim_end_matches(' ').len());
+    let knew = command.surely_knew();
+    let in_flight = knew.map_or(0, |knew| knew.in_flight);
+    let behind = knew.and_then(|knew| knew.behind.as_ref());
     let flags = [
         (command.early == Some(true), "early".to_owned()),
         (command.ending == super::Ending::Lf, "lf".to_owned()),
@@ -317,8 +320,8 @@ fn show(command: &Command) -> String {
         (command.bare_cr, "cr".to_owned()),
         (command.exchange, "exchange".to_owned()),
         (command.uncertain, "uncertain".to_owned()),
-        (command.in_flight.is_some_and(|count| count > 0), format!("behind {}", command.in_flight.unwrap_or(0))),
-        (command.behind.is_some(), format!("last {}", command.behind.as_ref().map_or("", |verb| verb.name()))),
+        (in_flight > 0, format!("behind {in_flight}")),
+        (behind.is_some(), format!("last {}", behind.map_or("", super::Verb::name))),
     ];
     let flags: Vec<String> = flags.into_iter().filter(|(is, _)| *is).map(|(_, word)| word).collect();
     if !flags.is_empty() {

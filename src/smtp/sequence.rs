@@ -1,0 +1,292 @@
+//! What a client could know of its session when it sent a command: which commands had no reply yet, and what was
+//! accepted as far as it knew (RULES.md, *Definitions*; RFC 5321 section 4.1.4, RFC 2920 section 3.1).
+//!
+//! Every command, message end and BDAT chunk is a step. A step whose reply the client had not seen counts as
+//! accepted, one whose reply it had seen as that reply says.
+
+use std::collections::VecDeque;
+
+use super::command::Command;
+use super::dialogue::{Awaits, Pending};
+use super::path;
+use super::verb::Verb;
+
+/// How far a session was, as its client knew it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "facts, each on its own")]
+pub(crate) struct Stage {
+    /// HELO, EHLO or LHLO was accepted.
+    pub hello: bool,
+    /// One of them was EHLO or LHLO.
+    pub extended: bool,
+    /// MAIL was accepted, and neither reset nor ended since.
+    pub mail: bool,
+    /// RCPT was accepted in this transaction.
+    pub rcpt: bool,
+    /// A BDAT chunk was accepted in this transaction.
+    pub chunk: bool,
+    /// MAIL said BODY=BINARYMIME.
+    pub binary: bool,
+    /// AUTH succeeded.
+    pub authenticated: bool,
+    /// QUIT was sent, and not refused.
+    pub quit: bool,
+    /// The last reply to EHLO lists PIPELINING (a reply to HELO lists nothing); `None` where it was not captured.
+    pub pipelining: Option<bool>,
+}
+
+/// What a client knew when it sent a command.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Knew {
+    pub stage: Stage,
+    /// Commands, message ends and BDAT chunks before it to which it had no reply.
+    pub in_flight: u32,
+    /// The first of those that must be the last of its group (RFC 2920 section 3.1).
+    pub behind: Option<Verb>,
+    /// Among those is an EHLO that was sent before the greeting was known.
+    pub behind_early_hello: bool,
+}
+
+/// How sure it is what a client knew.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Knowledge {
+    /// It cannot be told: after a gap, or one direction only.
+    #[default]
+    Unknown,
+    Sure(Knew),
+    /// No acknowledgement of the client has come yet. Should one come, it had seen nothing; should none ever come,
+    /// packet order decides (RULES.md).
+    Doubtful {
+        by_seen: Knew,
+        by_order: Knew,
+    },
+}
+
+/// What a step does to the stage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Effect {
+    Nothing,
+    Hello { extended: bool },
+    Mail { binary: bool },
+    Rcpt,
+    Chunk { last: bool },
+    /// It closes the transaction, whatever the reply.
+    MessageEnd,
+    /// It closes the transaction if accepted.
+    Reset,
+    Auth,
+    Quit,
+    StartTls,
+    XClient,
+}
+
+#[derive(Clone, Debug)]
+struct Step {
+    number: u64,
+    effect: Effect,
+    /// The verb, where nothing may stand behind it in its flight.
+    last: Option<Verb>,
+    /// An EHLO sent before the greeting was known.
+    early_hello: bool,
+    reply: Option<Reply>,
+}
+
+/// A step's reply.
+#[derive(Clone, Copy, Debug)]
+struct Reply {
+    code: u16,
+    /// Where it ended in the server's stream.
+    end: u64,
+    /// To EHLO: whether it lists PIPELINING; to BDAT: whether CHUNKING was on offer. `None`: not known.
+    offers: Option<bool>,
+}
+
+impl Reply {
+    fn accepts(self) -> bool {
+        (200..400).contains(&self.code)
+    }
+}
+
+/// The steps whose replies the client may not have seen, and the stage before them.
+#[derive(Clone, Debug)]
+pub(super) struct Sequence {
+    base: Stage,
+    steps: VecDeque<Step>,
+    /// Bytes are missing: nothing can be told until MAIL, RSET, HELO or EHLO got 250.
+    lost: bool,
+}
+
+impl Sequence {
+    /// Of a session captured from its start, or picked up midway.
+    pub(super) fn new(from_start: bool) -> Sequence {
+        let mut sequence = Sequence { base: Stage::before_hello(), steps: VecDeque::new(), lost: false };
+        if !from_start {
+            sequence.lose();
+        }
+        sequence
+    }
+
+    /// Replies or commands are missing, or cannot be matched.
+    pub(super) fn lose(&mut self) {
+        self.steps.clear();
+        self.lost = true;
+        // Only what can be seen to be wrong whatever was missed is told later.
+        self.base = Stage { hello: true, extended: true, ..Stage::default() };
+    }
+
+    /// A command, message end or BDAT chunk that a reply is due to.
+    pub(super) fn push(&mut self, pending: &Pending, most: usize) {
+        let command = &pending.command;
+        let message = pending.awaits != Awaits::Reply && !command.is(&Verb::Bdat);
+        self.steps.push_back(Step {
+            number: command.number,
+            effect: if message { of_message(command) } else { of_command(command) },
+            last: pending.last().cloned(),
+            early_hello: command.is(&Verb::Ehlo) && command.early == Some(true),
+            reply: None,
+        });
+        while self.steps.len() > most && self.settle_first(u64::MAX) {}
+    }
+
+    /// Message data was refused before its end.
+    pub(super) fn end_message(&mut self, number: u64, code: u16) {
+        let reply = Some(Reply { code, end: 0, offers: None });
+        self.steps.push_back(Step { number, effect: Effect::MessageEnd, last: None, early_hello: false, reply });
+    }
+
+    /// The reply to a step has come. `offers` tells whether the server, as of then, offers a keyword.
+    pub(super) fn answered(&mut self, number: u64, code: u16, end: u64, offers: impl Fn(&str) -> Option<bool>) {
+        let open = |step: &Step| step.reply.is_none();
+        let Some(place) = self.steps.iter().position(|step| open(step) && step.number == number) else { return };
+        // What is older and open was given up.
+        let mut nth = 0_usize;
+        self.steps.retain(|step| {
+            let keep = nth >= place || !open(step);
+            nth = nth.saturating_add(1);
+            keep
+        });
+        let Some(step) = self.steps.iter_mut().find(|step| open(step) && step.number == number) else { return };
+        let offers = match step.effect {
+            Effect::Hello { .. } => offers("PIPELINING"),
+            Effect::Chunk { .. } => offers("CHUNKING"),
+            _ => None,
+        };
+        step.reply = Some(Reply { code, end, offers });
+        if code == 250 && matches!(step.effect, Effect::Hello { .. } | Effect::Mail { .. } | Effect::Reset) {
+            self.lost = false;
+        }
+    }
+
+    /// What a client knew that had seen the server's stream up to there; from now on it knows no less.
+    pub(super) fn known(&mut self, seen: u64) -> Option<Knew> {
+        while self.settle_first(seen) {}
+        (!self.lost).then(|| self.at(seen))
+    }
+
+    /// The same of a client that has acknowledged nothing yet: as if it had seen nothing, and by packet order.
+    pub(super) fn doubtful(&mut self, captured: u64) -> Option<(Knew, Knew)> {
+        /// So many steps are kept for one that most likely never acknowledges anything.
+        const MOST: usize = 64;
+        while self.steps.len() > MOST && self.settle_first(captured) {}
+        (!self.lost).then(|| (self.at(0), self.at(captured)))
+    }
+
+    fn at(&self, seen: u64) -> Knew {
+        let mut knew = Knew { stage: self.base, ..Knew::default() };
+        for step in &self.steps {
+            let reply = step.reply.filter(|reply| reply.end <= seen);
+            if reply.is_none() {
+                knew.in_flight = knew.in_flight.saturating_add(1);
+                knew.behind_early_hello |= step.early_hello;
+                if knew.behind.is_none() {
+                    knew.behind.clone_from(&step.last);
+                }
+            }
+            knew.stage.take(step.effect, reply);
+        }
+        knew
+    }
+
+    /// Forgets the oldest step if its reply ended there or before; returns whether it did.
+    fn settle_first(&mut self, seen: u64) -> bool {
+        let settled = self.steps.pop_front_if(|step| step.reply.is_some_and(|reply| reply.end <= seen));
+        if let Some(step) = &settled {
+            self.base.take(step.effect, step.reply);
+        }
+        settled.is_some()
+    }
+}
+
+impl Stage {
+    /// Before the first EHLO: nothing is offered.
+    fn before_hello() -> Stage {
+        Stage { pipelining: Some(false), ..Stage::default() }
+    }
+
+    fn close(&mut self) {
+        (self.mail, self.rcpt, self.chunk, self.binary) = (false, false, false, false);
+    }
+
+    /// Goes on by a step; `None`: its reply was not known, so it counts as accepted.
+    fn take(&mut self, effect: Effect, reply: Option<Reply>) {
+        let accepted = reply.is_none_or(Reply::accepts);
+        match effect {
+            Effect::Hello { extended } if accepted => {
+                self.close();
+                self.hello = true;
+                self.extended |= extended;
+                if let Some(reply) = reply {
+                    self.pipelining = reply.offers;
+                }
+            }
+            Effect::Mail { binary } if accepted => {
+                self.close();
+                (self.mail, self.binary) = (true, binary);
+            }
+            Effect::Rcpt => self.rcpt |= accepted && self.mail,
+            // A chunk that a server with CHUNKING refuses was discarded (RFC 3030 section 2).
+            Effect::Chunk { last: true } if accepted || reply.is_some_and(|reply| reply.offers == Some(true)) => {
+                self.close();
+            }
+            Effect::Chunk { .. } => self.chunk |= accepted,
+            Effect::MessageEnd => self.close(),
+            Effect::Reset if accepted => self.close(),
+            Effect::Auth => self.authenticated |= reply.is_some_and(|reply| (200..300).contains(&reply.code)),
+            Effect::Quit => self.quit |= accepted,
+            // Both ends forget what was before (RFC 3207 section 4.2).
+            Effect::StartTls if reply.is_some_and(|reply| reply.code == 220) => {
+                self.close();
+                self.authenticated = false;
+            }
+            Effect::XClient if reply.is_some_and(|reply| reply.code == 220) => *self = Stage::before_hello(),
+            _ => {}
+        }
+    }
+}
+
+fn of_message(command: &Command) -> Effect {
+    if command.is(&Verb::XExch50) { Effect::Nothing } else { Effect::MessageEnd }
+}
+
+fn of_command(command: &Command) -> Effect {
+    let argument = command.argument();
+    let last = || argument.trim_ascii_end().to_ascii_uppercase().ends_with(b" LAST");
+    match &command.verb {
+        Some(Verb::Helo) => Effect::Hello { extended: false },
+        Some(Verb::Ehlo | Verb::Lhlo) => Effect::Hello { extended: true },
+        Some(Verb::Mail | Verb::Send | Verb::Soml | Verb::Saml) => {
+            let mut parameters = path::parameters(argument, b"FROM:");
+            Effect::Mail { binary: parameters.any(|parameter| parameter.eq_ignore_ascii_case(b"BODY=BINARYMIME")) }
+        }
+        Some(Verb::Rcpt) => Effect::Rcpt,
+        Some(Verb::Bdat) => Effect::Chunk { last: last() },
+        Some(Verb::Burl) if last() => Effect::Reset,
+        Some(Verb::Rset) => Effect::Reset,
+        Some(Verb::Quit) => Effect::Quit,
+        Some(verb) if verb.is_auth() => Effect::Auth,
+        None if command.exchange => Effect::Auth,
+        Some(verb) if verb.starts_tls() => Effect::StartTls,
+        Some(Verb::XClient) => Effect::XClient,
+        _ => Effect::Nothing,
+    }
+}
