@@ -115,7 +115,12 @@ impl Judge {
             let hears = selection.hears(place);
             if hears.has(kind) && (!self.other_protocol || hears.has(Hears::OTHER_PROTOCOLS)) {
                 let found = &mut self.found;
-                (rule.judge)(event, session, word, &mut Findings { place, other_protocol, found, selection, limits, out });
+                (rule.judge)(
+                    event,
+                    session,
+                    word,
+                    &mut Findings { place, other_protocol, found, selection, limits, out },
+                );
             }
         }
     }

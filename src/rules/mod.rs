@@ -20,6 +20,7 @@ pub(crate) mod selection;
 
 mod bad_greeting;
 mod help_exposed;
+mod non_compliant;
 mod starttls;
 
 pub(crate) use finding::{Evidence, Finding, Severity};
@@ -29,7 +30,7 @@ pub(crate) use rule::{Check, Fix, Hears, Reference, Rule, Scope};
 pub(crate) use selection::Selection;
 
 /// Every rule in catalogue order, which is also the order of findings within one packet.
-pub(crate) static RULES: &[&Rule] = &[&help_exposed::RULE, &bad_greeting::RULE, &starttls::RULE];
+pub(crate) static RULES: &[&Rule] = &[&help_exposed::RULE, &bad_greeting::RULE, &non_compliant::RULE, &starttls::RULE];
 
 /// The rule of that id.
 pub(crate) fn find(id: &str) -> Option<&'static Rule> {

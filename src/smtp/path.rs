@@ -31,7 +31,7 @@ fn behind_keyword<'l>(argument: &'l [u8], keyword: &[u8]) -> &'l [u8] {
 }
 
 /// The bracket that closes a path: one inside a quoted string does not (RFC 5321 4.1.2, Quoted-string).
-fn closing_bracket(path: &[u8]) -> Option<usize> {
+pub(crate) fn closing_bracket(path: &[u8]) -> Option<usize> {
     let (mut quoted, mut escaped) = (false, false);
     let real = path.iter().position(|&byte| {
         let closes = byte == b'>' && !quoted;

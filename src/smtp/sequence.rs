@@ -66,10 +66,16 @@ pub(crate) enum Knowledge {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Effect {
     Nothing,
-    Hello { extended: bool },
-    Mail { binary: bool },
+    Hello {
+        extended: bool,
+    },
+    Mail {
+        binary: bool,
+    },
     Rcpt,
-    Chunk { last: bool },
+    Chunk {
+        last: bool,
+    },
     /// It closes the transaction, whatever the reply.
     MessageEnd,
     /// It closes the transaction if accepted.

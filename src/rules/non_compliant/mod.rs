@@ -1,0 +1,224 @@
+//! `non-compliant`: what either side says is not what SMTP allows (RFC 5321; SBP-2010-06).
+//!
+//! The largest rule, so its checks stand in files by what they look at: [`syntax`] of a command, its [`sequence`],
+//! [`lines`] and their ends, the server's [`replies`], and [`timing`], what an end knew when it spoke. Each has its
+//! own tests.
+
+mod lines;
+mod replies;
+mod sequence;
+mod syntax;
+mod timing;
+
+use super::{Check, Evidence, Finding, Findings, Fix, Hears, Reference, Rule, Scope, Severity};
+use crate::smtp::event::{Fault, FaultKind};
+use crate::smtp::{Ending, Event, Knew, Knowledge, Session};
+
+pub(super) static RULE: Rule = Rule {
+    id: "non-compliant",
+    title: "Client or server breaks the rules of SMTP",
+    what: "A command, a reply, a line end, or the moment at which something was said is not what the standards allow; or \
+           the stream is no SMTP at all.",
+    why: "What one program sends against the rules another may read differently: that is how mail is smuggled past filters, \
+          how commands are hidden from inspection, and how spam software gives itself away. Between honest programs it is \
+          the first sign of a fault.",
+    honesty: "SBP-2010-06 names this protection without its triggers; what triggers it here is this project's own reading \
+              of RFC 5321 and of the extensions' RFCs.",
+    checks: &[
+        &syntax::UNKNOWN_VERB,
+        &syntax::MALFORMED_COMMAND,
+        &syntax::LAX_PATH,
+        &sequence::OUT_OF_SEQUENCE,
+        &lines::COMMAND_TOO_LONG,
+        &lines::REPLY_TOO_LONG,
+        &lines::BARE_LF,
+        &lines::BARE_CR,
+        &lines::END_OF_DATA,
+        &replies::MALFORMED_REPLY,
+        &replies::UNSOLICITED_REPLY,
+        &timing::EARLY_TALK,
+        &timing::UNADVERTISED_PIPELINING,
+        &NOT_SMTP,
+    ],
+    fixes: &[
+        Fix {
+            server: "any, for end-of-data and bare-lf",
+            text: "Take nothing but CRLF.CRLF for the end of a mail and refuse a bare LF. In Postfix from 3.9 (or 3.8.5, 3.7.10, \
+                   3.6.14, 3.5.24) set smtpd_forbid_bare_newline = normalize.",
+            source: "RFC 5321 sections 2.3.8 and 4.1.1.4; Postfix manual, postconf(5), smtpd_forbid_bare_newline",
+        },
+        Fix {
+            server: "Postfix, for early-talk and unadvertised-pipelining",
+            text: "smtpd_data_restrictions = reject_unauth_pipelining refuses clients that do not wait.",
+            source: "Postfix manual, postconf(5), reject_unauth_pipelining",
+        },
+        Fix {
+            server: "any client",
+            text: "Wait for the whole greeting, for replies that must be waited for, and end lines with CRLF.",
+            source: "RFC 5321 sections 2.3.8, 3.1 and 4.3.1; RFC 2920 section 3.1",
+        },
+        Fix {
+            server: "what is no mail server or no mail client",
+            text: "Find out what speaks another protocol on this port, and move it or block it.",
+            source: "RFC 5321 section 4.5.4.2, port 25 is SMTP's",
+        },
+    ],
+    references: &[
+        Reference {
+            text: "RFC 5321 section 4.1.4, order of commands",
+            url: "https://www.rfc-editor.org/rfc/rfc5321#section-4.1.4",
+        },
+        Reference {
+            text: "RFC 5321 section 4.5.3.1, size limits",
+            url: "https://www.rfc-editor.org/rfc/rfc5321#section-4.5.3.1",
+        },
+        Reference {
+            text: "RFC 2920 section 3.1, pipelining by the client",
+            url: "https://www.rfc-editor.org/rfc/rfc2920#section-3.1",
+        },
+        Reference { text: "CVE-2023-51764, SMTP smuggling", url: "https://www.cve.org/CVERecord?id=CVE-2023-51764" },
+        Reference { text: "SBP-2010-06, \"Non Compliant SMTP\"", url: "" },
+    ],
+    source_data: &[],
+    hears: Hears::GREETING
+        .and(Hears::COMMAND)
+        .and(Hears::REPLY)
+        .and(Hears::DATA)
+        .and(Hears::FAULT)
+        .and(Hears::END)
+        .and(Hears::OTHER_PROTOCOLS),
+    tells: false,
+    judge,
+};
+
+static NOT_SMTP: Check = Check {
+    id: "not-smtp",
+    severity: Severity::Medium,
+    confidence: 90,
+    scope: Scope::Session,
+    fires: "the stream is another protocol, named by the first bytes of either side; or `unknown`, where the first client \
+            line has no verb of 3 to 12 letters and the server's first line no code",
+};
+
+/// The word: early talk was told.
+const EARLY_TOLD: u32 = 1;
+/// Bare line feeds were seen in commands, in replies, in message data.
+const LF_IN_COMMANDS: u32 = 1 << 1;
+const LF_IN_REPLIES: u32 = 1 << 2;
+const LF_IN_DATA: u32 = 1 << 3;
+/// More unknown verbs came than are told one by one.
+const MANY_UNKNOWN: u32 = 1 << 4;
+
+/// Conditions that findings wait for. The client, which had acknowledged nothing, does so.
+const ACKNOWLEDGES: u8 = 1;
+/// It never does: packet order decides (RULES.md).
+const NEVER_ACKNOWLEDGES: u8 = 1 << 1;
+/// The server does not offer PIPECONNECT.
+const NO_PIPECONNECT: u8 = 1 << 2;
+/// Not all lines of those who used bare line feeds ended so.
+const NOT_ALL_LF: u8 = 1 << 3;
+
+fn judge(event: &Event<'_>, session: &Session, word: &mut u32, out: &mut Findings<'_>) {
+    if let Event::Fault(Fault { kind: FaultKind::OtherProtocol { name }, .. }) = event {
+        judge_protocol(name, event, session, out);
+    }
+    if out.other_protocol() {
+        return;
+    }
+    match event {
+        Event::Greeting(greeting) => lines::judge_reply(greeting, None, session, word, out),
+        Event::Command(command) => {
+            timing::acknowledged(session, command.at.last(), out);
+            if command.uncertain {
+                return;
+            }
+            timing::judge_command(command, out);
+            lines::judge_command(command, session, word, out);
+            // Where a line has no end nobody knows what was to follow.
+            if command.ending != Ending::None && !command.exchange {
+                syntax::judge(command, session, word, out);
+                sequence::judge(command, out);
+            }
+        }
+        Event::Reply(reply, answers) => {
+            timing::judge_reply(reply, answers, session, word, out);
+            lines::judge_reply(reply, Some(answers), session, word, out);
+            replies::judge(reply, answers, session, out);
+        }
+        Event::Data(data) => {
+            timing::judge_data(data, session, out);
+            lines::judge_data(data, out);
+        }
+        Event::Fault(fault) => {
+            timing::judge_fault(fault, session, out);
+            lines::judge_fault(fault, session, word, out);
+            replies::judge_fault(fault, session, out);
+        }
+        Event::End(end) => {
+            timing::judge_end(end, session, word, out);
+            lines::judge_end(end, session, *word, out);
+            syntax::judge_end(end, out);
+        }
+        Event::Tls(..) => {}
+    }
+}
+
+/// The port that is for TLS from the first byte (RFC 8314 section 7.3), which `starttls/implicit` tells.
+const SUBMISSIONS: u16 = 465;
+
+fn judge_protocol(name: &'static str, event: &Event<'_>, session: &Session, out: &mut Findings<'_>) {
+    let Event::Fault(fault) = event else { return };
+    let implicit = name == "TLS" && session.server.port == SUBMISSIONS;
+    // A session picked up midway may have begun as SMTP.
+    let doubtful = name == "unknown" && session.rests_after_loss;
+    if implicit || doubtful {
+        return;
+    }
+    let whose = if fault.side == session.server_side { "server" } else { "client" };
+    let message = match name {
+        "unknown" => "neither side's first line is SMTP".to_owned(),
+        _ => format!("the {whose}'s first bytes are {name}, not SMTP"),
+    };
+    let finding = Finding::new(&RULE, &NOT_SMTP, &fault.at, message);
+    out.fire(finding.with("protocol", Evidence::Word(name)).with("side", Evidence::Word(whose)));
+}
+
+/// Holds a command against what its client knew, and tells what is found of it, once it is known which reading of
+/// its knowledge counts.
+fn judge_knowledge(knowledge: &Knowledge, test: impl Fn(&Knew) -> Option<(Finding, u8)>, out: &mut Findings<'_>) {
+    let mut tell = |knew: &Knew, condition: u8| {
+        if let Some((finding, open)) = test(knew) {
+            match open | condition {
+                0 => out.fire(finding),
+                open => out.wait(finding, open),
+            }
+        }
+    };
+    match knowledge {
+        Knowledge::Unknown => {}
+        Knowledge::Sure(knew) => tell(knew, 0),
+        Knowledge::Doubtful { by_seen, by_order } => {
+            tell(by_seen, ACKNOWLEDGES);
+            tell(by_order, NEVER_ACKNOWLEDGES);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::rules::dialogue::Dialogue;
+
+    #[test]
+    fn another_protocol_is_named_and_judged_by_nothing_else() {
+        let dialogue = || Dialogue::read("S: SSH-2.0-x\nC: WHAT is this").other_protocol("SSH");
+        assert_eq!(dialogue().judged(), ["non-compliant/not-smtp medium 90"]);
+    }
+
+    #[test]
+    fn tls_is_no_fault_on_the_port_that_is_for_it() {
+        let mut dialogue = Dialogue::default().other_protocol("TLS");
+        assert_eq!(dialogue.judged(), ["non-compliant/not-smtp medium 90"]);
+        dialogue.session.server.port = 465;
+        assert_eq!(dialogue.judged(), Vec::<String>::new());
+    }
+}

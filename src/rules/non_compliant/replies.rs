@@ -1,0 +1,96 @@
+//! Replies that are none, and replies to nothing (RFC 5321 section 4.2).
+
+use super::{Check, Finding, Findings, RULE, Scope, Severity};
+use crate::smtp::event::{Fault, FaultKind};
+use crate::smtp::{Answers, Reply, Session};
+
+pub(super) static MALFORMED_REPLY: Check = Check {
+    id: "malformed-reply",
+    severity: Severity::Medium,
+    confidence: 85,
+    scope: Scope::Session,
+    fires: "a server line without a code where a reply is due, or codes that differ inside one reply",
+};
+
+pub(super) static UNSOLICITED_REPLY: Check = Check {
+    id: "unsolicited-reply",
+    severity: Severity::Low,
+    confidence: 80,
+    scope: Scope::Session,
+    fires: "a reply with no command left to answer; 421 and a last 4yz before the server closes excepted",
+};
+
+pub(super) fn judge(reply: &Reply, answers: &Answers<'_>, session: &Session, out: &mut Findings<'_>) {
+    // It was not the server's last.
+    if let Some(finding) = out.take(&UNSOLICITED_REPLY, reply.at.last()) {
+        out.fire(finding);
+    }
+    if reply.uncertain || session.rests_after_loss {
+        return;
+    }
+    if reply.codes_differ {
+        let finding = Finding::new(&RULE, &MALFORMED_REPLY, &reply.at, "the lines of one reply differ in their code");
+        let finding = match answers {
+            Answers::Command(command) | Answers::Message(command) => finding.command(command),
+            _ => finding,
+        };
+        out.fire(finding.reply(reply));
+    }
+    if let (Answers::Unsolicited, Some(code)) = (answers, reply.code) {
+        let message = format!("the server sent {code}, though no command was left to answer");
+        let finding = Finding::new(&RULE, &UNSOLICITED_REPLY, &reply.at, message).reply(reply);
+        match code {
+            // Where it is the last one the server lost patience.
+            400..=499 => out.defer(finding),
+            _ => out.fire(finding),
+        }
+    }
+}
+
+pub(super) fn judge_fault(fault: &Fault, session: &Session, out: &mut Findings<'_>) {
+    let FaultKind::NoCode { line, due: true } = &fault.kind else { return };
+    if !session.rests_after_loss {
+        let message = "the server sent a line without a code where a reply was due";
+        out.fire(Finding::new(&RULE, &MALFORMED_REPLY, &fault.at, message).bytes("line", line));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::base::Side;
+    use crate::rules::dialogue::{Dialogue, judged};
+    use crate::smtp::event::FaultKind;
+
+    const NOTHING: [String; 0] = [];
+
+    #[test]
+    fn a_line_without_a_code_fires_where_a_reply_is_due() {
+        let with = |due| {
+            let kind = FaultKind::NoCode { line: b"oops".to_vec(), due };
+            Dialogue::read("S: 220 mx").fault(kind, Side::B).judged()
+        };
+        assert_eq!(with(true), ["non-compliant/malformed-reply medium 85"]);
+        assert_eq!(with(false), NOTHING);
+    }
+
+    #[test]
+    fn codes_that_differ_in_a_greeting_are_bad_greetings() {
+        assert_eq!(judged("S: 220 mx\nC: NOOP\nS: 250-a\nS: 251 b"), ["non-compliant/malformed-reply medium 85"]);
+        assert_eq!(judged("S: 220-mx\nS: 554 no"), ["bad-greeting/inconsistent medium 90"]);
+    }
+
+    #[test]
+    fn a_reply_to_nothing_fires_unless_the_server_lost_patience() {
+        let found = ["non-compliant/unsolicited-reply low 80"];
+        assert_eq!(judged("S: 220 mx\nS: 250 ok"), found);
+        assert_eq!(judged("S: 220 mx\nS: 451 timeout"), NOTHING);
+        assert_eq!(judged("S: 220 mx\nS: 451 timeout\nC: NOOP\nS: 250 ok"), found);
+    }
+
+    #[test]
+    fn silent_after_a_gap() {
+        let mut lossy = Dialogue::read("S: 220 mx\nS: 250 ok\nC: NOOP\nS: 250-a\nS: 251 b");
+        lossy.session.rests_after_loss = true;
+        assert_eq!(lossy.judged(), NOTHING);
+    }
+}

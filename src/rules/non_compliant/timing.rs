@@ -1,0 +1,193 @@
+//! What a client said before it knew what it should have waited for: the greeting (RFC 5321 section 3.1), or replies
+//! where pipelining is not offered or not lawful (RFC 2920).
+
+use super::{
+    ACKNOWLEDGES, Check, EARLY_TOLD, Evidence, Finding, Findings, NEVER_ACKNOWLEDGES, NO_PIPECONNECT, RULE, Scope,
+    Severity, judge_knowledge,
+};
+use crate::base::Moment;
+use crate::rules::reading::{answered, lists_capabilities};
+use crate::smtp::event::{End, Fault, FaultKind};
+use crate::smtp::{Answers, Command, Knew, MessageData, Reply, Session, Verb};
+
+pub(super) static EARLY_TALK: Check = Check {
+    id: "early-talk",
+    severity: Severity::Low,
+    confidence: 90,
+    scope: Scope::Session,
+    fires: "the client spoke before it knew the whole greeting; info where the server offers PIPECONNECT; decided at the EHLO \
+            reply or the session's end",
+};
+
+pub(super) static UNADVERTISED_PIPELINING: Check = Check {
+    id: "unadvertised-pipelining",
+    severity: Severity::Low,
+    confidence: 85,
+    scope: Scope::Session,
+    fires: "more than one of command, message end and BDAT chunk in flight where the last EHLO reply that the client knew did \
+            not list PIPELINING; or bytes in flight behind EHLO, DATA, VRFY, EXPN, TURN, QUIT, NOOP, STARTTLS, AUTH or \
+            BURL; silent behind an early EHLO whose reply offers PIPECONNECT",
+};
+
+/// A server that offers it takes commands before its greeting (Exim).
+const PIPECONNECT: &str = "PIPECONNECT";
+
+/// The client acknowledges: what it knew is what it had acknowledged.
+pub(super) fn acknowledged(session: &Session, at: Moment, out: &mut Findings<'_>) {
+    if session.client_acknowledged {
+        out.settle(ACKNOWLEDGES, true, at);
+        out.settle(NEVER_ACKNOWLEDGES, false, at);
+    }
+}
+
+pub(super) fn judge_command(command: &Command, out: &mut Findings<'_>) {
+    judge_knowledge(&command.knew, |knew| pipelined(command, knew), out);
+}
+
+/// The finding for a command that was sent too soon, and what it depends on.
+fn pipelined(command: &Command, knew: &Knew) -> Option<(Finding, u8)> {
+    let what = command.verb.as_ref().map_or("a line", Verb::name);
+    let what = super::syntax::shown(what);
+    let message = match &knew.behind {
+        Some(verb) => format!("{what} was sent behind {} without waiting for its reply", verb.name()),
+        None if knew.in_flight > 0 && knew.stage.pipelining == Some(false) => {
+            format!("{what} was sent without waiting for the reply before it, though PIPELINING was not offered")
+        }
+        None => return None,
+    };
+    let mut finding = Finding::new(&RULE, &UNADVERTISED_PIPELINING, &command.at, message).command(command);
+    finding = finding.with("in_flight", Evidence::Number(u64::from(knew.in_flight)));
+    if let Some(verb) = &knew.behind {
+        finding = finding.bytes("behind", verb.name().as_bytes());
+    }
+    Some((finding, if knew.behind_early_hello { NO_PIPECONNECT } else { 0 }))
+}
+
+/// Message data behind a DATA whose 354 the client did not know.
+pub(super) fn judge_data(data: &MessageData, session: &Session, out: &mut Findings<'_>) {
+    let Some(command) = data.command.as_ref().filter(|_| !data.uncertain && !session.rests_after_loss) else { return };
+    let message = "message data was sent behind DATA without waiting for its reply";
+    let finding = Finding::new(&RULE, &UNADVERTISED_PIPELINING, &data.at, message).command(command);
+    let finding = finding.bytes("behind", b"DATA");
+    match data.early {
+        Some(true) => out.fire(finding),
+        None if !session.client_acknowledged && data.early_by_order => out.wait(finding, NEVER_ACKNOWLEDGES),
+        _ => {}
+    }
+}
+
+/// Bytes behind STARTTLS that were taken for none of SMTP's.
+pub(super) fn judge_fault(fault: &Fault, session: &Session, out: &mut Findings<'_>) {
+    let FaultKind::Injected { accepted: true, .. } = fault.kind else { return };
+    let lawful = session.early_talk && session.offers(PIPECONNECT) == Some(true);
+    if !lawful && !session.rests_after_loss {
+        let message = "bytes were sent behind STARTTLS without waiting for its reply";
+        let finding = Finding::new(&RULE, &UNADVERTISED_PIPELINING, &fault.at, message);
+        out.fire(finding.bytes("behind", b"STARTTLS").verb("STARTTLS"));
+    }
+}
+
+/// The EHLO reply tells whether the server lets clients speak before its greeting.
+pub(super) fn judge_reply(
+    reply: &Reply,
+    answers: &Answers<'_>,
+    session: &Session,
+    word: &mut u32,
+    out: &mut Findings<'_>,
+) {
+    let Some((_, verb)) = answered(reply, answers).filter(|(_, verb)| verb.is_hello()) else { return };
+    let at = reply.at.last();
+    out.settle(NO_PIPECONNECT, session.offers(PIPECONNECT) != Some(true), at);
+    if lists_capabilities(verb, reply) {
+        judge_early(session, at, word, out);
+    }
+}
+
+pub(super) fn judge_end(end: &End, session: &Session, word: &mut u32, out: &mut Findings<'_>) {
+    let all_heard = session.missing_server == 0;
+    out.settle(NO_PIPECONNECT, all_heard && session.offers(PIPECONNECT) != Some(true), end.at);
+    out.settle(ACKNOWLEDGES, end.client_acknowledges, end.at);
+    out.settle(NEVER_ACKNOWLEDGES, !end.client_acknowledges, end.at);
+    // Whether it was lawful may stand in an EHLO reply that was not captured.
+    if all_heard || session.capabilities_known {
+        judge_early(session, end.at, word, out);
+    }
+}
+
+fn judge_early(session: &Session, at: Moment, word: &mut u32, out: &mut Findings<'_>) {
+    // Where there was no greeting, bad-greeting/none says so.
+    let early = session.early_talk && !session.greeting_missing;
+    let Some(packets) = session.early_at.as_ref().filter(|_| early && *word & EARLY_TOLD == 0) else { return };
+    *word |= EARLY_TOLD;
+    let message = "the client spoke before it knew the whole greeting";
+    let mut finding = Finding::new(&RULE, &EARLY_TALK, packets, message);
+    finding.at = at;
+    if session.offers(PIPECONNECT) == Some(true) {
+        finding = finding.severity(Severity::Info);
+        finding.message.push_str(", which the server allows by PIPECONNECT");
+    }
+    out.fire(finding);
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::base::{Moment, Packets};
+    use crate::rules::dialogue::Dialogue;
+    use crate::smtp::{Knew, Knowledge, Stage, Verb};
+
+    const NOTHING: [String; 0] = [];
+    const PIPELINED: [&str; 1] = ["non-compliant/unadvertised-pipelining low 85"];
+    const EARLY: [&str; 1] = ["non-compliant/early-talk low 90"];
+
+    fn knew(pipelining: Option<bool>, in_flight: u32, behind: Option<Verb>) -> Knew {
+        let stage = Stage { hello: true, extended: true, mail: true, pipelining, ..Stage::default() };
+        Knew { stage, in_flight, behind, ..Knew::default() }
+    }
+
+    fn of(knowledge: Knowledge) -> Vec<String> {
+        let mut dialogue = Dialogue::read("S: 220 mx\nC: RCPT TO:<a@b>\nS: 250 ok");
+        dialogue.command(0).knew = knowledge;
+        dialogue.judged()
+    }
+
+    #[test]
+    fn two_in_flight_want_the_offer_and_nothing_stands_behind_what_must_be_last() {
+        assert_eq!(of(Knowledge::Sure(knew(Some(false), 0, None))), NOTHING);
+        assert_eq!(of(Knowledge::Sure(knew(Some(false), 1, None))), PIPELINED);
+        assert_eq!(of(Knowledge::Sure(knew(Some(true), 1, None))), NOTHING);
+        assert_eq!(of(Knowledge::Sure(knew(None, 1, None))), NOTHING, "the EHLO reply was not captured");
+        assert_eq!(of(Knowledge::Sure(knew(Some(true), 1, Some(Verb::Ehlo)))), PIPELINED);
+        assert_eq!(of(Knowledge::Unknown), NOTHING);
+    }
+
+    #[test]
+    fn behind_an_early_ehlo_the_offer_of_pipeconnect_decides() {
+        let of = |offers: &[&str]| {
+            let mut dialogue = Dialogue::read("C: EHLO a\nC: RSET\nS: 220 mx\nS: 250 mx\nS: 250 ok");
+            dialogue.session.early_at = Some(Packets::one(Moment::default()));
+            dialogue.session.capabilities = offers.iter().map(|offer| offer.as_bytes().to_vec()).collect();
+            dialogue.session.capabilities_known = true;
+            let behind = knew(Some(false), 1, Some(Verb::Ehlo));
+            dialogue.command(1).knew = Knowledge::Sure(Knew { behind_early_hello: true, ..behind });
+            dialogue.judged()
+        };
+        assert_eq!(of(&["PIPECONNECT"]), ["non-compliant/early-talk info 90"]);
+        assert_eq!(of(&["PIPELINING"]), [PIPELINED, EARLY].concat());
+    }
+
+    #[test]
+    fn early_talk_is_told_once_and_not_where_there_was_no_greeting() {
+        let early = |text: &str| {
+            let mut dialogue = Dialogue::read(text);
+            dialogue.session.early_at = Some(Packets::one(Moment::default()));
+            dialogue
+        };
+        assert_eq!(early("C: EHLO a\nS: 220 mx\nS: 250 mx\nC: EHLO a\nS: 250 mx").judged(), EARLY);
+        assert_eq!(early("C: HELO a\nS: 220 mx\nS: 250 mx").judged(), EARLY, "at the end");
+        let found = early("C: EHLO a\nS: 250 mx").ungreeted().judged();
+        assert_eq!(found, ["bad-greeting/none low 70"]);
+        let mut lossy = early("C: HELO a\nS: 220 mx");
+        lossy.session.missing_server = 1;
+        assert_eq!(lossy.judged(), NOTHING);
+    }
+}
