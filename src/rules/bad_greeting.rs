@@ -280,12 +280,21 @@ mod tests {
         let mut lossy = Dialogue::read("C: EHLO a\nS: 250 mx").unacknowledged();
         lossy.session.missing_server = 5;
         assert_eq!(lossy.judged(), unexpected);
-        assert_eq!(Dialogue::read("C: FOO\nS: 554 no").unacknowledged().judged(), ["bad-greeting/refused info 95"]);
+        assert_eq!(
+            Dialogue::read("C: FOO\nS: 554 no").unacknowledged().only("bad-greeting").judged(),
+            ["bad-greeting/refused info 95"]
+        );
     }
 
     #[test]
     fn silent_for_another_binary_protocol_and_for_tls() {
-        assert_eq!(Dialogue::read("S: SSH-2.0-x").other_protocol("SSH").judged(), Vec::<String>::new());
-        assert_eq!(Dialogue::read("S: * OK").other_protocol("IMAP").judged(), ["bad-greeting/not-smtp medium 90"]);
+        assert_eq!(
+            Dialogue::read("S: SSH-2.0-x").other_protocol("SSH").only("bad-greeting").judged(),
+            Vec::<String>::new()
+        );
+        assert_eq!(
+            Dialogue::read("S: * OK").other_protocol("IMAP").only("bad-greeting").judged(),
+            ["bad-greeting/not-smtp medium 90"]
+        );
     }
 }

@@ -151,6 +151,12 @@ impl Dialogue {
         self
     }
 
+    /// Judged by one rule alone.
+    pub(crate) fn only(self, rule: &str) -> Self {
+        let selected = [rule.parse().unwrap()];
+        self.selection(Selection::new(&selected, &[], super::Severity::Info, &crate::base::Limits::default()))
+    }
+
     pub(crate) fn selection(mut self, selection: Selection) -> Self {
         self.selection = selection;
         self

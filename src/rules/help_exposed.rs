@@ -298,7 +298,8 @@ mod tests {
 
     #[test]
     fn the_probe_that_does_not_wait_is_answered_too() {
-        assert_eq!(judged("C: HELP<LF>\nS: 220 mx\nS: 214 MAIL"), ["help-exposed/answered low 95"]);
+        let probe = Dialogue::read("C: HELP<LF>\nS: 220 mx\nS: 214 MAIL");
+        assert_eq!(probe.only("help-exposed").judged(), ["help-exposed/answered low 95"]);
     }
 
     #[test]

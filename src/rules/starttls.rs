@@ -291,7 +291,7 @@ mod tests {
     #[test]
     fn tls_from_the_first_byte_is_told_on_its_port_alone() {
         let tls = Tls { state: State::Implicit, version: Some("1.2"), ..Tls::default() };
-        let mut dialogue = Dialogue::default().other_protocol("TLS").tls(tls.clone());
+        let mut dialogue = Dialogue::default().other_protocol("TLS").tls(tls.clone()).only("starttls");
         assert_eq!(dialogue.judged(), NOTHING);
         dialogue.session.server.port = 465;
         assert_eq!(dialogue.judged(), ["starttls/implicit info 95"]);
@@ -309,7 +309,7 @@ mod tests {
 
     #[test]
     fn injection_counts_only_where_the_server_answered_220() {
-        let with = |kind| Dialogue::read("S: 220 mx").fault(kind, Side::A).judged();
+        let with = |kind| Dialogue::read("S: 220 mx").fault(kind, Side::A).only("starttls").judged();
         let bytes = b"NOOP\r\n".to_vec();
         assert_eq!(with(FaultKind::Injected { bytes: bytes.clone(), accepted: true }), ["starttls/injected high 90"]);
         assert_eq!(with(FaultKind::Injected { bytes, accepted: false }), NOTHING);

@@ -169,6 +169,8 @@ pub(super) struct Dialogue {
     pub server_end: u64,
     pub server_acks: bool,
     pub server_speaks_smtp: Option<bool>,
+    /// The server's last line ended in LF without CR.
+    pub behind_lf: bool,
     pub greeting: Greeting,
     pub matching: Matching,
     pub pending: VecDeque<Pending>,
@@ -253,6 +255,7 @@ impl Dialogue {
             server_end: 0,
             server_acks: false,
             server_speaks_smtp: None,
+            behind_lf: false,
             greeting: if server_start { Greeting::Due } else { Greeting::Unknown },
             matching: if server_start && client_start { Matching::Sure } else { Matching::Lost },
             pending: VecDeque::new(),

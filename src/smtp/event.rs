@@ -96,7 +96,7 @@ pub(crate) enum FaultKind {
     /// A server line without a code where a reply is due.
     NoCode {
         line: Vec<u8>,
-        /// A command waits for its reply.
+        /// A command waits for its reply, and it is not the rest of a line that an LF had cut.
         due: bool,
     },
     /// The lines of one reply differ in their code.

@@ -67,6 +67,8 @@ impl Dialogue {
     }
 
     fn server_line(&mut self, line: Line, hears: &mut dyn Hears) {
+        let behind_lf = std::mem::replace(&mut self.behind_lf, line.ending == Ending::Lf);
+        let rest = behind_lf && self.session.server_crlf;
         self.session.server_crlf |= line.ending == Ending::CrLf;
         let (code, _) = reply::code(&line.text);
         if self.server_speaks_smtp.is_none() && self.first_server_line(&line, code, hears) {
@@ -91,7 +93,7 @@ impl Dialogue {
             Step::NoCode(line) if self.greeting == Greeting::Due && !self.replies.is_open() => {
                 self.reply(ReplyReader::codeless(line), hears);
             }
-            Step::NoCode(line) => self.codeless_line(line, hears),
+            Step::NoCode(line) => self.codeless_line(line, rest, hears),
         }
     }
 
@@ -134,7 +136,8 @@ impl Dialogue {
             && line.seen != Some(0)
     }
 
-    fn codeless_line(&mut self, mut line: Line, hears: &mut dyn Hears) {
+    /// `rest`: of a line that an LF had cut, which a server may echo from the client.
+    fn codeless_line(&mut self, mut line: Line, rest: bool, hears: &mut dyn Hears) {
         if self.client.is_opaque() {
             return;
         }
@@ -146,7 +149,11 @@ impl Dialogue {
         if quoted {
             line.text = super::Secret::SHOWN.to_vec();
         }
-        let due = !self.pending.is_empty() && self.matching == Matching::Sure;
+        let due = !rest && !self.pending.is_empty() && self.matching == Matching::Sure;
+        if due {
+            // The client may take it for the reply.
+            self.sequence.lose();
+        }
         self.fault(FaultKind::NoCode { line: line.text, due }, self.client_side.other(), line.at, hears);
     }
 
