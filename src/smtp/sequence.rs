@@ -296,3 +296,7 @@ fn of_command(command: &Command) -> Effect {
         _ => Effect::Nothing,
     }
 }
+
+#[cfg(test)]
+#[path = "tests/sequence.rs"]
+mod tests;

@@ -201,9 +201,8 @@ fn carries_unknown(command: &Command, session: &Session) -> bool {
     let offers_unknown = session.capabilities.iter().any(|line| extension::find(extension::keyword(line)).is_none());
     path::parameters(argument, keyword).any(|parameter| {
         let name = extension::keyword(parameter);
-        let is_name = |known: &&str| known.as_bytes().eq_ignore_ascii_case(name);
-        let mut rows =
-            EXTENSIONS.iter().filter(|extension| known(extension).iter().any(|known| is_name(&known))).peekable();
+        let is_name = |known: &&'static str| known.as_bytes().eq_ignore_ascii_case(name);
+        let mut rows = EXTENSIONS.iter().filter(|extension| known(extension).iter().any(is_name)).peekable();
         match rows.peek() {
             None => offers_unknown,
             Some(_) => rows.any(|row| row.longer.is_none() && session.offered(row.keyword) == Some(true)),

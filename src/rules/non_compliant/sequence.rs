@@ -34,13 +34,12 @@ fn fault(command: &Command, stage: &Stage) -> Option<&'static str> {
     let no_recipient = no_transaction.or((!stage.rcpt).then_some("without an accepted RCPT"));
     match command.verb.as_ref()? {
         Verb::Mail if !stage.hello => Some("before HELO or EHLO was accepted"),
-        Verb::Mail if stage.mail => Some("inside a transaction"),
+        Verb::Mail | Verb::Auth if stage.mail => Some("inside a transaction"),
         Verb::Rcpt => no_transaction.or(stage.chunk.then_some("after BDAT in one transaction")),
         Verb::Data => no_recipient
             .or(stage.chunk.then_some("after BDAT in one transaction"))
             .or(stage.binary.then_some("after BODY=BINARYMIME")),
         Verb::Bdat => no_recipient,
-        Verb::Auth if stage.mail => Some("inside a transaction"),
         Verb::Auth if stage.authenticated => Some("after a successful AUTH"),
         Verb::Auth if !stage.extended => Some("before EHLO was accepted"),
         _ => None,

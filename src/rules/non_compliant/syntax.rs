@@ -184,12 +184,11 @@ fn read_path(argument: &[u8], keyword: &[u8], missing: &'static str) -> Path {
         None => Some("a path without angle brackets"),
         Some(_) => None,
     };
-    let parameters = match bracketed {
-        Some(inner) => path::closing_bracket(inner).and_then(|at| inner.get(at.saturating_add(1)..)),
-        None => {
-            let (word, rest) = path.split_at_checked(end_of_word(path)).unwrap_or((path, &[]));
-            (!word.iter().any(|byte| matches!(byte, b'<' | b'>'))).then_some(rest)
-        }
+    let parameters = if let Some(inner) = bracketed {
+        path::closing_bracket(inner).and_then(|at| inner.get(at.saturating_add(1)..))
+    } else {
+        let (word, rest) = path.split_at_checked(end_of_word(path)).unwrap_or((path, &[]));
+        (!word.iter().any(|byte| matches!(byte, b'<' | b'>'))).then_some(rest)
     };
     let fault = match parameters {
         None | Some([b'>', ..]) => Some("its brackets are not balanced"),
@@ -259,7 +258,8 @@ mod tests {
 
     #[test]
     fn after_twenty_unknown_verbs_one_finding_counts_the_rest() {
-        let verbs: String = (0..23).map(|n| format!("C: FOO{n}\nS: 500 no\nC: FOO0\nS: 500 no\n")).collect();
+        let verbs: Vec<_> = (0..23).map(|n| format!("C: FOO{n}\nS: 500 no\nC: FOO0\nS: 500 no\n")).collect();
+        let verbs = verbs.concat();
         let dialogue = Dialogue::read(&format!("S: 220 mx\n{verbs}"));
         let findings = dialogue.findings();
         assert_eq!(findings.len(), 21);
