@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use super::Hears;
-use super::client::Client;
+use super::client::{Client, Weak};
 use super::command::{Command, Ending};
 use super::data::{DotScan, Found, Gathered, LineEnd};
 use super::dialogue::{Choice, Dialogue, MessageFacts};
 use super::event::{DataEnd, Event, FaultKind, MessageData};
-use super::line::Piece;
+use super::line::{Cut, Piece};
 use super::verb::Verb;
 use crate::base::Packets;
 
@@ -100,19 +100,26 @@ impl Dialogue {
         }
     }
 
+    /// Counts messages with choices beyond those that one session leaves to the evidence.
+    pub(super) const CHOICES: &'static str = "choices";
+
     /// A lone dot that is no CRLF.CRLF.
     fn candidate(&mut self, kind: &'static str, seen: Option<u64>, hears: &mut dyn Hears) {
         /// So many choices of one session are left to the evidence; later ones are read strictly.
         const FORKS: u32 = 64;
         let missing = self.server_missing(seen);
         let Client::Data(data) = &mut self.client else { return };
+        let unsure = data.command.as_ref().is_none_or(|command| command.uncertain);
         data.candidate.get_or_insert(data.gathered.stop);
         self.candidates = self.candidates.saturating_add(1);
         match &mut data.end_at {
             Some(0) => self.end_data(DataEnd::Smuggled(kind), hears),
             Some(left) => *left = left.saturating_sub(1),
-            None if data.settled || self.scout || self.closing || missing || data.command.is_none() => {}
-            None if self.forks >= FORKS => data.settled = true,
+            None if data.settled || self.scout || self.closing || missing || unsure => {}
+            None if self.forks >= FORKS => {
+                data.settled = true;
+                self.tally.one(Self::CHOICES);
+            }
             None => {
                 self.forks = self.forks.saturating_add(1);
                 self.choice = Some(Choice::EndOfData(kind));
@@ -147,16 +154,15 @@ impl Dialogue {
         if end == DataEnd::Refused {
             // The server has answered; where the client is not yet aware of it, its message goes on.
             self.note_message(&facts);
-            data.refused = true;
+            (data.refused, data.settled, data.end_at) = (true, true, None);
             self.client = Client::Data(data);
             return;
         }
-        let Some(command) = data.command else {
-            self.client = Client::Lost;
-            return;
-        };
-        if dotted {
-            self.expect_message(command, data.gathered.stop, facts);
+        match data.command {
+            Some(command) if dotted => self.expect_message(command, data.gathered.stop, facts),
+            Some(_) => {}
+            None if dotted => self.client = Client::Ended(data.gathered.stop),
+            None => self.client = Client::Lost,
         }
     }
 
@@ -181,13 +187,31 @@ impl Dialogue {
             start: gathered.start.unwrap_or(gathered.stop),
             stop: gathered.stop,
             early: seen.zip(prompt_end).map(|(seen, end)| seen < end),
-            uncertain: gathered.missing > 0 || command.is_none(),
+            uncertain: gathered.missing > 0 || command.is_none_or(|command| command.uncertain),
         };
         hears.hear(&Event::Data(&data), &self.session);
         MessageFacts {
             bytes,
             subject: gathered.header.field(b"Subject"),
             message_id: gathered.header.field(b"Message-ID"),
+        }
+    }
+
+    /// Message data behind a refusal goes on to its end, unless the client has seen the refusal and goes on with
+    /// commands: a line that stands alone is held until a reply of its own tells.
+    pub(super) fn read_refused(&mut self, piece: &mut Piece<'_>, hears: &mut dyn Hears) {
+        let mut rest = *piece;
+        let line = self.client_lines.take(&mut rest, Cut::Lf, self.bounds.line);
+        let mut part = piece.take(piece.bytes.len().saturating_sub(rest.bytes.len()));
+        while !part.is_empty() && matches!(self.client, Client::Data(_)) {
+            self.read_data(&mut part, hears);
+        }
+        if let Some(line) = line
+            && matches!(self.client, Client::Data(_))
+            && let Some(proof) = self.stands_alone(&line)
+            && let Client::Data(data) = std::mem::replace(&mut self.client, Client::Lost)
+        {
+            self.client = Client::Weak(Box::new(Weak { line, proof, data: Some(data) }));
         }
     }
 

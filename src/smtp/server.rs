@@ -18,6 +18,9 @@ use crate::base::{Limit, Side};
 use crate::tcp::Gap;
 
 impl Dialogue {
+    /// Exim answers a line above so many octets twice (measured with 4.96).
+    const LONG: u64 = 16 << 10;
+
     pub(super) fn server_bytes(&mut self, side: Side, mut piece: Piece<'_>, hears: &mut dyn Hears) {
         self.session.server_heard = true;
         self.server_end = piece.end();
@@ -97,28 +100,27 @@ impl Dialogue {
     fn first_server_line(&mut self, line: &Line, code: Option<u16>, hears: &mut dyn Hears) -> bool {
         let side = self.client_side.other();
         self.server_speaks_smtp = Some(code.is_some());
-        let waits = matches!(self.client, Client::WaitForServer);
-        let mut used_up = false;
-        if self.greeting == Greeting::Due
-            && code.is_none()
-            && let Some(name) = foreign::server(&line.text)
-        {
-            self.name_protocol(name, side, line.at.clone(), hears);
-            used_up = !foreign::is_text(name);
-        }
         if self.greeting == Greeting::Due {
+            if code.is_none()
+                && let Some(name) = foreign::server(&line.text)
+            {
+                self.name_protocol(name, side, line.at.clone(), hears);
+            }
             self.name_unknown(side, &line.at, hears);
         }
-        if waits {
-            self.client = if code.is_some() { Client::Command } else { Client::Opaque };
-            self.proceed(hears);
-        } else if used_up {
-            self.greeting = Greeting::Unknown;
-            self.matching = Matching::Lost;
-            self.client = Client::Lost;
-            self.proceed(hears);
+        let is_client_known = !matches!(self.client, Client::WaitForServer);
+        let protocol = self.session.protocol.filter(|&name| name != foreign::UNKNOWN && code.is_none());
+        match protocol {
+            None if is_client_known => return false,
+            None => self.client = Client::Command,
+            // Both sides speak it: what looks like SMTP in it is none. Only a greeting in text is told.
+            Some(_) => {
+                self.client = Client::Opaque;
+                self.forget_pending();
+            }
         }
-        used_up
+        self.proceed(hears);
+        protocol.is_some_and(|name| !foreign::is_text(name))
     }
 
     /// A greeting of several lines, and then the reply to a client that did not wait for its last one.
@@ -193,7 +195,6 @@ impl Dialogue {
         let Some(first) = self.pending.front() else { return false };
         let covers = reply.seen.is_some_and(|seen| seen >= first.end);
         covers
-            && first.command.captured == 0
             && first.command.seen == Some(0)
             && match (&first.command.verb, reply.code) {
                 (Some(Verb::Ehlo | Verb::Helo | Verb::Lhlo), Some(250)) | (Some(Verb::Help), Some(211 | 214)) => true,
@@ -207,7 +208,17 @@ impl Dialogue {
     fn answer(&mut self, reply: &Reply, hears: &mut dyn Hears) {
         let Some(code) = reply.code else { return };
         let seen = self.server_seen(reply.seen);
+        let refused_long = self.refused_long.take().filter(|_| (500..600).contains(&code));
         self.answer_tentative(reply, seen, hears);
+        let weak = self.answer_weak(reply, code, seen, hears);
+        self.last_reply = seen.map(|seen| (seen, code));
+        if let Some(command) = weak {
+            self.tell_reply(reply, Answers::Command(&command), hears);
+            return self.proceed(hears);
+        }
+        if self.answers_lost_message(reply, code, seen, hears) {
+            return;
+        }
         if code == 354 && matches!(self.client, Client::Lost | Client::Tentative(_)) && self.pending.is_empty() {
             self.tell_reply(reply, Answers::Unknown, hears);
             return self.find_data(reply.end, hears);
@@ -221,6 +232,13 @@ impl Dialogue {
             return;
         }
         let covered = self.pending.front().is_some_and(|pending| seen.is_none_or(|seen| seen >= pending.end));
+        // Exim answers a line above 16 KiB twice. Others do not: their next refusal is the next command's.
+        if let Some(command) = refused_long
+            && (!covered || self.greeted_by_exim())
+        {
+            self.tell_reply(reply, Answers::Command(&command), hears);
+            return self.proceed(hears);
+        }
         let sure = self.matching == Matching::Sure
             || (self.pending.len() == 1
                 && seen.is_some()
@@ -236,8 +254,14 @@ impl Dialogue {
 
     /// A reply that has seen the line which was held as the first in strict form proves it a command.
     fn answer_tentative(&mut self, reply: &Reply, seen: Option<u64>, hears: &mut dyn Hears) {
-        let proves = |line: &Line| seen.is_some_and(|seen| seen >= line.end);
-        if matches!(&self.client, Client::Tentative(line) if proves(line) && reply.code != Some(354))
+        let Client::Tentative(line) = &self.client else { return };
+        let covers = seen.map(|seen| seen >= line.end);
+        if covers == Some(false) {
+            // The client had not waited: more was open than that line.
+            self.release(hears);
+            self.proceed(hears);
+        } else if covers == Some(true)
+            && reply.code != Some(354)
             && let Client::Tentative(line) = std::mem::replace(&mut self.client, Client::Command)
         {
             self.forget_pending();
@@ -245,6 +269,27 @@ impl Dialogue {
             self.matching = Matching::Sure;
             self.command(*line, super::command::Role::Command, false, hears);
         }
+    }
+
+    /// The final reply to message data whose command was not captured: what follows are commands. Returns
+    /// whether this was it.
+    fn answers_lost_message(&mut self, reply: &Reply, code: u16, seen: Option<u64>, hears: &mut dyn Hears) -> bool {
+        let Client::Ended(stop) = self.client else { return false };
+        let is_final = reply.accepts() && code < 300 || (400..600).contains(&code);
+        if !is_final || seen.is_some_and(|seen| seen < stop) {
+            return false;
+        }
+        self.tell_reply(reply, Answers::Unknown, hears);
+        self.forget_pending();
+        self.answered.clear();
+        self.matching = Matching::Sure;
+        self.client = Client::Command;
+        self.proceed(hears);
+        true
+    }
+
+    fn greeted_by_exim(&self) -> bool {
+        self.session.greeting.as_ref().is_some_and(|spoken| memchr::memmem::find(&spoken.text, b"Exim").is_some())
     }
 
     /// A reply in the middle of message data; returns whether this was one.
@@ -322,7 +367,8 @@ impl Dialogue {
         if self.answered.len() > self.bounds.pending {
             self.answered.pop_front();
         }
-        self.last_answered = Some(Arc::clone(&command));
+        let is_long = command.octets > Self::LONG && (500..600).contains(&code);
+        self.refused_long = is_long.then(|| Arc::clone(&command));
         self.replied(&pending, Some(reply));
         let answers = if is_message && self.is_chunk(&command, reply) {
             Answers::Message(&command)
@@ -360,11 +406,10 @@ impl Dialogue {
     /// The reply answers no command that waits for one.
     fn answer_none(&mut self, reply: &Reply, code: u16, seen: Option<u64>, hears: &mut dyn Hears) {
         let unsure = self.matching == Matching::Lost
-            || matches!(self.client, Client::Lost | Client::Tentative(_))
+            || matches!(self.client, Client::Lost)
+            || self.client.is_unproved()
             || self.client.is_opaque()
             || self.uncertain_data();
-        // Exim answers a line above 16 KiB twice.
-        let doubled = self.last_answered.take_if(|command| command.octets > 16 << 10);
         if let Client::Wait(command) = &self.client
             && self.matching == Matching::Lost
             && seen.is_some_and(|seen| seen >= command.end)
@@ -377,8 +422,6 @@ impl Dialogue {
             self.decided(&command, code, reply.end, hears);
         } else if unsure || seen.is_some_and(|seen| seen > self.client_end) {
             self.tell_reply(reply, Answers::Unknown, hears);
-        } else if let Some(command) = doubled {
-            self.tell_reply(reply, Answers::Command(&command), hears);
         } else if code == 421 {
             self.tell_reply(reply, Answers::Nothing, hears);
         } else {
@@ -388,7 +431,12 @@ impl Dialogue {
     }
 
     fn tell_reply(&mut self, reply: &Reply, answers: Answers<'_>, hears: &mut dyn Hears) {
-        if matches!(answers, Answers::Unknown) {
+        let uncertain = match answers {
+            Answers::Unknown => true,
+            Answers::Command(command) | Answers::Message(command) => command.uncertain,
+            Answers::Nothing | Answers::Unsolicited => false,
+        };
+        if uncertain {
             let reply = Reply { uncertain: true, ..reply.clone() };
             hears.hear(&Event::Reply(&reply, answers), &self.session);
         } else {
@@ -413,6 +461,7 @@ impl Dialogue {
         self.matching = Matching::Sure;
         self.forget_pending();
         self.answered.clear();
+        (self.refused_long, self.last_reply, self.lost_at) = (None, None, None);
         std::mem::swap(&mut self.client_acks, &mut self.server_acks);
         std::mem::swap(&mut self.client_end, &mut self.server_end);
         std::mem::swap(&mut self.client_lines, &mut self.server_lines);
@@ -457,6 +506,10 @@ impl Dialogue {
         }
         let open = self.replies.abandon();
         self.lose_replies();
+        (self.refused_long, self.last_reply) = (None, None);
+        if matches!(self.client, Client::Weak(_) | Client::Ended(_)) {
+            self.release(hears);
+        }
         if let Some(reply) = open {
             self.session.replies = self.session.replies.saturating_add(1);
             self.tell_reply(&reply, Answers::Unknown, hears);

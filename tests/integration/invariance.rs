@@ -139,7 +139,9 @@ fn a_direction_that_comes_late_changes_no_finding() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("late.pcap");
     let mut compared = 0;
-    for capture in captures() {
+    // Where nothing is ever acknowledged, packet order is all that tells what an end knew.
+    let tells = |capture: &PathBuf| !capture.to_str().unwrap().contains("unacknowledged");
+    for capture in captures().into_iter().filter(tells) {
         let bytes = fs::read(&capture).unwrap();
         let Some(packets) = Packets::parse(&bytes) else { continue };
         let expected = per_side(&scan(&[], &[&capture]));
