@@ -157,6 +157,7 @@ fn totals(reading: &Reading) -> Totals {
     Totals {
         captures: files.to_vec(),
         files_skipped: reading.files_skipped(),
+        problems: reading.problems,
         packets: sum(|file| file.packets),
         bytes: sum(|file| file.bytes),
         first_time: reading.span.map(|(first, _)| first),
