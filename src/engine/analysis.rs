@@ -67,11 +67,12 @@ impl Analysis {
         self.take()
     }
 
-    /// The packets at which a connection was given up because of a bug, since the last call.
-    pub(super) fn take_internal_errors(&mut self) -> Vec<Ordinal> {
-        let mut packets: Vec<Ordinal> = self.shards.iter_mut().flat_map(Shard::take_internal_errors).collect();
-        packets.sort_unstable();
-        packets
+    /// The packets at which a connection was given up because of a bug, since the last call, each with the bug's
+    /// place in the source.
+    pub(super) fn take_bugs(&mut self) -> Vec<(Ordinal, Option<String>)> {
+        let mut bugs: Vec<_> = self.shards.iter_mut().flat_map(Shard::take_bugs).collect();
+        bugs.sort_unstable();
+        bugs
     }
 
     /// Adds what was counted here.

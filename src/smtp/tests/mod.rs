@@ -13,7 +13,8 @@ mod properties;
 mod tls;
 mod transcripts;
 
-use super::{Answers, Command, DataEnd, Event, FaultKind, Hears, Options, Parser, Session};
+use super::event::FaultKind;
+use super::{Answers, Command, DataEnd, Event, Hears, Options, Parser, Session};
 use crate::base::{Endpoint, FlowKey, Limits, Moment, Ordinal, PerSide, Side, Tally, Time};
 use crate::tcp::{Chunk, Closed, Closing, Gap, Opening};
 
