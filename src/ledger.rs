@@ -116,8 +116,13 @@ pub(crate) struct Totals {
     pub capture_dropped: u64,
     pub time_backwards: u64,
     pub time_jumps: u64,
+    /// Inputs that could not be read, or not to their end.
+    pub problems: u64,
     pub internal_errors: u64,
 }
+
+/// Bytes of sessions that were not captured: their name in `not_analysed`, and what it means.
+pub(crate) const MISSING: (&str, &str) = ("missing-bytes", "bytes of sessions that the capture does not have");
 
 /// The scan as a whole (FORMATS.md, `summary`).
 #[derive(Clone, Debug, Default)]
@@ -243,7 +248,7 @@ impl Ledger {
         self.sessions = self.sessions.saturating_add(1);
         let session = &ended.session;
         let missing = session.missing_client.saturating_add(session.missing_server);
-        self.not_analysed.add("missing-bytes", missing);
+        self.not_analysed.add(MISSING.0, missing);
         if self.withheld.remove(&key.connection) {
             ended.findings.forget(server::WITHHELD.0, server::WITHHELD.1);
         }
