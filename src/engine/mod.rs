@@ -105,7 +105,7 @@ fn scan(config: &Config, paths: &[PathBuf], sink: &mut dyn Sink, observer: &dyn 
     let mut reading = Reading::new(Reader::open(paths, &config.reading));
     let mut analysis = Analysis::new(settings(config), Defrag::new(&config.limits, &config.timeouts));
     let ledger = Ledger::new(config.records, config.servers.clone(), &config.limits);
-    let mut writing = Writing { ledger, sink };
+    let mut writing = Writing { ledger, separate: config.reading.separate, sink };
     let mut internal_errors = 0_u64;
 
     let mut round = reading.round(Round::default(), observer);
@@ -187,12 +187,17 @@ fn totals(reading: &Reading) -> Totals {
 /// The ledger, and where what it lets through goes.
 struct Writing<'s> {
     ledger: Ledger,
+    /// Every file is treated alone.
+    separate: bool,
     sink: &'s mut dyn Sink,
 }
 
 impl Writing<'_> {
     /// Takes a round's entries, after the files that began in it.
     fn take(&mut self, starts: Vec<(PathBuf, Ordinal)>, entries: Vec<Entry>) -> io::Result<()> {
+        if self.separate {
+            starts.iter().for_each(|(_, first)| self.ledger.cut(*first));
+        }
         let mut outputs: Vec<Output> = starts.into_iter().map(|(path, first)| Output::Capture(path, first)).collect();
         for entry in entries {
             self.ledger.take(entry, &mut |output| outputs.push(output));

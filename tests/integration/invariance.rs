@@ -21,7 +21,7 @@ fn captures() -> Vec<PathBuf> {
 }
 
 /// A scan of `paths` with everything that can be printed.
-fn scan(options: &[&str], paths: &[&Path]) -> String {
+pub(crate) fn scan(options: &[&str], paths: &[&Path]) -> String {
     let mut arguments: Vec<&str> = vec!["scan", "--quiet", "--format", "jsonl", "--records", RECORDS];
     arguments.extend(options);
     arguments.extend(paths.iter().map(|path| path.to_str().unwrap()));
@@ -224,7 +224,7 @@ fn is_to_server(frame: &[u8]) -> Option<bool> {
 
 /// What must not depend on who came late: findings, and each side's events in their order; without session ids,
 /// times and frames.
-fn per_side(jsonl: &str) -> String {
+pub(crate) fn per_side(jsonl: &str) -> String {
     let mut lines: Vec<(String, String)> = Vec::new();
     for mut record in support::records(jsonl) {
         let kind = record["type"].as_str().unwrap().to_owned();

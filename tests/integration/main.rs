@@ -10,10 +10,13 @@
 
 mod dialogues;
 mod exit;
+mod files;
 mod formats;
 mod hostile;
 mod house;
 mod invariance;
+mod loss;
+mod mirror;
 mod mta;
 mod readme;
 mod rules;
