@@ -97,8 +97,8 @@ fn judge(event: &Event<'_>, session: &Session, word: &mut u32, out: &mut Finding
             if *word & HEARD == 0 {
                 *word |= HEARD | unprompted(command);
             }
-            if *word & WAITS == 0 {
-                judge_refusal(command.early == Some(true), command.at.last(), out);
+            if *word & WAITS == 0 && command.early.is_some() {
+                judge_refusal(session.early_talk || command.early == Some(true), command.at.last(), out);
             }
         }
         Event::Greeting(greeting) => {

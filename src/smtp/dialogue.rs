@@ -373,7 +373,7 @@ impl Dialogue {
         }
     }
 
-    fn confirm_early(&mut self) {
+    pub(super) fn confirm_early(&mut self) {
         if let Some(at) = self.doubtful_early.take() {
             self.session.early_talk = true;
             self.session.early_at.get_or_insert(at);
