@@ -11,6 +11,8 @@
 
 mod analysis;
 mod config;
+#[cfg(test)]
+mod properties;
 mod rounds;
 mod route;
 mod shard;
