@@ -36,14 +36,9 @@ impl fmt::Display for Bug {
     }
 }
 
-/// Lets panics that are caught here say nothing by themselves; any other is given to `tell` with its place. Whoever
-/// sets `RUST_BACKTRACE` hears of all of them from Rust, too.
+/// Lets panics that are caught here say nothing by themselves; any other is given to `tell` with its place.
 pub(crate) fn take_over(tell: impl Fn(&str) + Send + Sync + 'static) {
-    let rusts = panic::take_hook();
     panic::set_hook(Box::new(move |info| {
-        if std::env::var_os("RUST_BACKTRACE").is_some_and(|wanted| wanted != "0") {
-            rusts(info);
-        }
         let place = place(info);
         if CATCHING.get() {
             PLACE.set(Some(place));
