@@ -136,7 +136,7 @@ fn found(segments: &[(Moment, Segment<'static>)], tight: bool, round: usize) -> 
     let mut of_end = shard.take();
     of_end.sort_unstable_by_key(|entry| entry.key);
     entries.extend(of_end);
-    (entries, shard.take_internal_errors())
+    (entries, shard.take_bugs().into_iter().map(|(packet, _)| packet).collect())
 }
 
 proptest! {
