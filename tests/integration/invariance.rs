@@ -300,6 +300,8 @@ fn by_ordinal(jsonl: &str) -> String {
         let object = record.as_object_mut().unwrap();
         // The options that change results name no file, but the list of files does.
         object.remove("captures");
+        // It counts files.
+        object.remove("problems");
         object.remove("wireshark_filter");
         if let Some(capture) = object.remove("last_capture") {
             let frame = &mut object["last_frame"];
