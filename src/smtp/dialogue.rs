@@ -227,6 +227,11 @@ pub(super) struct Dialogue {
 }
 
 impl Pending {
+    /// Whether it is the end of message data that a 354 had opened.
+    pub(super) fn is_message(&self) -> bool {
+        self.facts.is_some() && self.command.is(&Verb::Data)
+    }
+
     /// Octets of its command that are kept; an end of data shares them with its DATA.
     pub(super) fn octets(&self) -> usize {
         if self.facts.is_some() { 0 } else { self.command.line.len() }
