@@ -20,11 +20,13 @@ const TRUE_ALL_THE_SAME: &[(&str, &str, &str)] = &[
     ("starttls-lost-segment", "help-exposed/answered", "without the STARTTLS it is a conversation like any other"),
 ];
 
-
-
 /// Findings that are not true, because what would tell so does not reach the rule yet.
 const NOT_TRUE: &[(&str, &str, &str)] = &[
-    ("none-unacknowledged", "bad-greeting/unexpected-code", "nobody acknowledges anything, so nothing tells of the loss"),
+    (
+        "none-unacknowledged",
+        "bad-greeting/unexpected-code",
+        "nobody acknowledges anything, so nothing tells of the loss",
+    ),
     ("greeting-cut-short", "bad-greeting/inconsistent", "only what the first line's sender knew is told of a reply"),
     ("inconsistent-cut", "bad-greeting/inconsistent", "only what the first line's sender knew is told of a reply"),
     ("answered-in-auth", "help-exposed/answered", "a line of AUTH whose 334 was lost is read as a command"),
@@ -98,7 +100,10 @@ fn compare(parts: impl Fn(&Dialogue, &[Segment]) -> Vec<Part>) {
             let found = findings(&whole);
             let stem = path.file_stem().unwrap().to_string_lossy();
             let allowed = |name: &str| {
-                TRUE_ALL_THE_SAME.iter().chain(NOT_TRUE).any(|(dialogue, check, _)| stem.starts_with(dialogue) && name.contains(check))
+                TRUE_ALL_THE_SAME
+                    .iter()
+                    .chain(NOT_TRUE)
+                    .any(|(dialogue, check, _)| stem.starts_with(dialogue) && name.contains(check))
             };
             for (name, count) in findings(&records) {
                 if count > found.get(&name).copied().unwrap_or(0) && !allowed(&name) {
@@ -108,7 +113,11 @@ fn compare(parts: impl Fn(&Dialogue, &[Segment]) -> Vec<Part>) {
             let expected = part.missing.map(|more| missing(&whole) + more);
             if expected.is_some_and(|expected| missing(&records) != expected) {
                 let told = missing(&records);
-                wrong.push(format!("{} ({plan_name}) without {}: {told} missing, not {expected:?}", path.display(), part.name));
+                wrong.push(format!(
+                    "{} ({plan_name}) without {}: {told} missing, not {expected:?}",
+                    path.display(),
+                    part.name
+                ));
             }
             compared += 1;
         }
@@ -126,7 +135,8 @@ fn one_lost_segment_is_told_and_gives_no_finding_of_its_own() {
             let gone = kept.remove(at);
             let connection = &dialogue.connections[gone.connection];
             let own = |other: &&Segment| (other.connection, other.side) == (gone.connection, gone.side);
-            let beyond = kept.iter().filter(own).any(|other| other.offset > gone.offset || other.control == Control::Fin);
+            let beyond =
+                kept.iter().filter(own).any(|other| other.offset > gone.offset || other.control == Control::Fin);
             let known = !connection.midway && connection.captured == [true; 2];
             let missing = if beyond { gone.payload.len() as u64 } else { 0 };
             let name = format!("{:?}: {:?}", gone.side, String::from_utf8_lossy(&gone.payload));
@@ -140,7 +150,8 @@ fn one_lost_segment_is_told_and_gives_no_finding_of_its_own() {
 fn a_capture_that_begins_midway_gives_no_finding_of_its_own() {
     compare(|_, segments| {
         let from = 1..segments.len();
-        from.map(|at| Part { name: format!("its first {at}"), segments: segments[at..].to_vec(), missing: None }).collect()
+        from.map(|at| Part { name: format!("its first {at}"), segments: segments[at..].to_vec(), missing: None })
+            .collect()
     });
 }
 
