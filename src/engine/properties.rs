@@ -1,6 +1,6 @@
 //! Reassembly, SMTP, rules and timers together, driven by operations: a few flows whose packets lie about numbers,
 //! lengths and times.
-#![expect(clippy::arithmetic_side_effects, clippy::indexing_slicing, reason = "tests count")]
+#![expect(clippy::arithmetic_side_effects, reason = "tests count")]
 
 use proptest::prelude::*;
 
