@@ -196,7 +196,9 @@ impl Writing<'_> {
     /// Takes a round's entries, after the files that began in it.
     fn take(&mut self, starts: Vec<(PathBuf, Ordinal)>, entries: Vec<Entry>) -> io::Result<()> {
         if self.separate {
-            starts.iter().for_each(|(_, first)| self.ledger.cut(*first));
+            for (_, first) in &starts {
+                self.ledger.cut(*first);
+            }
         }
         let mut outputs: Vec<Output> = starts.into_iter().map(|(path, first)| Output::Capture(path, first)).collect();
         for entry in entries {

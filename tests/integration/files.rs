@@ -93,7 +93,15 @@ fn a_file_that_starts_earlier_starts_afresh_with_a_word() {
     let folder = Folder::new();
     let packets = rendered(HELP, &Plan::new());
     let path = folder.put("a.pcap", &packets, LinkType::Ethernet);
-    let ran = support::run(&["scan", "--format", "jsonl", "--records", "sessions", path.to_str().unwrap(), path.to_str().unwrap()]);
+    let ran = support::run(&[
+        "scan",
+        "--format",
+        "jsonl",
+        "--records",
+        "sessions",
+        path.to_str().unwrap(),
+        path.to_str().unwrap(),
+    ]);
     assert_eq!(ran.code(), 0);
     assert!(ran.stderr.contains("starts before the last packet read"), "{}", ran.stderr);
     assert_eq!(sessions(&ran.records()), ["fin 2", "fin 2"]);
@@ -132,7 +140,8 @@ fn what_ends_with_a_file_is_told_before_what_the_next_one_brings() {
     let open = "[40001 open]\nS: 220 first\nC: NOOP\n";
     let first = folder.put("a.pcap", &rendered(open, &Plan::new()), LinkType::Ethernet);
     let other = Plan::new().link(LinkType::Raw).start(synth::plan::START + 60_000_000_000);
-    let second = folder.put("b.pcap", &rendered("[40002]\nS: 220 second\nC: QUIT\nS: 221 bye\n", &other), LinkType::Raw);
+    let second =
+        folder.put("b.pcap", &rendered("[40002]\nS: 220 second\nC: QUIT\nS: 221 bye\n", &other), LinkType::Raw);
     for options in [&[][..], &["--separate"]] {
         let records = records(options, &[&first, &second]);
         let kinds: Vec<&str> = records.iter().filter_map(|record| record["type"].as_str()).collect();

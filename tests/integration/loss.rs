@@ -23,7 +23,8 @@ fn scanned(dialogue: &Dialogue, segments: &[Segment], plan: &Plan, scratch: &Pat
 fn findings(records: &[Value]) -> BTreeMap<String, usize> {
     let mut found = BTreeMap::new();
     for finding in support::of_type(records, "finding") {
-        let name = format!("{} {}/{} {}", finding["client"]["port"], finding["rule"], finding["check"], finding["severity"]);
+        let name =
+            format!("{} {}/{} {}", finding["client"]["port"], finding["rule"], finding["check"], finding["severity"]);
         *found.entry(name).or_default() += 1;
     }
     found
@@ -85,7 +86,12 @@ fn one_lost_segment_is_told_and_gives_no_finding_of_its_own() {
                 let mut kept = segments.clone();
                 let gone = kept.remove(lost);
                 let records = scanned(dialogue, &kept, &plan, scratch);
-                let at = format!("{} ({name}), {:?} {:?}", path.display(), gone.side, String::from_utf8_lossy(&gone.payload));
+                let at = format!(
+                    "{} ({name}), {:?} {:?}",
+                    path.display(),
+                    gone.side,
+                    String::from_utf8_lossy(&gone.payload)
+                );
                 let more = more(&found, &records);
                 if !more.is_empty() {
                     wrong.push(format!("{at}: found {more:?}"));

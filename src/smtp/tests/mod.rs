@@ -290,9 +290,10 @@ impl Hears for Heard {
             }
             Event::Fault(fault) => match &fault.kind {
                 FaultKind::NoCode { line } => format!("F no code: {}", text(line)),
-                FaultKind::Injected { bytes, accepted } => {
+                FaultKind::Injected { bytes, accepted, .. } => {
                     format!("F injected {}{}", text(bytes), if *accepted { "" } else { " (220 not seen)" })
                 }
+                FaultKind::ServerInjected { bytes } => format!("F server injected {}", text(bytes)),
                 FaultKind::OtherProtocol { name } => format!("F protocol {name}"),
                 other => format!("F {other:?}"),
             },
