@@ -12,6 +12,8 @@
 mod analysis;
 mod bug;
 mod config;
+#[cfg(test)]
+mod properties;
 mod rounds;
 mod route;
 mod shard;

@@ -110,7 +110,9 @@ fn judge(event: &Event<'_>, session: &Session, _word: &mut u32, out: &mut Findin
         Event::Greeting(greeting) => judge_greeting(greeting, out),
         Event::Command(command) => judge_command(command, out),
         Event::Reply(reply, answers) => {
-            if let Some((command, verb)) = answered(reply, answers) {
+            if let Some((command, verb)) = answered(reply, answers)
+                && !may_answer_another(verb, reply, session)
+            {
                 judge_reply(command, verb, reply, out);
             }
         }
@@ -134,6 +136,12 @@ fn judge_command(command: &Command, out: &mut Findings<'_>) {
         let message = format!("the client's verb reads {verb}: a middlebox masked it");
         out.fire(Finding::new(&RULE, &MASKED, &command.at, message).command(command));
     }
+}
+
+/// Whether a reply that grants STARTTLS with another code than 220 may answer another command: after loss, or where
+/// the session was picked up midway, replies and commands may be matched one off.
+fn may_answer_another(verb: &Verb, reply: &Reply, session: &Session) -> bool {
+    session.rests_after_loss && *verb == Verb::StartTls && matches!(reply.code, Some(200..=219 | 221..=399))
 }
 
 fn judge_reply(command: &Command, verb: &Verb, reply: &Reply, out: &mut Findings<'_>) {
@@ -288,6 +296,17 @@ mod tests {
     use crate::smtp::tls::{State, Tls};
 
     const NOTHING: [String; 0] = [];
+
+    #[test]
+    fn another_ones_reply_is_no_refusal_where_loss_may_have_moved_them() {
+        let mut dialogue = Dialogue::read("S: 220 mx\nC: STARTTLS\nS: 250 mx");
+        assert_eq!(dialogue.judged(), ["starttls/refused low 95"]);
+        dialogue.session.rests_after_loss = true;
+        assert_eq!(dialogue.judged(), Vec::<String>::new());
+        let mut refused = Dialogue::read("S: 220 mx\nC: STARTTLS\nS: 454 no");
+        refused.session.rests_after_loss = true;
+        assert_eq!(refused.judged(), ["starttls/refused low 95"]);
+    }
 
     #[test]
     fn a_start_is_told_with_its_handshake_when_that_is_over() {

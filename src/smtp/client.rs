@@ -300,7 +300,7 @@ impl Dialogue {
                         self.client = Client::First;
                     }
                 }
-                Client::Data(data) if data.refused => self.read_refused(&mut piece, hears),
+                Client::Data(data) if data.refused.is_some() => self.read_refused(&mut piece, hears),
                 Client::Data(_) => self.read_data(&mut piece, hears),
                 Client::Chunk(_) => self.read_chunk(&mut piece, hears),
                 Client::Layer => {
@@ -737,6 +737,7 @@ impl Dialogue {
 
     /// Bytes of the client are missing where it is read.
     fn read_gap(&mut self, gap: &Gap, hears: &mut dyn Hears) {
+        self.tell_refused(hears);
         match &mut self.client {
             Client::Data(data) => {
                 let _ = self.client_lines.finish();
@@ -820,7 +821,8 @@ impl Dialogue {
             self.proceed(hears);
         }
         match &self.client {
-            Client::Data(data) if !data.refused => self.end_data(DataEnd::Unfinished, hears),
+            Client::Data(data) if data.refused.is_some() => self.tell_refused(hears),
+            Client::Data(_) => self.end_data(DataEnd::Unfinished, hears),
             Client::Chunk(_) => self.end_chunk(hears),
             Client::Hello(_) => self.release_hello(hears),
             _ => {}

@@ -227,6 +227,11 @@ pub(super) struct Dialogue {
 }
 
 impl Pending {
+    /// Whether it is the end of message data that a 354 had opened.
+    pub(super) fn is_message(&self) -> bool {
+        self.facts.is_some() && self.command.is(&Verb::Data)
+    }
+
     /// Octets of its command that are kept; an end of data shares them with its DATA.
     pub(super) fn octets(&self) -> usize {
         if self.facts.is_some() { 0 } else { self.command.line.len() }
@@ -373,7 +378,7 @@ impl Dialogue {
         }
     }
 
-    fn confirm_early(&mut self) {
+    pub(super) fn confirm_early(&mut self) {
         if let Some(at) = self.doubtful_early.take() {
             self.session.early_talk = true;
             self.session.early_at.get_or_insert(at);

@@ -23,8 +23,10 @@ pub(super) struct Data {
     prompt_end: Option<u64>,
     bare_lf_at: Option<Packets>,
     bare_cr_at: Option<Packets>,
-    /// A reply in the middle answered it: no other is due at its end.
-    pub refused: bool,
+    /// A reply in the middle answered it, and ended there in the server's stream: no other is due at its end.
+    pub refused: Option<u64>,
+    /// It was told.
+    told: bool,
     /// No more choices in this message.
     pub settled: bool,
     /// Candidates left before the one that ends it.
@@ -47,7 +49,7 @@ pub(super) struct Chunk {
 impl Data {
     /// Its command, whether it was refused, whether bytes are missing, and where its first candidate ends.
     pub(super) fn state(&self) -> (Option<Arc<Command>>, bool, bool, Option<u64>) {
-        (self.command.clone(), self.refused, self.gathered.missing > 0, self.candidate)
+        (self.command.clone(), self.refused.is_some(), self.gathered.missing > 0, self.candidate)
     }
 }
 
@@ -74,7 +76,8 @@ impl Dialogue {
             prompt_end,
             bare_lf_at: None,
             bare_cr_at: None,
-            refused: false,
+            refused: None,
+            told: false,
             settled: false,
             end_at: None,
             candidate: None,
@@ -137,8 +140,10 @@ impl Dialogue {
 
     pub(super) fn end_data(&mut self, end: DataEnd, hears: &mut dyn Hears) {
         let Client::Data(mut data) = std::mem::replace(&mut self.client, Client::Command) else { return };
-        if data.refused {
-            // It was told and answered when the server refused it.
+        if data.told {
+            if end == DataEnd::Refused {
+                self.client = Client::Data(data);
+            }
             return;
         }
         let dotted = matches!(end, DataEnd::Dot | DataEnd::Smuggled(_));
@@ -152,10 +157,11 @@ impl Dialogue {
         }
         let facts = self.tell_data(&mut data.gathered, data.command.as_deref(), end, dotted, data.prompt_end, hears);
         if end == DataEnd::Refused {
-            // The server has answered; where the client is not yet aware of it, its message goes on.
-            self.note_message(&facts);
-            (data.refused, data.settled, data.end_at) = (true, true, None);
+            data.told = true;
             self.client = Client::Data(data);
+            return;
+        }
+        if data.refused.is_some() {
             return;
         }
         match data.command {
@@ -163,6 +169,22 @@ impl Dialogue {
             Some(_) => {}
             None if dotted => self.client = Client::Ended(data.gathered.stop),
             None => self.client = Client::Lost,
+        }
+    }
+
+    /// A reply that ends there in the server's stream has refused the message that is read. It is told with what
+    /// the client sends before it knows that.
+    pub(super) fn refuse_data(&mut self, reply_end: u64) {
+        let Client::Data(data) = &mut self.client else { return };
+        (data.refused, data.settled, data.end_at) = (Some(reply_end), true, None);
+        let facts = data.gathered.facts();
+        self.note_message(&facts);
+    }
+
+    /// Tells a message that was refused, unless it was told.
+    pub(super) fn tell_refused(&mut self, hears: &mut dyn Hears) {
+        if matches!(&self.client, Client::Data(data) if data.refused.is_some()) {
+            self.end_data(DataEnd::Refused, hears);
         }
     }
 
@@ -190,16 +212,16 @@ impl Dialogue {
             uncertain: gathered.missing > 0 || command.is_none_or(|command| command.uncertain),
         };
         hears.hear(&Event::Data(&data), &self.session);
-        MessageFacts {
-            bytes,
-            subject: gathered.header.field(b"Subject"),
-            message_id: gathered.header.field(b"Message-ID"),
-        }
+        MessageFacts { bytes, ..gathered.facts() }
     }
 
     /// Message data behind a refusal goes on to its end, unless the client has seen the refusal and goes on with
     /// commands: a line that stands alone is held until a reply of its own tells.
     pub(super) fn read_refused(&mut self, piece: &mut Piece<'_>, hears: &mut dyn Hears) {
+        let Client::Data(data) = &self.client else { return };
+        if !data.told && piece.from.seen.zip(data.refused).is_some_and(|(seen, end)| seen >= end) {
+            self.tell_refused(hears);
+        }
         let mut rest = *piece;
         let line = self.client_lines.take(&mut rest, Cut::Lf, self.bounds.line);
         let mut part = piece.take(piece.bytes.len().saturating_sub(rest.bytes.len()));

@@ -284,6 +284,9 @@ impl Dialogue {
         self.finish_server(hears);
         self.finish_client(hears);
         let acknowledges = closing.acknowledges;
+        if acknowledges[client] {
+            self.confirm_early();
+        }
         let session = &mut self.session;
         session.last = closing.last;
         session.missing_client = closing.missing[client];

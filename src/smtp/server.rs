@@ -231,7 +231,12 @@ impl Dialogue {
         if self.answers_open_data(reply, code, seen, hears) {
             return;
         }
-        let covered = self.pending.front().is_some_and(|pending| seen.is_none_or(|seen| seen >= pending.end));
+        let covered = self.pending.front().is_some_and(|pending| {
+            // A message may be refused before its end is seen.
+            let in_data = pending.is_message() && (400..600).contains(&code);
+            let from = if in_data { pending.command.end } else { pending.end };
+            seen.is_none_or(|seen| seen >= from)
+        });
         // Exim answers a line above 16 KiB twice. Others do not: their next refusal is the next command's.
         if let Some(command) = refused_long
             && (!covered || self.greeted_by_exim())
@@ -309,6 +314,7 @@ impl Dialogue {
         };
         if refused {
             // The server does not wait for the message's end: it takes what comes for commands.
+            self.tell_refused(hears);
             self.tell_reply(reply, Answers::Unknown, hears);
             self.client = Client::Lost;
             self.matching = Matching::Lost;
@@ -324,7 +330,7 @@ impl Dialogue {
             return true;
         }
         if negative {
-            self.end_data(DataEnd::Refused, hears);
+            self.refuse_data(reply.end);
             self.close_message(reply);
             self.tell_reply(reply, Answers::Message(&command), hears);
             return true;

@@ -8,6 +8,7 @@
 )]
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a skipped test says why")]
 
+mod bounds;
 mod dialogues;
 mod exit;
 mod files;

@@ -2,8 +2,10 @@
 //! packets and less than a second, at paces that put few or many packets into one second of the scan's clock.
 
 use std::fs;
+use std::path::Path;
 
-use synth::{Acks, Cut, Plan};
+use synth::dialogue::Step;
+use synth::{Acks, Cut, Dialogue, LinkType, Plan, pcap};
 
 use crate::invariance::{per_side, scan};
 use crate::{dialogues, support};
@@ -14,8 +16,8 @@ const PACES: [u64; 7] = [1, 30, 100, 250, 450, 700, 900];
 const DELAYS: [[usize; 2]; 12] =
     [[1, 0], [0, 1], [2, 0], [0, 2], [5, 0], [0, 5], [50, 0], [0, 50], [3, 1], [1, 3], [50, 9], [9, 50]];
 /// So many of the paces, and of the delays at each, every dialogue meets in each shape; which ones, it takes turns.
-const PACES_EACH: usize = 7;
-const DELAYS_EACH: usize = 3;
+const PACES_EACH: usize = 3;
+const DELAYS_EACH: usize = 2;
 
 /// How the bytes travel.
 fn shapes() -> Vec<(&'static str, Plan)> {
@@ -28,10 +30,72 @@ fn shapes() -> Vec<(&'static str, Plan)> {
     ]
 }
 
+/// Dialogues in which more than a direction is late: what is lost is told by ticks and counts of packets, so when a gap
+/// is told beside the other side's bytes may differ; and those that read the order of packets, not what a side knew.
+fn compares(path: &Path, dialogue: &Dialogue) -> bool {
+    const BY_PACKETS: &[&str] =
+        &["none", "none-crossed", "none-midway", "none-unacknowledged", "refused-early", "refusal-in-data"];
+    let whole = dialogue.connections.iter().all(|connection| !connection.midway && connection.captured == [true; 2]);
+    let said = dialogue.steps.iter().all(|step| !matches!(step, Step::Say(line) if !line.captured));
+    let name = path.file_name().unwrap().to_string_lossy();
+    whole && said && !BY_PACKETS.contains(&name.split('.').next().unwrap())
+}
+
+/// Two conversations, one after the other, between the same ends.
+#[test]
+fn late_sides_change_nothing_where_a_port_is_used_again() {
+    const SAID: [&str; 3] = [
+        "S: 220 mx\nC: EHLO a\nS: 250-mx\nS: 250 HELP\nC: HELP\nS: 214 MAIL RCPT\nC: QUIT\nS: 221 bye\n",
+        "S: 220 mx\nC: HELP\nS: 502 no\nC: NOOP\nS: 250 ok\nC RST\n",
+        "S: 220 mx\nC: HELP\nS: 214 MAIL RCPT\nC: QUIT\nS: 221 bye\nS FIN\nC RST\n",
+    ];
+    let folder = tempfile::tempdir().unwrap();
+    let mut groups = Vec::new();
+    for (first, second) in [(0, 0), (0, 1), (1, 0), (2, 0), (1, 1), (2, 2)] {
+        for pace in [1, 100, 450] {
+            for pause in [1, 3_000, 90_000] {
+                let mut put = |delay: [usize; 2]| {
+                    let plan = Plan::new().pace(pace * 1_000_000).delay(delay);
+                    let mut packets = synth::render(&Dialogue::parse(SAID[first]).unwrap(), &plan).packets;
+                    let on_time = synth::render(&Dialogue::parse(SAID[first]).unwrap(), &plan.clone().delay([0, 0]));
+                    let start = on_time.packets.last().unwrap().time + pause * 1_000_000;
+                    let again = plan.seed(9).start(start);
+                    packets.extend(synth::render(&Dialogue::parse(SAID[second]).unwrap(), &again).packets);
+                    packets.sort_by_key(|packet| packet.time);
+                    let name = format!("{first}, then {second}, {pace} ms, pause {pause} ms, late by {delay:?}.pcap");
+                    let path = folder.path().join(name);
+                    fs::write(&path, pcap::bytes(&packets, LinkType::Ethernet, pcap::Format::default())).unwrap();
+                    path.to_str().unwrap().to_owned()
+                };
+                let on_time = put([0, 0]);
+                groups.push((on_time, DELAYS.map(put)));
+            }
+        }
+    }
+    let given = support::by_capture(&scan(&["--separate"], &[folder.path()]));
+    let mut wrong = Vec::new();
+    for (on_time, late) in groups {
+        let lines = &given[&on_time];
+        let sessions = lines.iter().filter(|line| line.starts_with("{\"type\":\"session\"")).count();
+        if sessions != 2 {
+            wrong.push(format!("{on_time}: {sessions} sessions"));
+        }
+        let expected = per_side(&lines.join("\n"));
+        for path in late {
+            let got = per_side(&given.get(&path).map(|lines| lines.join("\n")).unwrap_or_default());
+            if got != expected {
+                wrong.push(path);
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{} differences\n{}", wrong.len(), wrong.join("\n"));
+}
+
 #[test]
 fn late_sides_change_no_finding_and_no_sides_events() {
     let mut dialogues = dialogues::below("session");
     dialogues.extend(dialogues::below("rules"));
+    dialogues.retain(|(path, dialogue)| compares(path, dialogue));
     let mut wrong = Vec::new();
     let mut turn = 0;
     for (name, shape) in shapes() {

@@ -273,9 +273,9 @@ fn a_reply_in_the_middle_of_message_data_answers_it() {
         "
         C DATA
         R 354 DATA
+        R 421 message DATA
         F BareLfInData
         D 5 in 2 refused
-        R 421 message DATA
         ",
     );
 }
@@ -482,7 +482,7 @@ fn a_smuggled_mail_of_more_than_64_kib_is_still_found_out() {
 #[test]
 fn a_refused_message_that_goes_on_is_told_once() {
     let begin = "C: DATA\nS: 354 go\nC: a\\nb\nS: 451 Bare line-feed\n";
-    let told = "C DATA\nR 354 DATA\nF BareLfInData\nD 5 in 2 refused\nR 451 message DATA\n";
+    let told = "C DATA\nR 354 DATA\nR 451 message DATA\nF BareLfInData\nD 5 in 2 refused\n";
     assert_after_mail(&[begin, "C: c\\r\\n.\nC: QUIT\nS: 221 bye"].concat(), &[told, "C QUIT\nR 221 QUIT"].concat());
     // The client knows, and goes on with commands: they stand alone and have replies of their own.
     assert_after_mail(
@@ -499,6 +499,29 @@ fn a_refused_message_that_goes_on_is_told_once() {
         &[begin, "C: c\nS: 500 what\nC: d\nS: 500 what\nC: MAIL FROM:<a@b>\nS: 250 ok"].concat(),
         &[told, "R 500 unknown\nR 500 unknown\nC MAIL FROM:<a@b>\nR 250 MAIL"].concat(),
     );
+}
+
+#[test]
+fn what_was_sent_before_the_refusal_was_known_is_of_the_message_whichever_came_first() {
+    let sorted = |text: &str| {
+        let mut lines = events(&[HELLO, MAIL, "C: DATA\nS: 354 go\n", text].concat());
+        lines.sort();
+        lines
+    };
+    // The position that the server had seen when it refused: behind the first line of the message.
+    let refused_first = |rest: &str| sorted(&["C: a\nS: 451 no\n", rest].concat());
+    let refused_last = |rest: &str| {
+        let text = [HELLO, MAIL, "C: DATA\nS: 354 go\nC: a\n", rest, "\nS: 451 no"].concat();
+        let mut talk = Talk::new(&text);
+        let place = text.lines().count() - 1;
+        let seen = text.lines().filter(|line| line.starts_with('C')).map(|line| line.len() as u64 - 1).sum();
+        talk.see(place, seen);
+        let mut lines = talk.events();
+        lines.sort();
+        lines
+    };
+    assert_eq!(refused_first("c: b"), refused_last("c: b"));
+    assert_eq!(refused_first("c> b\\r\\n.\\r\\n"), refused_last("c> b\\r\\n.\\r\\n"));
 }
 
 #[test]

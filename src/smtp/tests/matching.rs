@@ -197,6 +197,16 @@ fn a_554_that_closes_answers_a_whole_group() {
 }
 
 #[test]
+fn a_client_that_only_acknowledges_at_the_end_was_early_all_the_same() {
+    // The greeting was captured first, but the client had not seen it; no other data of it tells.
+    let mut talk = Talk::new("S: 554 mx\nC: EHLO me\nS: 550 no");
+    talk.see(1, 0);
+    assert!(!talk.run().session().early_talk, "nothing tells that its acknowledgements mean anything");
+    talk.client_acknowledges = true;
+    assert!(talk.run().session().early_talk);
+}
+
+#[test]
 fn where_a_command_waits_only_exim_answers_the_long_line_before_it_twice() {
     let replies = |server: &str| {
         let long = "x".repeat(17 << 10);

@@ -30,6 +30,7 @@ use crate::tcp::{Chunk, Closed, Closing, Gap, Opening};
 ///
 /// Escapes: `\r \n \0 \t \\ \xNN`.
 #[derive(Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a knob of the tests")]
 pub(super) struct Talk {
     steps: Vec<Step>,
     from_start: PerSide<bool>,
@@ -38,6 +39,8 @@ pub(super) struct Talk {
     pub opener: bool,
     pub want_data_hash: bool,
     acks: bool,
+    /// Some segment without data acknowledges something.
+    pub client_acknowledges: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -88,6 +91,7 @@ impl Talk {
             opener: true,
             want_data_hash: false,
             acks: true,
+            client_acknowledges: false,
         }
     }
 
@@ -152,7 +156,7 @@ impl Talk {
         let mut heard = Heard::default();
         let mut sent = PerSide { a: 0_u64, b: 0 };
         let mut missing = PerSide { a: 0_u64, b: 0 };
-        let mut acknowledges = PerSide { a: false, b: false };
+        let mut acknowledges = PerSide { a: self.client_acknowledges, b: false };
         let mut fin = PerSide { a: false, b: false };
         let mut at = Moment::default();
         for (place, step) in self.steps.iter().enumerate() {
