@@ -54,7 +54,7 @@ fn late_sides_change_nothing_where_a_port_is_used_again() {
     for (first, second) in [(0, 0), (0, 1), (1, 0), (2, 0), (1, 1), (2, 2)] {
         for pace in [1, 100, 450] {
             for pause in [1, 3_000, 90_000] {
-                let mut put = |delay: [usize; 2]| {
+                let put = |delay: [usize; 2]| {
                     let plan = Plan::new().pace(pace * 1_000_000).delay(delay);
                     let mut packets = synth::render(&Dialogue::parse(SAID[first]).unwrap(), &plan).packets;
                     let on_time = synth::render(&Dialogue::parse(SAID[first]).unwrap(), &plan.clone().delay([0, 0]));
