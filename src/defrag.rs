@@ -149,6 +149,7 @@ impl Defrag {
     }
 
     /// Accounted bytes of all that is pending.
+    #[cfg(test)]
     pub(crate) fn held_bytes(&self) -> usize {
         self.held
     }

@@ -29,11 +29,16 @@ use server::Partial;
 
 /// A kind of records (`--records`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub enum Kind {
+    /// What the rules found.
     Findings,
+    /// One for each session, at its end.
     Sessions,
+    /// One for each server, last but for the summary.
     Servers,
+    /// Every command and reply, message data and TLS handshakes.
     Events,
+    /// The scan as a whole, last.
     Summary,
 }
 

@@ -25,6 +25,7 @@ impl Tally {
         }
     }
 
+    #[cfg(test)]
     pub(crate) fn get(&self, name: &str) -> u64 {
         self.0.get(name).copied().unwrap_or(0)
     }
@@ -33,10 +34,12 @@ impl Tally {
         self.0.iter().map(|(&name, &count)| (name, count))
     }
 
+    #[cfg(test)]
     pub(crate) fn total(&self) -> u64 {
         self.0.values().fold(0, |sum, &count| sum.saturating_add(count))
     }
 
+    #[cfg(test)]
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

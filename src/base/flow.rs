@@ -24,14 +24,6 @@ impl Side {
             Side::B => Side::A,
         }
     }
-
-    /// 0 for A, 1 for B.
-    pub(crate) fn index(self) -> usize {
-        match self {
-            Side::A => 0,
-            Side::B => 1,
-        }
-    }
 }
 
 /// Two values, one for each side: indexed by [`Side`], so no index can be out of range.
@@ -93,11 +85,12 @@ impl FlowKey {
             hash = (hash ^ word).wrapping_mul(0xbf58_476d_1ce4_e5b9);
             hash ^= hash >> 29;
         }
-        usize::try_from(hash % Self::SHARDS as u64).unwrap_or(0)
+        usize::try_from(hash & Self::MASK).unwrap_or(0)
     }
 
-    /// Always so many, whatever the threads: limits are divided by it, so results depend on it.
+    /// Always so many, whatever the threads: limits are divided by it, so results depend on it. A power of two.
     pub(crate) const SHARDS: usize = 64;
+    const MASK: u64 = Self::SHARDS as u64 - 1;
 }
 
 impl Hash for FlowKey {

@@ -23,8 +23,7 @@ mod tests;
 #[cfg(test)]
 mod witness;
 
-pub(crate) use batch::{Batch, Follows, PacketEntry};
-pub(crate) use container::Compression;
+pub(crate) use batch::{Batch, Follows};
 pub(crate) use problem::{Cause, Problem};
 pub(crate) use reader::{Next, Notice, Options, Progress, Reader};
 

@@ -163,6 +163,7 @@ impl Skips {
     }
 
     /// All skipped packets.
+    #[cfg(test)]
     pub(crate) fn total(&self) -> u64 {
         self.rows.iter().fold(0, |sum, row| sum.saturating_add(row.packets))
     }

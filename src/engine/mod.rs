@@ -60,7 +60,7 @@ pub(crate) struct Outcome {
 
 /// Why a scan ended before its input did.
 #[derive(Debug)]
-pub(crate) enum Stopped {
+pub enum Stopped {
     /// The sink could not take any more.
     Output(io::Error),
     /// Threads could not be started.
@@ -128,7 +128,9 @@ fn scan(config: &Config, paths: &[PathBuf], sink: &mut dyn Sink, observer: &dyn 
     let ended = analysis.finish(reading.next);
     let errors_at_end = analysis.take_internal_errors();
     internal_errors = internal_errors.saturating_add(errors_at_end.len() as u64);
-    errors_at_end.iter().for_each(|packet| observer.internal_error(*packet));
+    for packet in errors_at_end {
+        observer.internal_error(packet);
+    }
     writing.take(Vec::new(), ended).map_err(Stopped::Output)?;
 
     let mut totals = totals(&reading);

@@ -68,11 +68,12 @@ pub(crate) struct Named {
 pub(crate) static TEXT: Named =
     Named { name: "text", help: "a report for a person", groups: true, make: || Box::<text::Text>::default() };
 
+/// What other programs read.
+pub(crate) static JSONL: Named =
+    Named { name: "jsonl", help: "one JSON object per line", groups: false, make: || Box::<jsonl::Jsonl>::default() };
+
 /// Every output format, the default first.
-pub(crate) static FORMATS: &[&Named] = &[
-    &TEXT,
-    &Named { name: "jsonl", help: "one JSON object per line", groups: false, make: || Box::<jsonl::Jsonl>::default() },
-];
+pub(crate) static FORMATS: &[&Named] = &[&TEXT, &JSONL];
 
 /// Formats what it is given and writes it, whole lines at a time.
 pub(crate) struct Printer<W> {

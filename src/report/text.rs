@@ -260,7 +260,9 @@ fn render_summary(record: &SummaryRecord<'_>, style: Styles) -> String {
     row("findings", &if found.is_empty() { "none".to_owned() } else { found.join(", ") });
     let mut nothing = true;
     for (name, packets) in &record.not_analysed {
-        row(if nothing { "not analysed" } else { "" }, &format_args!("{} {}", count(*packets), name.replace('-', " ")));
+        let what = crate::decode::Reason::ALL.iter().find(|reason| reason.key == *name);
+        let what = what.map(|reason| format!(": {}", reason.what)).unwrap_or_default();
+        row(if nothing { "not analysed" } else { "" }, &format_args!("{} {name}{what}", count(*packets)));
         nothing = false;
     }
     for (name, value) in [

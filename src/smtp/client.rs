@@ -7,13 +7,14 @@ use std::sync::Arc;
 
 use super::Hears;
 use super::auth::{Attempt, looks_like_base64, may_be_base64};
-use super::command::{Command, Ending, Role, is_strict, redacted};
-use super::data::{DotScan, Found, Gathered, LineEnd};
+use super::command::{Command, Ending, Role, is_strict};
 use super::dialogue::{Awaits, Choice, Dialogue, Greeting, Matching, MessageFacts, Pending, Reading};
-use super::event::{DataEnd, Event, FaultKind, MessageData};
+use super::event::{DataEnd, Event};
 use super::foreign::{self, First};
+use super::handshake::Hello;
 use super::held::Item;
 use super::line::{Cut, Line, Piece, Source};
+use super::message::{Chunk, Data};
 use super::tls::{self, State, Watch};
 use super::verb::{self, Verb};
 use crate::base::{Limit, Moment, Packets};
@@ -53,61 +54,11 @@ pub(super) enum Client {
     Tentative(Box<Line>),
 }
 
-/// Message data as it is read.
-#[derive(Clone, Debug)]
-pub(super) struct Data {
-    /// `None` where only its 354 was captured.
-    command: Option<Arc<Command>>,
-    scan: DotScan,
-    gathered: Gathered,
-    /// Where in the server's stream the 354 ended.
-    prompt_end: Option<u64>,
-    bare_lf_at: Option<Packets>,
-    bare_cr_at: Option<Packets>,
-    /// A reply in the middle answered it: no other is due at its end.
-    refused: bool,
-    /// No more choices in this message.
-    settled: bool,
-    /// Candidates left before the one that ends it.
-    end_at: Option<u32>,
-    /// Where the first candidate ends.
-    candidate: Option<u64>,
-}
-
-/// A BDAT chunk or the octets of XEXCH50 as they are read.
-#[derive(Clone, Debug)]
-pub(super) struct Chunk {
-    command: Arc<Command>,
-    left: u64,
-    last: bool,
-    /// A size that nobody means: the octets end with the server's next reply.
-    pub until_reply: bool,
-    gathered: Gathered,
-}
-
-/// The client between the 220 to its STARTTLS and its first bytes behind it.
-#[derive(Clone, Debug)]
-pub(super) struct Hello {
-    /// Where in the server's stream the 220 ended; `None` where it was not captured.
-    pub prompt_end: Option<u64>,
-    injected: Option<(Vec<u8>, Packets)>,
-    /// The client went on in clear: held until the server answers.
-    pub clear: bool,
-    pub server_injected: bool,
-}
-
-impl Data {
-    /// Its command, whether it was refused, whether bytes are missing, and where its first candidate ends.
-    pub(super) fn state(&self) -> (Option<Arc<Command>>, bool, bool, Option<u64>) {
-        (self.command.clone(), self.refused, self.gathered.missing > 0, self.candidate)
-    }
-}
-
 impl Client {
     fn waits(&self) -> bool {
         match self {
             Client::First | Client::Wait(_) | Client::Assumed(_) | Client::WaitForServer | Client::Tentative(_) => true,
-            Client::Hello(hello) => hello.clear,
+            Client::Hello(hello) => hello.waits(),
             _ => false,
         }
     }
@@ -127,7 +78,7 @@ impl Client {
             Client::Data(data) => data.gathered.header.held(),
             Client::Chunk(chunk) => chunk.gathered.header.held(),
             Client::Tls(watch) => watch.held(),
-            Client::Hello(hello) => hello.injected.as_ref().map_or(0, |(bytes, _)| bytes.len()),
+            Client::Hello(hello) => hello.held(),
             Client::Tentative(line) => line.text.len(),
             _ => 0,
         }
@@ -163,6 +114,7 @@ impl Dialogue {
 
     pub(super) fn client_gap(&mut self, gap: &Gap, hears: &mut dyn Hears) {
         self.session.missing_client = self.session.missing_client.saturating_add(gap.length);
+        self.session.rests_after_loss = true;
         self.session.last = gap.at;
         self.client_end = gap.offset.saturating_add(gap.length);
         self.held.push(Item::Gap(*gap));
@@ -200,6 +152,7 @@ impl Dialogue {
         const LINE: usize = 512;
         match &self.client {
             Client::First => self.look_at_first(hears),
+            Client::Hello(_) => self.look_at_hello(hears),
             Client::Assumed(command) => {
                 let prefix = self.held.prefix(LINE);
                 if !(prefix.contains(&b'\n') || prefix.len() >= LINE || self.held.is_cut()) {
@@ -273,11 +226,10 @@ impl Dialogue {
                 self.client = Client::Lost;
                 self.command(*line, Role::Command, true, hears);
             }
-            Client::Hello(hello) if hello.clear => {
-                self.client = Client::Hello(hello);
-                self.not_tls(hears);
+            other => {
+                self.client = other;
+                self.release_hello(hears);
             }
-            other => self.client = other,
         }
     }
 
@@ -420,7 +372,8 @@ impl Dialogue {
 
     /// How many replies the client did not know.
     fn note_in_flight(&mut self, command: &mut Command, seen: Option<u64>) {
-        let Some(seen) = seen.filter(|_| self.matching == Matching::Sure) else { return };
+        let sure = self.matching == Matching::Sure && !self.session.rests_after_loss;
+        let Some(seen) = seen.filter(|_| sure) else { return };
         while self.answered.front().is_some_and(|answered| answered.reply_end <= seen) {
             self.answered.pop_front();
         }
@@ -456,7 +409,7 @@ impl Dialogue {
     }
 
     /// Puts the end of data that a 354 had opened among what waits for its reply.
-    fn expect_message(&mut self, command: Arc<Command>, end: u64, facts: MessageFacts) {
+    pub(super) fn expect_message(&mut self, command: Arc<Command>, end: u64, facts: MessageFacts) {
         let awaits = Awaits::Message { last: true, left: None };
         let waited_at = Some(self.server_end);
         self.expect(Pending { command, awaits, end, waited_at, facts: Some(Box::new(facts)) });
@@ -536,74 +489,6 @@ impl Dialogue {
         }
     }
 
-    fn begin_chunk(&mut self, command: Arc<Command>, size: u64, last: bool, hears: &mut dyn Hears) {
-        let mut gathered = Gathered::new(self.options.want_data_hash);
-        gathered.stop = command.end;
-        self.client = Client::Chunk(Box::new(Chunk { command, left: size, last, until_reply: false, gathered }));
-        if size == 0 {
-            self.end_chunk(hears);
-        }
-    }
-
-    fn begin_data(&mut self, command: Option<Arc<Command>>, prompt_end: Option<u64>) {
-        let before = match command.as_ref().map_or(Ending::CrLf, |command| command.ending) {
-            Ending::CrLf => LineEnd::CrLf,
-            Ending::Lf => LineEnd::Lf,
-            Ending::None => LineEnd::Unknown,
-        };
-        self.client = Client::Data(Box::new(Data {
-            command,
-            scan: DotScan::new(before),
-            gathered: Gathered::new(self.options.want_data_hash),
-            prompt_end,
-            bare_lf_at: None,
-            bare_cr_at: None,
-            refused: false,
-            settled: false,
-            end_at: None,
-            candidate: None,
-        }));
-    }
-
-    fn read_data(&mut self, piece: &mut Piece<'_>, hears: &mut dyn Hears) {
-        let Client::Data(data) = &mut self.client else { return };
-        let (count, found) = data.scan.scan(piece.bytes, !self.client_crlf);
-        let part = piece.take(count);
-        data.gathered.scanned(&part, &data.scan, found);
-        self.client_crlf |= data.scan.crlf;
-        if data.scan.bare_lf && data.bare_lf_at.is_none() {
-            data.bare_lf_at = Some(Packets::one(part.from.at));
-        }
-        if data.scan.bare_cr && data.bare_cr_at.is_none() {
-            data.bare_cr_at = Some(Packets::one(part.from.at));
-        }
-        match found {
-            Some(Found::End) => self.end_data(DataEnd::Dot, hears),
-            Some(Found::Candidate(kind)) => self.candidate(kind, part.from.seen, hears),
-            None => {}
-        }
-    }
-
-    /// A lone dot that is no CRLF.CRLF.
-    fn candidate(&mut self, kind: &'static str, seen: Option<u64>, hears: &mut dyn Hears) {
-        /// So many choices of one session are left to the evidence; later ones are read strictly.
-        const FORKS: u32 = 64;
-        let missing = self.server_missing(seen);
-        let Client::Data(data) = &mut self.client else { return };
-        data.candidate.get_or_insert(data.gathered.stop);
-        self.candidates = self.candidates.saturating_add(1);
-        match &mut data.end_at {
-            Some(0) => self.end_data(DataEnd::Smuggled(kind), hears),
-            Some(left) => *left = left.saturating_sub(1),
-            None if data.settled || self.scout || self.closing || missing || data.command.is_none() => {}
-            None if self.forks >= FORKS => data.settled = true,
-            None => {
-                self.forks = self.forks.saturating_add(1);
-                self.choice = Some(Choice::EndOfData(kind));
-            }
-        }
-    }
-
     /// Reads on in the way that was chosen.
     pub(super) fn choose(&mut self, reading: Reading, hears: &mut dyn Hears) {
         match (self.choice.take(), reading) {
@@ -627,160 +512,6 @@ impl Dialogue {
             (None, _) => {}
         }
         self.proceed(hears);
-    }
-
-    /// Whether the client is in the message in which the choice was, still before its end.
-    pub(super) fn open_data(&self) -> Option<&Data> {
-        match &self.client {
-            Client::Data(data) => Some(data),
-            _ => None,
-        }
-    }
-
-    pub(super) fn end_data(&mut self, end: DataEnd, hears: &mut dyn Hears) {
-        let Client::Data(mut data) = std::mem::replace(&mut self.client, Client::Command) else { return };
-        if data.refused {
-            // It was told and answered when the server refused it.
-            return;
-        }
-        let dotted = matches!(end, DataEnd::Dot | DataEnd::Smuggled(_));
-        self.data_end.get_or_insert(data.gathered.stop);
-        let side = self.client_side;
-        if let Some(at) = data.bare_lf_at.take() {
-            self.fault(FaultKind::BareLfInData, side, at, hears);
-        }
-        if let Some(at) = data.bare_cr_at.take() {
-            self.fault(FaultKind::BareCrInData, side, at, hears);
-        }
-        let facts = self.tell_data(&mut data.gathered, data.command.as_deref(), end, dotted, data.prompt_end, hears);
-        if end == DataEnd::Refused {
-            // The server has answered; where the client is not yet aware of it, its message goes on.
-            self.note_message(&facts);
-            data.refused = true;
-            self.client = Client::Data(data);
-            return;
-        }
-        let Some(command) = data.command else {
-            self.client = Client::Lost;
-            return;
-        };
-        if dotted {
-            self.expect_message(command, data.gathered.stop, facts);
-        }
-    }
-
-    fn tell_data(
-        &mut self,
-        gathered: &mut Gathered,
-        command: Option<&Command>,
-        end: DataEnd,
-        dotted: bool,
-        prompt_end: Option<u64>,
-        hears: &mut dyn Hears,
-    ) -> MessageFacts {
-        let (bytes, lines, sha256) = gathered.close(dotted);
-        let seen = gathered.seen.filter(|&seen| seen > 0 || self.client_acks);
-        let data = MessageData {
-            command: command.cloned(),
-            bytes,
-            lines,
-            sha256,
-            end,
-            at: gathered.at.clone().unwrap_or_else(|| Packets::one(self.session.last)),
-            start: gathered.start.unwrap_or(gathered.stop),
-            stop: gathered.stop,
-            early: seen.zip(prompt_end).map(|(seen, end)| seen < end),
-            uncertain: gathered.missing > 0 || command.is_none(),
-        };
-        hears.hear(&Event::Data(&data), &self.session);
-        MessageFacts {
-            bytes,
-            subject: gathered.header.field(b"Subject"),
-            message_id: gathered.header.field(b"Message-ID"),
-        }
-    }
-
-    fn read_chunk(&mut self, piece: &mut Piece<'_>, hears: &mut dyn Hears) {
-        let Client::Chunk(chunk) = &mut self.client else { return };
-        let count = usize::try_from(chunk.left).unwrap_or(usize::MAX).min(piece.bytes.len());
-        let part = piece.take(count);
-        chunk.gathered.counted(&part);
-        chunk.left = chunk.left.saturating_sub(count as u64);
-        if chunk.left == 0 {
-            self.end_chunk(hears);
-        }
-    }
-
-    pub(super) fn end_chunk(&mut self, hears: &mut dyn Hears) {
-        let Client::Chunk(mut chunk) = std::mem::replace(&mut self.client, Client::Command) else { return };
-        let end = if chunk.left == 0 || chunk.until_reply {
-            DataEnd::Chunk { last: chunk.last }
-        } else {
-            DataEnd::Unfinished
-        };
-        let facts = self.tell_data(&mut chunk.gathered, Some(&chunk.command), end, false, None, hears);
-        if !chunk.command.is(&Verb::Bdat) {
-            let end = if chunk.until_reply { chunk.command.end } else { chunk.gathered.stop };
-            return self.expect_message(chunk.command, end, facts);
-        }
-        let number = chunk.command.number;
-        match self.pending.iter_mut().find(|pending| pending.command.number == number) {
-            Some(pending) => pending.facts = Some(Box::new(facts)),
-            None => self.note_message(&facts),
-        }
-    }
-
-    /// Behind the 220: TLS, bytes that were sent before it was known, or SMTP all the same.
-    fn read_hello(&mut self, piece: &mut Piece<'_>, hears: &mut dyn Hears) {
-        let bound = self.bounds.line;
-        let seen = self.client_seen(&piece.from);
-        let Client::Hello(hello) = &mut self.client else { return };
-        if tls::begins_handshake(piece.bytes) != Some(false) {
-            self.tell_injected(hears);
-            self.client = Client::Tls(Box::default());
-            return;
-        }
-        if seen.zip(hello.prompt_end).is_some_and(|(seen, end)| seen < end) {
-            let part = piece.take(usize::MAX);
-            let (bytes, at) = hello.injected.get_or_insert_with(|| (Vec::new(), Packets::one(part.from.at)));
-            let room = bound.saturating_sub(bytes.len());
-            bytes.extend_from_slice(part.bytes.get(..room).unwrap_or(part.bytes));
-            at.push(part.from.at);
-            return;
-        }
-        self.tell_injected(hears);
-        match &mut self.client {
-            Client::Hello(hello) if piece.bytes.first().is_some_and(u8::is_ascii_alphabetic) => hello.clear = true,
-            _ => {
-                self.not_tls(hears);
-                piece.take(usize::MAX);
-            }
-        }
-    }
-
-    pub(super) fn tell_injected(&mut self, hears: &mut dyn Hears) {
-        let side = self.client_side;
-        if let Client::Hello(hello) = &mut self.client
-            && let Some((bytes, at)) = hello.injected.take()
-        {
-            let accepted = hello.prompt_end.is_some();
-            let bytes = redacted(&bytes);
-            self.fault(FaultKind::Injected { bytes, accepted }, side, at, hears);
-        }
-    }
-
-    /// Behind the 220 there was neither TLS nor SMTP that the server answers.
-    pub(super) fn not_tls(&mut self, hears: &mut dyn Hears) {
-        self.tell_injected(hears);
-        self.client = Client::Opaque;
-        let tls = &mut self.session.tls;
-        (tls.state, tls.not_tls, tls.settled) = (State::Failed, true, true);
-        let at = self.held.source().map_or(self.session.last, |source| source.at);
-        self.tell_tls(at, hears);
-    }
-
-    pub(super) fn tell_tls(&mut self, at: Moment, hears: &mut dyn Hears) {
-        hears.hear(&Event::Tls(&self.session.tls, at), &self.session);
     }
 
     /// The reply to the command that the client's bytes wait for has come.
@@ -815,8 +546,7 @@ impl Dialogue {
             (Verb::Data, 354) => self.begin_data(Some(Arc::clone(command)), prompt_end),
             (Verb::Auth | Verb::XExps | Verb::XAuth, 334) => self.client = Client::Exchange,
             (Verb::StartTls | Verb::XAnonymousTls, 220) => {
-                let hello = Hello { prompt_end, injected: None, clear: false, server_injected: false };
-                self.client = Client::Hello(Box::new(hello));
+                self.client = Client::Hello(Box::new(Hello::new(prompt_end)));
             }
             (Verb::Bdat, 200..=299) => {
                 if let Some((size, last)) = chunk_size(command.argument()) {
@@ -961,7 +691,7 @@ impl Dialogue {
         match &self.client {
             Client::Data(data) if !data.refused => self.end_data(DataEnd::Unfinished, hears),
             Client::Chunk(_) => self.end_chunk(hears),
-            Client::Hello(hello) if hello.clear => self.not_tls(hears),
+            Client::Hello(_) => self.release_hello(hears),
             _ => {}
         }
         if !matches!(self.client, Client::Lost) {

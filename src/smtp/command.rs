@@ -34,9 +34,9 @@ pub(crate) struct Command {
     /// How far the client had acknowledged the server's stream when it sent the line's first byte.
     pub seen: Option<u64>,
     /// How far the server's stream had been captured, in packet order, when this line's first packet was.
-    /// It counts only where no end ever acknowledged anything (RULES.md): see [`End::acknowledges`].
+    /// It counts only where no end ever acknowledged anything (RULES.md): see [`End::client_acknowledges`].
     ///
-    /// [`End::acknowledges`]: super::event::End::acknowledges
+    /// [`End::client_acknowledges`]: super::event::End::client_acknowledges
     pub captured: u64,
     /// The positions of its first byte and behind its line end in the client's stream.
     pub start: u64,

@@ -8,9 +8,9 @@
 //! [`Limit::ReplyLines`], [`Limit::Recipients`], [`Limit::Transactions`]; each counts in the parser's
 //! tally when it acts.
 //!
-//! Read in this order: [`event`], [`command`], [`reply`], [`session`] (what comes out); [`line`], [`verb`],
-//! [`data`], [`auth`], [`tls`], [`foreign`] (the pieces); [`dialogue`], [`client`], [`server`] (the state);
-//! [`fork`] (alternative readings); [`parser`] (the door).
+//! Read in this order: [`event`], [`command`], [`reply`], [`session`] (what comes out); [`mod@line`], [`verb`],
+//! [`data`], [`auth`], [`tls`], [`foreign`] (the pieces); [`dialogue`], then [`client`] with [`message`] and
+//! [`handshake`], [`server`] with [`facts`] (the state); [`fork`] (alternative readings); [`parser`] (the door).
 //!
 //! [`Limit::HeldBytesPerConnection`]: crate::base::Limit::HeldBytesPerConnection
 //! [`Limit::LineLength`]: crate::base::Limit::LineLength
@@ -26,10 +26,13 @@ mod data;
 mod dialogue;
 pub(crate) mod event;
 pub(crate) mod extension;
+mod facts;
 mod foreign;
 mod fork;
+mod handshake;
 mod held;
 mod line;
+mod message;
 mod parser;
 pub(crate) mod path;
 pub(crate) mod reply;

@@ -5,17 +5,16 @@ use std::sync::Arc;
 use super::Hears;
 use super::client::Client;
 use super::command::Command;
-use super::dialogue::{Answered, Awaits, Dialogue, Envelope, Greeting, Matching, MessageFacts, Pending};
+use super::dialogue::{Answered, Awaits, Dialogue, Greeting, Matching};
 use super::event::{Answers, DataEnd, Event, FaultKind};
+use super::foreign;
 use super::fork::{Input, KeptInput};
 use super::held::Item;
 use super::line::{Cut, Line, Piece, Source};
 use super::reply::{self, Reply, ReplyReader, Step};
-use super::session::{Auth, Helo, Spoken, Transaction};
-use super::tls::{self, State};
+use super::session::Spoken;
 use super::verb::Verb;
-use super::{extension, foreign, path};
-use crate::base::{Limit, Packets, Side};
+use crate::base::{Limit, Side};
 use crate::tcp::Gap;
 
 impl Dialogue {
@@ -50,25 +49,6 @@ impl Dialogue {
         }
     }
 
-    /// Server bytes behind its 220 to STARTTLS; returns whether they may be SMTP.
-    fn server_behind_prompt(&mut self, piece: &Piece<'_>, hears: &mut dyn Hears) -> bool {
-        let begun = self.server_lines.held() > 0;
-        let record = !begun && tls::begins_record(piece.bytes);
-        let side = self.client_side.other();
-        let Client::Hello(hello) = &mut self.client else { return true };
-        match (hello.clear, record) {
-            (true, false) => return true,
-            (true, true) => self.not_tls(hears),
-            (false, true) => {}
-            (false, false) if hello.server_injected => {}
-            (false, false) => {
-                hello.server_injected = true;
-                self.fault(FaultKind::ServerInjected, side, Packets::one(piece.from.at), hears);
-            }
-        }
-        false
-    }
-
     /// A server line without an end ends where the client's next command acknowledges it: where the client
     /// waits for nothing else. Returns whether there was one.
     pub(super) fn finish_acknowledged_line(&mut self, client: &Source, hears: &mut dyn Hears) -> bool {
@@ -91,7 +71,7 @@ impl Dialogue {
             return;
         }
         if let Client::Hello(hello) = &self.client
-            && hello.clear
+            && hello.is_clear()
         {
             if code.is_none() {
                 return self.not_tls(hears);
@@ -139,16 +119,6 @@ impl Dialogue {
             self.proceed(hears);
         }
         used_up
-    }
-
-    /// The client went on in clear behind the 220, and the server answers: a mirror that decrypts.
-    fn go_on_decrypted(&mut self, at: &Packets, hears: &mut dyn Hears) {
-        self.session.tls.state = State::Decrypted;
-        self.session.tls.settled = true;
-        self.client = Client::Command;
-        self.cut = self.cut.or(Some(Cut::Lf));
-        self.tell_tls(at.first(), hears);
-        self.proceed(hears);
     }
 
     /// A greeting of several lines, and then the reply to a client that did not wait for its last one.
@@ -370,7 +340,7 @@ impl Dialogue {
     }
 
     /// Whether the command's octets were read as a message: DATA's always, BDAT's if the server takes chunks.
-    fn is_chunk(&self, command: &Command, reply: &Reply) -> bool {
+    pub(super) fn is_chunk(&self, command: &Command, reply: &Reply) -> bool {
         !command.is(&Verb::Bdat) || self.session.offers("CHUNKING").unwrap_or(reply.accepts())
     }
 
@@ -418,178 +388,14 @@ impl Dialogue {
     }
 
     fn tell_reply(&mut self, reply: &Reply, answers: Answers<'_>, hears: &mut dyn Hears) {
-        hears.hear(&Event::Reply(reply, answers), &self.session);
+        if matches!(answers, Answers::Unknown) {
+            let reply = Reply { uncertain: true, ..reply.clone() };
+            hears.hear(&Event::Reply(&reply, answers), &self.session);
+        } else {
+            hears.hear(&Event::Reply(reply, answers), &self.session);
+        }
         if reply.codes_differ {
             self.fault(FaultKind::CodesDiffer, self.client_side.other(), reply.at.clone(), hears);
-        }
-    }
-
-    /// Keeps the session's facts that an answered command changes. Without a reply (its direction or part of
-    /// it was not captured) the command counts as accepted.
-    pub(super) fn replied(&mut self, pending: &Pending, reply: Option<&Reply>) {
-        let command = &pending.command;
-        let code = reply.and_then(|reply| reply.code);
-        let accepted = reply.is_none_or(Reply::accepts);
-        if let Awaits::Message { last, .. } = pending.awaits {
-            if command.is(&Verb::XExch50) {
-                return;
-            }
-            if let Some(facts) = &pending.facts {
-                self.note_message(facts);
-            }
-            if last && reply.is_none_or(|reply| self.is_chunk(command, reply)) {
-                self.note_message_code(code);
-                self.close_transaction();
-            }
-            return;
-        }
-        let Some(verb) = &command.verb else {
-            if command.exchange && code != Some(334) {
-                self.end_attempt(code);
-            }
-            return;
-        };
-        match verb {
-            Verb::Ehlo | Verb::Helo | Verb::Lhlo if accepted => self.hello(verb, command, reply),
-            Verb::Mail if accepted => self.open_transaction(command),
-            Verb::Rcpt => self.add_recipient(command, code, accepted),
-            Verb::Rset if accepted => self.close_transaction(),
-            Verb::Burl if accepted && command.argument().to_ascii_uppercase().trim_ascii_end().ends_with(b" LAST") => {
-                self.note_message_code(code);
-                self.close_transaction();
-            }
-            Verb::Auth | Verb::XExps | Verb::XAuth if code != Some(334) && reply.is_some() => self.end_attempt(code),
-            Verb::StartTls | Verb::XAnonymousTls if reply.is_some() => {
-                let tls = &mut self.session.tls;
-                (tls.state, tls.refusal, tls.settled) = match code {
-                    Some(220) => (State::Started, None, false),
-                    _ => (State::Refused, code, true),
-                };
-            }
-            Verb::XClient if code == Some(220) || reply.is_none() => {
-                self.close_transaction();
-                self.session.helo = None;
-                self.session.capabilities.clear();
-                self.session.capabilities_known = false;
-                self.session.lmtp = false;
-            }
-            _ => {}
-        }
-    }
-
-    fn hello(&mut self, verb: &Verb, command: &Command, reply: Option<&Reply>) {
-        self.close_transaction();
-        let session = &mut self.session;
-        session.helo = Some(Helo { verb: verb.clone(), argument: command.argument().trim_ascii().to_vec() });
-        session.lmtp = *verb == Verb::Lhlo;
-        session.capabilities = match reply {
-            Some(reply) if *verb != Verb::Helo => extension::capabilities(&reply.lines),
-            _ => Vec::new(),
-        };
-        session.capabilities_known = reply.is_some_and(|reply| !reply.unfinished);
-        if session.offers("STARTTLS") == Some(true) && session.tls.state == State::None {
-            session.tls.state = State::Offered;
-        }
-    }
-
-    fn open_transaction(&mut self, command: &Command) {
-        let argument = command.argument();
-        self.envelope = Envelope {
-            accepted: 0,
-            prdr: path::parameters(argument, b"FROM:").any(|word| word.eq_ignore_ascii_case(b"PRDR")),
-            listed: !self.scout
-                && self.session.transactions.len() < self.bounds.transactions
-                && self.listed_octets < self.bounds.held,
-        };
-        self.session.in_transaction = true;
-        if self.envelope.listed {
-            let mail_from = self.listed_address(argument, b"FROM:");
-            self.session.transactions.push(Transaction {
-                mail_from,
-                smuggled: command.start < self.smuggled_until,
-                ..Transaction::default()
-            });
-        } else if !self.scout {
-            self.tally.one(Limit::Transactions.key());
-        }
-    }
-
-    fn add_recipient(&mut self, command: &Command, code: Option<u16>, accepted: bool) {
-        if !self.session.in_transaction {
-            return;
-        }
-        self.envelope.accepted = self.envelope.accepted.saturating_add(usize::from(accepted));
-        let room = self.listed_octets < self.bounds.held;
-        let most = self.bounds.recipients;
-        let Some(count) = self.transaction().map(|transaction| transaction.rcpt_to.len()) else { return };
-        if count >= most || !room {
-            return self.tally.one(Limit::Recipients.key());
-        }
-        let address = self.listed_address(command.argument(), b"TO:");
-        if let Some(transaction) = self.transaction() {
-            transaction.rcpt_to.push((address, code));
-        }
-    }
-
-    /// The address of MAIL or RCPT as the session's record keeps it.
-    fn listed_address(&mut self, argument: &[u8], keyword: &[u8]) -> Vec<u8> {
-        /// RFC 5321 4.5.3.1.3 allows a path of 256 octets.
-        const MOST: usize = 1024;
-        let address = path::address(argument, keyword);
-        let kept = address.get(..MOST).unwrap_or(address).to_vec();
-        let cost = kept.len().saturating_add(size_of::<(Vec<u8>, Option<u16>)>());
-        self.listed_octets = self.listed_octets.saturating_add(cost);
-        kept
-    }
-
-    /// The open transaction, if it is listed.
-    fn transaction(&mut self) -> Option<&mut Transaction> {
-        let open = self.session.in_transaction && self.envelope.listed;
-        self.session.transactions.last_mut().filter(|_| open)
-    }
-
-    /// Message data or a chunk of it was read.
-    pub(super) fn note_message(&mut self, facts: &MessageFacts) {
-        if let Some(transaction) = self.transaction() {
-            transaction.data_bytes = transaction.data_bytes.saturating_add(facts.bytes);
-            if transaction.subject.is_none() {
-                transaction.subject.clone_from(&facts.subject);
-            }
-            if transaction.message_id.is_none() {
-                transaction.message_id.clone_from(&facts.message_id);
-            }
-        }
-    }
-
-    fn note_message_code(&mut self, code: Option<u16>) {
-        if let Some(transaction) = self.transaction() {
-            transaction.code = code;
-        }
-    }
-
-    /// A message was answered before its end was read.
-    fn close_message(&mut self, reply: &Reply) {
-        self.note_message_code(reply.code);
-        self.close_transaction();
-    }
-
-    pub(super) fn close_transaction(&mut self) {
-        self.session.in_transaction = false;
-        self.envelope = Envelope::default();
-    }
-
-    /// AUTH got its last reply (none: it was not captured).
-    pub(super) fn end_attempt(&mut self, code: Option<u16>) {
-        let Some(attempt) = self.attempt.take() else { return };
-        let succeeded = matches!(code, None | Some(200..=299));
-        self.refused_auth = !succeeded;
-        if succeeded && code.is_some() && attempt.may_add_layer() {
-            self.client = Client::Layer;
-        }
-        if self.session.auth.len() < self.bounds.transactions {
-            self.session.auth.push(Auth { mechanism: attempt.mechanism, user: attempt.user, code });
-        } else {
-            self.tally.one(Limit::Transactions.key());
         }
     }
 
@@ -633,6 +439,7 @@ impl Dialogue {
         self.session.server_heard = true;
         self.session.last = gap.at;
         self.session.missing_server = self.session.missing_server.saturating_add(gap.length);
+        self.session.rests_after_loss = true;
         self.server_end = gap.offset.saturating_add(gap.length);
         if let Client::Tls(watch) = &mut self.client {
             return watch.miss();
@@ -650,8 +457,7 @@ impl Dialogue {
         }
         let open = self.replies.abandon();
         self.lose_replies();
-        if let Some(mut reply) = open {
-            reply.uncertain = true;
+        if let Some(reply) = open {
             self.session.replies = self.session.replies.saturating_add(1);
             self.tell_reply(&reply, Answers::Unknown, hears);
         }

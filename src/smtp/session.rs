@@ -17,6 +17,9 @@ pub(crate) struct Session {
     pub server: Endpoint,
     /// Both streams were captured from their first byte.
     pub from_start: bool,
+    /// Bytes are missing, or the session was picked up midway, and no MAIL, RSET, HELO or EHLO has got 250
+    /// since: what depends on sequence, groups or replies cannot be told (RULES.md, *After loss*).
+    pub rests_after_loss: bool,
     pub greeting: Option<Spoken>,
     /// The first reply was none to the connection: it fits the client's first command, which was sent
     /// though nothing had been said. There was no greeting.
@@ -104,6 +107,7 @@ impl Session {
             client: flow.end(server_side.other()),
             server: flow.end(server_side),
             from_start,
+            rests_after_loss: !from_start,
             greeting: None,
             greeting_missing: false,
             server_heard: false,

@@ -60,9 +60,9 @@ pub(super) fn begins_handshake(bytes: &[u8]) -> Option<bool> {
     }
 }
 
-/// Whether bytes begin like any TLS record.
+/// Whether bytes begin like a TLS record of any kind, as no text does.
 pub(super) fn begins_record(bytes: &[u8]) -> bool {
-    matches!(bytes, [0x14..=0x18] | [0x14..=0x18, 0x03, ..])
+    matches!(bytes, [0x14..=0x18, ..])
 }
 
 /// One direction's record layer: finds its first handshake message and an alert in clear.

@@ -178,11 +178,13 @@ impl<L: Listener> Table<L> {
     }
 
     /// Connections that are kept now, those included that are over.
+    #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.slots.len()
     }
 
     /// Bytes held now, with a constant for each object.
+    #[cfg(test)]
     pub(crate) fn held_bytes(&self) -> usize {
         self.held
     }

@@ -105,39 +105,32 @@ fn a_capture_split_in_three_gives_what_the_whole_gives() {
 }
 
 fn piped(bytes: &[u8]) -> String {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_mailtap"))
-        .args(["scan", "--quiet", "--format", "jsonl", "--records", RECORDS, "-"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let mut stdin = child.stdin.take().unwrap();
-    let bytes = bytes.to_vec();
-    let writer = std::thread::spawn(move || {
-        // In pieces that end anywhere; a scan that stops reading early ends the pipe, which is no failure here.
-        let _ = bytes.chunks(1000).try_for_each(|piece| stdin.write_all(piece));
-    });
-    let output = child.wait_with_output().unwrap();
-    writer.join().unwrap();
-    String::from_utf8(output.stdout).unwrap()
+    let mut mailtap = Command::new(env!("CARGO_BIN_EXE_mailtap"));
+    mailtap.args(["scan", "--quiet", "--format", "jsonl", "--records", RECORDS, "-"]).stderr(Stdio::null());
+    String::from_utf8(fed(&mut mailtap, bytes).unwrap()).unwrap()
 }
 
 /// Packs `bytes` in two members, since that is where decoders stop early; false where the tool is missing.
 fn pack(tool: &str, bytes: &[u8], to: &Path) -> bool {
-    let mut packed = Vec::new();
     let (left, right) = bytes.split_at(bytes.len() / 2);
+    let mut packed = Vec::new();
     for member in [left, right] {
-        let child = Command::new(tool).arg("-c").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
-        let Ok(mut child) = child else { return false };
-        let mut stdin = child.stdin.take().unwrap();
-        let member = member.to_vec();
-        let writer = std::thread::spawn(move || stdin.write_all(&member).unwrap());
-        packed.extend(child.wait_with_output().unwrap().stdout);
-        writer.join().unwrap();
+        let Some(output) = fed(Command::new(tool).arg("-c"), member) else { return false };
+        packed.extend(output);
     }
     fs::write(to, packed).unwrap();
     true
+}
+
+/// What the command prints when it reads `bytes` in pieces that end anywhere; `None` where it cannot be started.
+fn fed(command: &mut Command, bytes: &[u8]) -> Option<Vec<u8>> {
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().ok()?;
+    let mut stdin = child.stdin.take()?;
+    std::thread::scope(|scope| {
+        // A reader that stops early ends the pipe, which is no failure here.
+        scope.spawn(move || bytes.chunks(1000).try_for_each(|piece| stdin.write_all(piece)));
+        Some(child.wait_with_output().unwrap().stdout)
+    })
 }
 
 /// A mirror port that delivers one direction late: the same findings, and per side the same events.

@@ -17,6 +17,7 @@ mod invariance;
 mod mta;
 mod readme;
 mod rules;
+mod scan;
 mod session;
 mod support;
 mod tshark_events;

@@ -154,7 +154,7 @@ fn a_gap_inside_a_chunk_counts_against_its_size() {
         "
         C BDAT 20 LAST
         D 12 in 1 chunk last uncertain
-        C QUIT [behind 1]
+        C QUIT
         R 250 message BDAT
         R 221 QUIT
         ",
@@ -178,6 +178,17 @@ fn a_gap_inside_a_chunk_counts_against_its_size() {
         R 250 MAIL
         ",
     );
+}
+
+#[test]
+fn checks_of_sequence_rest_after_loss_until_a_fresh_start() {
+    let rests = |text: &str| Talk::new(&[HELLO, text].concat()).run().session().rests_after_loss;
+    assert!(!rests("C: NOOP\nS: 250 ok"));
+    assert!(rests("C: NOOP\nS- 10\nC: NOOP\nS: 250 ok"));
+    assert!(!rests("C: NOOP\nS- 10\nC: RSET\nS: 250 ok"));
+    assert!(rests("C- 10\nC: RCPT TO:<c@d>\nS: 250 ok"));
+    assert!(!rests("C- 10\nC: MAIL FROM:<a@b>\nS: 250 ok"));
+    assert!(Talk::new("C: NOOP\nS: 250 ok").midway().run().session().rests_after_loss);
 }
 
 #[test]
@@ -282,7 +293,7 @@ fn a_chunk_whose_ehlo_reply_was_not_captured_waits_for_its_own() {
         C EHLO me
         C BDAT 6 LAST
         R 500 BDAT
-        C HELP [behind 1]
+        C HELP
         R 214 HELP
         ",
     );
@@ -307,7 +318,7 @@ fn a_reply_whose_last_line_is_missing_is_unfinished() {
         ",
         "
         C EHLO again
-        R 250 unknown uncertain unfinished
+        R 250 unknown unfinished
         C HELP
         R 214 HELP
         ",

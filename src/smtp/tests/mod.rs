@@ -239,6 +239,8 @@ impl Hears for Heard {
                 format!("C {}", show(command))
             }
             Event::Reply(reply, answers) => {
+                let unknown = matches!(answers, Answers::Unknown);
+                assert!(!unknown || reply.uncertain, "what cannot be matched is not sure");
                 let answers = match answers {
                     Answers::Nothing => "nothing".into(),
                     Answers::Command(command) => name(command),
@@ -247,9 +249,11 @@ impl Hears for Heard {
                     Answers::Unknown => "unknown".into(),
                 };
                 let mut line = format!("R {} {answers}", reply.code.unwrap_or(0));
-                for (flag, word) in
-                    [(reply.uncertain, " uncertain"), (reply.unfinished, " unfinished"), (reply.secret, " secret")]
-                {
+                for (flag, word) in [
+                    (reply.uncertain && !unknown, " uncertain"),
+                    (reply.unfinished, " unfinished"),
+                    (reply.secret, " secret"),
+                ] {
                     line.push_str(if flag { word } else { "" });
                 }
                 line

@@ -298,3 +298,34 @@ fn without_the_server_a_hello_proves_the_220() {
     assert_heard(&refused.events(), "C STARTTLS\nC MAIL FROM:<a@b>");
     assert_events("S: 220 mx\nC: STARTTLS\nC.", "greeting 220 mx\nC STARTTLS");
 }
+
+#[test]
+fn what_stands_in_the_flight_is_injected_however_it_is_cut() {
+    let text = format!(
+        "{}C> STARTTLS\\r\\nAUTH PLAIN AHVzZXIAcGFzcw==\\r\\n\\x16\nS: 220 go\nC> {}",
+        super::HELLO,
+        escape(&client_hello())
+    );
+    for size in [1, 5, 1000] {
+        let heard = Talk::new(&text).in_pieces(size).run();
+        assert_heard(
+            &heard.lines[3..],
+            "
+            C STARTTLS
+            R 220 STARTTLS
+            T started
+            F injected AUTH PLAIN <redacted>\\r\\n\\x16
+            T started 1.3 mx.example
+            T started 1.3 mx.example settled
+            ",
+        );
+    }
+    // A first octet alone does not tell what it begins.
+    for bytes in ["\\x16EHLO me\\r\\n", "\\x80\\x01\\x02\\x03"] {
+        let text = format!("{}C: STARTTLS\nS: 220 go\nC> {bytes}", super::HELLO);
+        for size in [1, 1000] {
+            let heard = Talk::new(&text).in_pieces(size).run();
+            assert_eq!(heard.lines.last().unwrap(), "T failed not-tls settled", "{bytes} by {size}");
+        }
+    }
+}
