@@ -29,7 +29,7 @@ class ClosedController(Controller):
 
 def authenticate(server, session, envelope, mechanism, data):
     good = isinstance(data, LoginPassword) and (data.login, data.password) == (b"user", b"pass")
-    return AuthResult(success=good)
+    return AuthResult(success=good, handled=False)
 
 
 address, variation = sys.argv[1:]
