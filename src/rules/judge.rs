@@ -180,6 +180,11 @@ impl Findings<'_> {
         }
     }
 
+    /// The finding kept by [`Findings::defer`], to add what more is known of it.
+    pub(crate) fn deferred(&mut self, check: &'static Check) -> Option<&mut Finding> {
+        self.found.deferred.iter_mut().find(|kept| std::ptr::eq(kept.check, check))
+    }
+
     /// The finding kept by [`Findings::defer`]; `at` is now the packet that decided on it.
     pub(crate) fn take(&mut self, check: &'static Check, at: Moment) -> Option<Finding> {
         let mine = |kept: &Finding| std::ptr::eq(kept.check, check);

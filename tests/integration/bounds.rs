@@ -55,7 +55,7 @@ fn limits() -> Vec<(String, &'static str)> {
 
 /// SYNs and SYN-ACKs of so many connections, and nothing else.
 fn handshakes_alone(count: usize) -> Vec<u8> {
-    let text = (0..count).fold(String::new(), |text, number| text + &format!("[{}]\nS: 220 mx\n", 30_000 + number));
+    let text = (0..count).map(|number| format!("[{}]\nS: 220 mx\n", 30_000 + number)).collect::<Vec<_>>().concat();
     let (dialogue, plan) = (Dialogue::parse(&text).unwrap(), Plan::new());
     let mut segments = exchange(&dialogue, &plan).segments;
     segments.retain(|segment| segment.control == Control::Syn);

@@ -30,6 +30,7 @@ use crate::tcp::{Chunk, Closed, Closing, Gap, Opening};
 ///
 /// Escapes: `\r \n \0 \t \\ \xNN`.
 #[derive(Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a knob of the tests")]
 pub(super) struct Talk {
     steps: Vec<Step>,
     from_start: PerSide<bool>,
@@ -293,9 +294,10 @@ impl Hears for Heard {
             }
             Event::Fault(fault) => match &fault.kind {
                 FaultKind::NoCode { line } => format!("F no code: {}", text(line)),
-                FaultKind::Injected { bytes, accepted } => {
+                FaultKind::Injected { bytes, accepted, .. } => {
                     format!("F injected {}{}", text(bytes), if *accepted { "" } else { " (220 not seen)" })
                 }
+                FaultKind::ServerInjected { bytes } => format!("F server injected {}", text(bytes)),
                 FaultKind::OtherProtocol { name } => format!("F protocol {name}"),
                 other => format!("F {other:?}"),
             },
