@@ -35,6 +35,12 @@ pub(crate) const INCOMPLETE: &str = "fragments-incomplete";
 pub(crate) const REFUSED: &str = "fragments-refused";
 /// Fragments of IPv6 datagrams dropped because two of them overlap (RFC 5722).
 pub(crate) const OVERLAPPING: &str = "fragments-overlapping";
+/// These names, and what they mean for a person.
+pub(crate) const NAMES: &[(&str, &str)] = &[
+    (INCOMPLETE, "IP fragments whose siblings did not come"),
+    (REFUSED, "IP fragments that no receiver takes"),
+    (OVERLAPPING, "fragments of IPv6 datagrams that overlap"),
+];
 /// [`MOST_PIECES`] under its name in the summary.
 pub(crate) const TOO_MANY_PIECES: &str = "fragment-pieces";
 

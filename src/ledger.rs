@@ -16,7 +16,7 @@ mod tests;
 pub(crate) use entry::{Cause, Entry, Found, Item, Key, SessionEnd, Told, Who};
 pub(crate) use server::Server;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::PathBuf;
 
 use ipnet::IpNet;
@@ -25,7 +25,7 @@ use crate::base::{Endpoint, Limit, Limits, Ordinal, Tally, Time};
 use crate::capture::CaptureFile;
 use crate::decode::Skips;
 use crate::rules::{Note, Severity};
-use server::Partial;
+use server::{Partial, Said};
 
 /// A kind of records (`--records`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -116,8 +116,13 @@ pub(crate) struct Totals {
     pub capture_dropped: u64,
     pub time_backwards: u64,
     pub time_jumps: u64,
+    /// Inputs that could not be read, or not to their end.
+    pub problems: u64,
     pub internal_errors: u64,
 }
+
+/// Bytes of sessions that were not captured: their name in `not_analysed`, and what it means.
+pub(crate) const MISSING: (&str, &str) = ("missing-bytes", "bytes of sessions that the capture does not have");
 
 /// The scan as a whole (FORMATS.md, `summary`).
 #[derive(Clone, Debug, Default)]
@@ -138,6 +143,10 @@ pub(crate) struct Ledger {
     nets: Vec<IpNet>,
     most_servers: usize,
     servers: BTreeMap<Endpoint, Partial>,
+    /// What was said of the servers of which anything was; as many at most.
+    said: BTreeMap<Endpoint, Said>,
+    /// First packets of files that are treated alone and that no entry has come from yet.
+    cuts: VecDeque<Ordinal>,
     /// Connections of which a finding was withheld, until they end.
     withheld: BTreeSet<Ordinal>,
     sessions: u64,
@@ -154,6 +163,8 @@ impl Ledger {
             nets,
             most_servers: usize::try_from(limits.get(Limit::Servers)).unwrap_or(usize::MAX),
             servers: BTreeMap::new(),
+            said: BTreeMap::new(),
+            cuts: VecDeque::new(),
             withheld: BTreeSet::new(),
             sessions: 0,
             findings: BTreeMap::new(),
@@ -163,9 +174,19 @@ impl Ledger {
         }
     }
 
+    /// A file that is treated alone begins with the packet `first`: what was said before does not silence
+    /// what is found in it. To be told before any entry from there on is taken.
+    pub(crate) fn cut(&mut self, first: Ordinal) {
+        self.cuts.push_back(first);
+    }
+
     /// Takes the next entry; what is to be printed for it goes to `print`.
     pub(crate) fn take(&mut self, entry: Entry, print: &mut impl FnMut(Output)) {
         let Entry { key, item } = entry;
+        while self.cuts.front().is_some_and(|first| *first <= key.connection) {
+            self.cuts.pop_front();
+            self.said.clear();
+        }
         match item {
             Item::Event(who, told) => {
                 if self.records.has(Kind::Events) && self.concerns(who.server) {
@@ -203,16 +224,13 @@ impl Ledger {
         self.nets.is_empty() || self.nets.iter().any(|net| net.contains(&server.ip))
     }
 
-    /// The server's partial record; `None` where the table is full.
-    fn server(&mut self, endpoint: Endpoint) -> Option<&mut Partial> {
-        if !self.servers.contains_key(&endpoint) && self.servers.len() >= self.most_servers {
-            return None;
-        }
-        Some(self.servers.entry(endpoint).or_default())
-    }
-
     fn note(&mut self, key: Key, who: Who, note: Note) {
-        if let Some(server) = self.server(who.server) {
+        if matches!(note, Note::HelpRefused)
+            && let Some(said) = room(&mut self.said, who.server, self.most_servers)
+        {
+            said.help_refused = true;
+        }
+        if let Some(server) = room(&mut self.servers, who.server, self.most_servers) {
             server.note(key, note);
         }
     }
@@ -221,12 +239,12 @@ impl Ledger {
         if !self.concerns(found.who.server) {
             return;
         }
-        if let Some(server) = self.server(found.who.server) {
-            if server.withholds(&found.finding) {
+        if let Some(said) = room(&mut self.said, found.who.server, self.most_servers) {
+            if said.withholds(&found.finding) {
                 self.withheld.insert(key.connection);
                 return;
             }
-            if server.repeats(&found.finding) {
+            if said.repeats(&found.finding) {
                 return;
             }
         }
@@ -243,11 +261,11 @@ impl Ledger {
         self.sessions = self.sessions.saturating_add(1);
         let session = &ended.session;
         let missing = session.missing_client.saturating_add(session.missing_server);
-        self.not_analysed.add("missing-bytes", missing);
+        self.not_analysed.add(MISSING.0, missing);
         if self.withheld.remove(&key.connection) {
             ended.findings.forget(server::WITHHELD.0, server::WITHHELD.1);
         }
-        match self.server(ended.session.server) {
+        match room(&mut self.servers, ended.session.server, self.most_servers) {
             Some(server) => server.session(key, &ended),
             None => self.limits_hit.one(Limit::Servers.key()),
         }
@@ -255,4 +273,12 @@ impl Ledger {
             print(Output::Session(ended));
         }
     }
+}
+
+/// What the table keeps of a server; `None` where there is no room for another one.
+fn room<T: Default>(table: &mut BTreeMap<Endpoint, T>, server: Endpoint, most: usize) -> Option<&mut T> {
+    if !table.contains_key(&server) && table.len() >= most {
+        return None;
+    }
+    Some(table.entry(server).or_default())
 }

@@ -56,8 +56,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Mutex;
 
-use base::Ordinal;
-use engine::{Observer, Sink};
+use engine::{Bug, Observer, Sink};
 use ledger::{Output, Records};
 use report::Printer;
 
@@ -213,7 +212,7 @@ impl Observer for Problems {
 
     fn progress(&self, _: &capture::Progress) {}
 
-    fn internal_error(&self, packet: Ordinal) {
-        self.keep(format!("internal error at packet {}: its connection was given up", packet.0.saturating_add(1)));
+    fn internal_error(&self, bug: &Bug) {
+        self.keep(bug.to_string());
     }
 }

@@ -134,6 +134,12 @@ impl Inputs {
     }
 }
 
+/// Whether a file is there and is a capture, of a kind that can be read or not.
+pub(crate) fn is_capture(path: &Path) -> bool {
+    let plain = fs::metadata(path).is_ok_and(|found| found.is_file());
+    plain && !matches!(look(path), Err(Fault { cause: Cause::Empty | Cause::NotACapture | Cause::Io(_), .. }))
+}
+
 /// The time of a file's first packet. A fault behind the file's header shows when the file is read.
 fn look(path: &Path) -> Result<Option<Time>, Fault> {
     let file = File::open(path).map_err(Cause::Io)?;

@@ -24,7 +24,8 @@ mod tests;
 mod witness;
 
 pub(crate) use batch::{Batch, Follows};
-pub(crate) use problem::{Cause, Problem};
+pub(crate) use inputs::is_capture;
+pub(crate) use problem::{Cause, Problem, ShownPath};
 pub(crate) use reader::{Next, Notice, Options, Progress, Reader};
 
 use std::path::PathBuf;

@@ -109,7 +109,7 @@ impl fmt::Display for Cause {
 }
 
 /// A path for a person: standard input by its name, control characters of hostile names escaped.
-pub(super) struct ShownPath<'a>(pub &'a Path);
+pub(crate) struct ShownPath<'a>(pub &'a Path);
 
 impl fmt::Display for ShownPath<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

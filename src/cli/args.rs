@@ -34,8 +34,8 @@ pub(super) enum Command {
     Rules(Rules),
 }
 
-const EXIT_CODES: &str = "Exit codes: 0 done, 1 findings at or above --fail-on, 2 wrong usage or an input that could \
-                          not be read to its end";
+const EXIT_CODES: &str = "Exit codes: 0 done, 1 findings at or above --fail-on, 2 wrong usage, an input that could not be \
+                          read to its end, or an output that could not be written; 2 wins over 1";
 
 /// The arguments of `scan`.
 #[derive(Debug, Args)]
@@ -64,10 +64,10 @@ pub(super) struct Output {
     #[arg(long, value_name = "FORMAT", default_value = "text", value_parser = formats())]
     pub format: String,
     /// Which records to print
-    #[arg(long, value_name = "KINDS", value_delimiter = ',', default_values_t = [Kind::Findings, Kind::Servers, Kind::Summary])]
+    #[arg(long, value_name = "KINDS", value_delimiter = ',', default_value = "findings,servers,summary")]
     pub records: Vec<Kind>,
-    /// Write to FILE instead of standard output
-    #[arg(long = "output", short, value_name = "FILE")]
+    /// Write to FILE instead of standard output; a capture is never overwritten
+    #[arg(long = "output", short = 'o', value_name = "FILE")]
     pub file: Option<PathBuf>,
     /// Exit with 1 where a finding of at least this severity was reported
     #[arg(long, value_name = "SEVERITY")]
@@ -115,7 +115,7 @@ pub(super) struct Choice {
 #[command(next_help_heading = "Reading")]
 pub(super) struct Reading {
     /// The TCP ports to analyse
-    #[arg(long, value_name = "PORT", value_delimiter = ',', default_values_t = [Config::PORT])]
+    #[arg(long, value_name = "PORT", value_delimiter = ',', default_values_t = [Config::PORT], value_parser = value_parser!(u16).range(1..))]
     pub port: Vec<u16>,
     /// Treat every file alone: no connection carries on from one into another
     #[arg(long)]
@@ -123,11 +123,11 @@ pub(super) struct Reading {
     /// Compute the SHA-256 of every file
     #[arg(long)]
     pub hash: bool,
-    /// Threads, the reader's too [default: one per core]
+    /// Threads, the reader's too; changes no result [default: one per core]
     #[arg(long, value_name = "N")]
     pub threads: Option<NonZeroUsize>,
-    /// Bytes read at a time
-    #[arg(long, value_name = "N", default_value_t = capture::Options::DEFAULT_BATCH, hide = true)]
+    /// Bytes read at a time; changes no result
+    #[arg(long, value_name = "N", default_value_t = capture::Options::DEFAULT_BATCH)]
     pub batch_bytes: usize,
 }
 

@@ -9,17 +9,27 @@ mod progress;
 mod rules;
 mod scan;
 
+use std::io::Write;
 use std::process::ExitCode;
 
 use clap::Parser;
 use clap::error::ErrorKind;
 
+use crate::engine;
 use args::{Arguments, Command};
 use exit::Exit;
 
 /// Runs the program with the process's arguments.
 pub fn main() -> ExitCode {
-    let exit = match Arguments::try_parse() {
+    engine::take_over(|place| {
+        // Nobody is left to be told where this fails.
+        let _ = writeln!(std::io::stderr(), "mailtap: internal error ({place}): nothing more can be done");
+    });
+    std::panic::catch_unwind(run).unwrap_or(Exit::Problem).into()
+}
+
+fn run() -> Exit {
+    match Arguments::try_parse() {
         Ok(arguments) => match arguments.command {
             Command::Scan(arguments) => scan::run(&arguments),
             Command::Rules(arguments) => rules::run(&arguments),
@@ -32,6 +42,5 @@ pub fn main() -> ExitCode {
                 _ => Exit::Problem,
             }
         }
-    };
-    exit.into()
+    }
 }

@@ -4,9 +4,8 @@ use std::io::{self, IsTerminal, Write};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::base::Ordinal;
 use crate::capture::{Notice, Problem, Progress};
-use crate::engine::Observer;
+use crate::engine::{Bug, Observer};
 
 /// Standard error.
 pub(super) struct Terminal {
@@ -55,9 +54,8 @@ impl Observer for Terminal {
         }
     }
 
-    fn internal_error(&self, packet: Ordinal) {
-        let number = packet.0.saturating_add(1);
-        self.line(&format!("mailtap: internal error at packet {number} of the scan: its connection was given up"));
+    fn internal_error(&self, bug: &Bug) {
+        self.line(&format!("mailtap: {bug}"));
     }
 
     fn progress(&self, progress: &Progress) {

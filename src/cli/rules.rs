@@ -24,8 +24,13 @@ pub(super) fn run(arguments: &args::Rules) -> Exit {
             whole(rule)
         }
     };
-    match anstream::stdout().write_all(text.as_bytes()) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Exit::Problem,
+    let mut out = anstream::stdout();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            // Nobody is left to be told where this fails.
+            let _ = writeln!(std::io::stderr(), "mailtap: cannot write standard output: {error}");
+            Exit::Problem
+        }
         _ => Exit::Done,
     }
 }

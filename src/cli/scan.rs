@@ -1,10 +1,12 @@
 //! `mailtap scan`: opens the output, runs the engine, tells what went wrong in one line each.
 
 use std::error::Error;
+use std::fmt;
 use std::fs::File;
 use std::io::{self, IsTerminal, Write};
 
-use crate::engine::{self, Sink};
+use crate::capture::{self, ShownPath};
+use crate::engine::{self, Sink, Stopped};
 use crate::ledger::Output;
 use crate::report::Printer;
 
@@ -30,20 +32,45 @@ pub(super) fn run(arguments: &Scan) -> Exit {
 
 fn scan(arguments: &Scan, terminal: &Terminal) -> Result<Exit, Box<dyn Error>> {
     let options = &arguments.output;
+    let name = options.file.as_deref().map_or_else(|| "standard output".to_owned(), |path| ShownPath(path).to_string());
+    let cannot = |source| CannotWrite { to: name.clone(), source };
     let to: Box<dyn Write + Send> = match &options.file {
-        Some(path) => {
-            let created = File::create(path);
-            Box::new(created.map_err(|error| format!("cannot write {}: {error}", path.display()))?)
+        Some(path) if capture::is_capture(path) => {
+            return Err(cannot(io::Error::other("it is a capture")).into());
         }
+        Some(path) => Box::new(File::create(path).map_err(cannot)?),
         None => Box::new(io::stdout()),
     };
     let color = styled(options.color, options.file.is_none());
     let mut printer = Printer::new(arguments.format(), options.show_secrets, color, to);
-    printer.start(&arguments.start())?;
-    let outcome = engine::run(&arguments.config(), &arguments.paths, &mut Printing(&mut printer), terminal)?;
+    printer.start(&arguments.start()).map_err(cannot)?;
+    let ran = engine::run(&arguments.config(), &arguments.paths, &mut Printing(&mut printer), terminal);
+    let outcome = ran.map_err(|stopped| match stopped {
+        Stopped::Output(error) => Box::<dyn Error>::from(cannot(error)),
+        Stopped::Threads(_) => stopped.into(),
+    })?;
     terminal.clear();
-    printer.end()?;
+    printer.end().map_err(cannot)?;
     Ok(Exit::of(&outcome, options.fail_on))
+}
+
+/// The output cannot be written, or not to its end.
+#[derive(Debug)]
+struct CannotWrite {
+    to: String,
+    source: io::Error,
+}
+
+impl fmt::Display for CannotWrite {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "cannot write {}", self.to)
+    }
+}
+
+impl Error for CannotWrite {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&self.source)
+    }
 }
 
 /// Formatting and writing, on the engine's output thread.
@@ -94,7 +121,6 @@ fn chain(error: &dyn Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::Stopped;
 
     #[test]
     fn a_closed_pipe_is_found_behind_what_it_stopped() {

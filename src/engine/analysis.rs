@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
-use crate::base::{FlowKey, Ordinal, Tally};
+use crate::base::{FlowKey, Ordinal};
 use crate::capture::Batch;
 use crate::decode::{self, Datagram, Decoded, Skips};
 use crate::defrag::Defrag;
@@ -67,11 +67,12 @@ impl Analysis {
         self.take()
     }
 
-    /// The packets at which a connection was given up because of a bug, since the last call.
-    pub(super) fn take_internal_errors(&mut self) -> Vec<Ordinal> {
-        let mut packets: Vec<Ordinal> = self.shards.iter_mut().flat_map(Shard::take_internal_errors).collect();
-        packets.sort_unstable();
-        packets
+    /// The packets at which a connection was given up because of a bug, since the last call, each with the bug's
+    /// place in the source.
+    pub(super) fn take_bugs(&mut self) -> Vec<(Ordinal, Option<String>)> {
+        let mut bugs: Vec<_> = self.shards.iter_mut().flat_map(Shard::take_bugs).collect();
+        bugs.sort_unstable();
+        bugs
     }
 
     /// Adds what was counted here.
@@ -89,7 +90,7 @@ impl Analysis {
         }
         totals.limits_hit.merge(&tcp.limits_hit);
         totals.connections = tcp.connections;
-        totals.not_analysed.merge(&oddities(&tcp));
+        totals.not_analysed.merge(&tcp.not_analysed());
     }
 
     fn follow(&mut self, by_shard: &ByShard<'_, '_>, marks: &[Mark]) -> Vec<Entry> {
@@ -145,14 +146,4 @@ fn decode_all<'r>(batches: &'r [Batch], settings: &Settings) -> Vec<Slice<'r>> {
     let slices_of = |batch: &'r Batch| (0..batch.packets.len()).step_by(route::SLICE).map(move |from| (batch, from));
     let tasks: Vec<(&Batch, usize)> = batches.iter().flat_map(slices_of).collect();
     tasks.par_iter().map(|&(batch, from)| route::decode_slice(batch, from, &settings.ports)).collect()
-}
-
-/// Segments that were not read as part of a stream, by the reason why.
-fn oddities(tcp: &Counters) -> Tally {
-    let mut tally = Tally::default();
-    tally.add("stray-resets", tcp.stray_resets);
-    tally.add("overlapping-segments", tcp.overlaps);
-    tally.add("segments-out-of-window", tcp.out_of_window);
-    tally.add("segments-after-close", tcp.late);
-    tally
 }

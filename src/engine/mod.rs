@@ -7,14 +7,20 @@
 //! in parallel slices, fragments are put together serially, and 64 shards, always as many, follow
 //! their connections in parallel. What they say is sorted into one total order ([`crate::ledger::Key`]).
 //!
-//! Read in this order: [`config`], [`rounds`], [`route`], [`shard`], [`analysis`], then this file.
+//! Read in this order: [`config`], [`rounds`], [`route`], [`bug`], [`shard`], [`analysis`], then this file.
 
 mod analysis;
+mod bug;
 mod config;
+#[cfg(test)]
+mod properties;
 mod rounds;
 mod route;
 mod shard;
+#[cfg(test)]
+mod tests;
 
+pub(crate) use bug::{Bug, take_over};
 pub(crate) use config::Config;
 
 use std::fmt;
@@ -43,8 +49,8 @@ pub(crate) trait Observer: Sync {
     fn problem(&self, problem: &Problem);
     fn notice(&self, notice: &Notice);
     fn progress(&self, progress: &Progress);
-    /// A bug was caught while this packet was analysed; its connection was given up.
-    fn internal_error(&self, packet: Ordinal);
+    /// A bug was caught; the connection that met it was given up.
+    fn internal_error(&self, bug: &Bug);
 }
 
 /// What a scan came to.
@@ -101,7 +107,7 @@ fn scan(config: &Config, paths: &[PathBuf], sink: &mut dyn Sink, observer: &dyn 
     let mut reading = Reading::new(Reader::open(paths, &config.reading));
     let mut analysis = Analysis::new(settings(config), Defrag::new(&config.limits, &config.timeouts));
     let ledger = Ledger::new(config.records, config.servers.clone(), &config.limits);
-    let mut writing = Writing { ledger, sink };
+    let mut writing = Writing { ledger, separate: config.reading.separate, sink };
     let mut internal_errors = 0_u64;
 
     let mut round = reading.round(Round::default(), observer);
@@ -114,10 +120,7 @@ fn scan(config: &Config, paths: &[PathBuf], sink: &mut dyn Sink, observer: &dyn 
         let (next, (entries, written)) =
             rayon::join(read, || rayon::join(|| analysis.round(&round), || writing.take(starts, found)));
         written.map_err(Stopped::Output)?;
-        for packet in analysis.take_internal_errors() {
-            internal_errors = internal_errors.saturating_add(1);
-            observer.internal_error(packet);
-        }
+        internal_errors = internal_errors.saturating_add(tell_bugs(&mut analysis, &reading, observer));
         found = entries;
         done = std::mem::replace(&mut round, next);
         if last {
@@ -126,11 +129,7 @@ fn scan(config: &Config, paths: &[PathBuf], sink: &mut dyn Sink, observer: &dyn 
     }
     writing.take(std::mem::take(&mut done.starts), found).map_err(Stopped::Output)?;
     let ended = analysis.finish(reading.next);
-    let errors_at_end = analysis.take_internal_errors();
-    internal_errors = internal_errors.saturating_add(errors_at_end.len() as u64);
-    for packet in errors_at_end {
-        observer.internal_error(packet);
-    }
+    internal_errors = internal_errors.saturating_add(tell_bugs(&mut analysis, &reading, observer));
     writing.take(Vec::new(), ended).map_err(Stopped::Output)?;
 
     let mut totals = totals(&reading);
@@ -138,6 +137,24 @@ fn scan(config: &Config, paths: &[PathBuf], sink: &mut dyn Sink, observer: &dyn 
     analysis.count(&mut totals);
     let worst = writing.finish(totals).map_err(Stopped::Output)?;
     Ok(Outcome { problems: reading.problems, internal_errors, worst })
+}
+
+/// Tells the bugs that were caught since the last call; returns how many they were.
+fn tell_bugs(analysis: &mut Analysis, reading: &Reading, observer: &dyn Observer) -> u64 {
+    let bugs = analysis.take_bugs();
+    for (packet, place) in &bugs {
+        let (capture, frame) = frame_of(reading, *packet);
+        observer.internal_error(&Bug { capture, frame, place: place.clone() });
+    }
+    bugs.len() as u64
+}
+
+/// File and frame of a packet; where nothing follows, of the last one.
+fn frame_of(reading: &Reading, packet: Ordinal) -> (PathBuf, u64) {
+    let files = reading.files();
+    let begun = files.partition_point(|file| file.first <= packet);
+    let Some(file) = begun.checked_sub(1).and_then(|nth| files.get(nth)) else { return (PathBuf::new(), 0) };
+    (file.path.clone(), packet.0.saturating_sub(file.first.0).saturating_add(1).min(file.packets))
 }
 
 fn settings(config: &Config) -> Settings {
@@ -157,6 +174,7 @@ fn totals(reading: &Reading) -> Totals {
     Totals {
         captures: files.to_vec(),
         files_skipped: reading.files_skipped(),
+        problems: reading.problems,
         packets: sum(|file| file.packets),
         bytes: sum(|file| file.bytes),
         first_time: reading.span.map(|(first, _)| first),
@@ -171,12 +189,19 @@ fn totals(reading: &Reading) -> Totals {
 /// The ledger, and where what it lets through goes.
 struct Writing<'s> {
     ledger: Ledger,
+    /// Every file is treated alone.
+    separate: bool,
     sink: &'s mut dyn Sink,
 }
 
 impl Writing<'_> {
     /// Takes a round's entries, after the files that began in it.
     fn take(&mut self, starts: Vec<(PathBuf, Ordinal)>, entries: Vec<Entry>) -> io::Result<()> {
+        if self.separate {
+            for (_, first) in &starts {
+                self.ledger.cut(*first);
+            }
+        }
         let mut outputs: Vec<Output> = starts.into_iter().map(|(path, first)| Output::Capture(path, first)).collect();
         for entry in entries {
             self.ledger.take(entry, &mut |output| outputs.push(output));

@@ -1,6 +1,5 @@
 //! One shard: the connections whose flow falls into it, each followed by a parser and judged by the rules.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use crate::base::{Limits, Moment, Ordinal, Side, Tally, Timeouts};
@@ -10,6 +9,7 @@ use crate::rules::{Judge, Selection, Verdict};
 use crate::smtp::{Event, Hears, Options, Parser, Session};
 use crate::tcp::{Anomaly, Chunk, Closing, Counters, Gap, Listener, Opening, Table};
 
+use super::bug;
 use super::rounds::{Mark, What};
 use super::route::Routed;
 
@@ -72,9 +72,9 @@ impl Shard {
         &self.outbox.limits
     }
 
-    /// The packets at which a connection was given up because of a bug.
-    pub(super) fn take_internal_errors(&mut self) -> Vec<Ordinal> {
-        std::mem::take(&mut self.outbox.internal_errors)
+    /// The packets at which a connection was given up because of a bug, and the bug's place in the source.
+    pub(super) fn take_bugs(&mut self) -> Vec<(Ordinal, Option<String>)> {
+        std::mem::take(&mut self.outbox.bugs)
     }
 
     fn mark(&mut self, mark: &Mark) {
@@ -102,14 +102,18 @@ impl Shard {
         let Shard { table, outbox, settings } = self;
         let mut listen: &mut dyn FnMut(&Opening) -> Ear = &mut |opening| Ear::new(opening, settings);
         // What a panic leaves half done belongs to the connection, which is dropped.
-        let ran = catch_unwind(AssertUnwindSafe(|| step(table, &mut listen, outbox))).is_ok();
-        if !ran {
-            self.outbox.internal_errors.push(self.outbox.cause.packet);
+        let ran = bug::caught(|| step(table, &mut listen, outbox));
+        if let Err(place) = &ran {
+            self.outbox.bugs.push((self.outbox.cause.packet, place.clone()));
             self.table.abandon();
         }
-        ran
+        ran.is_ok()
     }
 }
+
+/// For tests: what a session says to meet a bug.
+#[cfg(test)]
+pub(super) const A_BUG: &[u8] = b"X-A-BUG";
 
 /// Makes the listener of a connection that begins to speak.
 type Listen<'l> = &'l mut dyn FnMut(&Opening) -> Ear;
@@ -121,7 +125,7 @@ struct Outbox {
     cause: Cause,
     entries: Vec<Entry>,
     limits: Tally,
-    internal_errors: Vec<Ordinal>,
+    bugs: Vec<(Ordinal, Option<String>)>,
     /// Empty between two events; kept for its memory.
     verdicts: Vec<Verdict>,
 }
@@ -164,6 +168,8 @@ impl Listener for Ear {
     type Out = Outbox;
 
     fn chunk(&mut self, chunk: &Chunk<'_>, out: &mut Outbox) {
+        #[cfg(test)]
+        assert!(!chunk.bytes.starts_with(A_BUG), "a bug, as the tests want one");
         self.step(out, |parser, hearing| parser.chunk(chunk, hearing));
     }
 

@@ -86,23 +86,16 @@ pub(crate) struct Partial {
     starttls: StartTls,
     seen: Option<(Time, Time)>,
     findings: BTreeMap<(&'static str, &'static str), u64>,
-    reported: BTreeSet<(&'static str, &'static str, Severity)>,
-    help_refused: bool,
 }
 
-impl Partial {
-    pub(super) fn note(&mut self, key: Key, note: Note) {
-        match note {
-            Note::HelpRefused => {
-                self.help_refused = true;
-                self.help = self.help.max(Help::Refused);
-            }
-            Note::HelpAdvertised => self.help = self.help.max(Help::Advertised),
-            Note::HelpExposed => self.help = self.help.max(Help::Exposed),
-            Note::Software(software) => self.names((software.version.is_none(), key, software)),
-        }
-    }
+/// What was said of a server already, by which the ledger judges what it still has to say.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Said {
+    reported: BTreeSet<(&'static str, &'static str, Severity)>,
+    pub(super) help_refused: bool,
+}
 
+impl Said {
     /// Whether a finding is withheld because of what this server did before.
     pub(super) fn withholds(&self, finding: &Finding) -> bool {
         self.help_refused && (finding.rule.id, finding.check.id) == WITHHELD
@@ -112,6 +105,17 @@ impl Partial {
     pub(super) fn repeats(&mut self, finding: &Finding) -> bool {
         finding.check.scope == Scope::Server
             && !self.reported.insert((finding.rule.id, finding.check.id, finding.severity))
+    }
+}
+
+impl Partial {
+    pub(super) fn note(&mut self, key: Key, note: Note) {
+        match note {
+            Note::HelpRefused => self.help = self.help.max(Help::Refused),
+            Note::HelpAdvertised => self.help = self.help.max(Help::Advertised),
+            Note::HelpExposed => self.help = self.help.max(Help::Exposed),
+            Note::Software(software) => self.names((software.version.is_none(), key, software)),
+        }
     }
 
     /// Joins a session that is over.
@@ -166,8 +170,6 @@ impl Partial {
             let sum = self.findings.entry(check).or_default();
             *sum = sum.saturating_add(count);
         }
-        self.reported.extend(other.reported);
-        self.help_refused |= other.help_refused;
     }
 
     fn names(&mut self, named: (bool, Key, Software)) {

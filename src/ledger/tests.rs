@@ -102,6 +102,19 @@ fn help_that_is_advertised_is_withheld_behind_a_refusal_and_not_counted() {
 }
 
 #[test]
+fn what_was_said_of_one_file_silences_nothing_in_a_file_that_is_treated_alone() {
+    let mut ledger = Ledger::new(everything(), Vec::new(), &Limits::default());
+    // The cut is told early, as the engine does for a whole round; the second session still belongs to the first file.
+    ledger.cut(Ordinal(150));
+    let out = printed(ledger, &read(&[EXPOSED, EXPOSED, EXPOSED]));
+    assert_eq!(findings(&out), ["help-exposed/answered", "help-exposed/answered"]);
+    assert_eq!(servers(&out)[0].sessions, 3);
+    let mut ledger = Ledger::new(everything(), Vec::new(), &Limits::default());
+    ledger.cut(Ordinal(100));
+    assert_eq!(findings(&printed(ledger, &read(&[REFUSED, ADVERTISED]))), ["help-exposed/advertised"]);
+}
+
+#[test]
 fn only_the_servers_asked_for_are_reported_but_all_are_counted() {
     let mut dialogues = read(&[EXPOSED, EXPOSED]);
     dialogues[1].session.server.ip = [203, 0, 113, 9].into();

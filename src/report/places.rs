@@ -19,7 +19,7 @@ pub(crate) struct Place<'p> {
     pub frame: u64,
 }
 
-/// The frames of one file that carry a finding: the least and the greatest.
+/// The frames that carry a finding: the least and the greatest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Range {
     pub first: u64,
@@ -43,12 +43,12 @@ impl Places {
         Place { capture, frame: packet.0.saturating_sub(first.0).saturating_add(1) }
     }
 
-    /// The frames of `packets` that lie in the file of the last of them.
+    /// The least range that holds the frames of all `packets`, whichever file each lies in: a display filter
+    /// cannot name files, and is to show them in each.
     pub(crate) fn range(&self, packets: &Packets) -> Range {
-        let last = self.of(packets.last().ordinal);
-        let frames = packets.iter().map(|packet| self.of(packet)).filter(|place| place.capture == last.capture);
-        let frames = frames.map(|place| place.frame);
-        frames.fold(Range { first: last.frame, last: last.frame }, |range, frame| Range {
+        let last = self.of(packets.last().ordinal).frame;
+        let frames = packets.iter().map(|packet| self.of(packet).frame);
+        frames.fold(Range { first: last, last }, |range, frame| Range {
             first: range.first.min(frame),
             last: range.last.max(frame),
         })
@@ -76,13 +76,13 @@ mod tests {
     }
 
     #[test]
-    fn a_range_names_the_frames_of_the_file_that_completed_the_finding() {
+    fn a_range_holds_the_frames_of_every_file() {
         let mut places = Places::default();
         places.begin(Path::new("a.pcap"), Ordinal(0));
         places.begin(Path::new("b.pcap"), Ordinal(10));
         let mut packets = Packets::one(at(7));
         packets.push(at(12));
         packets.push(at(11));
-        assert_eq!(places.range(&packets), Range { first: 2, last: 3 });
+        assert_eq!(places.range(&packets), Range { first: 2, last: 8 });
     }
 }

@@ -435,6 +435,8 @@ impl<'s> ServerRecord<'s> {
 pub(crate) struct SummaryRecord<'s> {
     pub captures: Vec<CaptureFields<'s>>,
     pub files_skipped: u64,
+    /// Inputs that could not be read, or not to their end.
+    pub problems: u64,
     pub packets: u64,
     pub bytes: u64,
     pub segments: u64,
@@ -505,6 +507,7 @@ impl<'s> SummaryRecord<'s> {
         SummaryRecord {
             captures,
             files_skipped: totals.files_skipped,
+            problems: totals.problems,
             packets: totals.packets,
             bytes: totals.bytes,
             segments: totals.segments,

@@ -11,13 +11,16 @@ use super::escape;
 use super::record::{EventRecord, FindingRecord, Proof, SessionRecord, SummaryRecord};
 use super::stamp::{Clockwork, Stamp};
 use super::{Format, Scene, ids};
-use crate::base::Endpoint;
-use crate::ledger::{Found, Server, SessionEnd, Summary, Told, Who};
+use crate::base::{Endpoint, Limit};
+use crate::ledger::{self, Found, Server, SessionEnd, Summary, Told, Who};
+use crate::{defrag, tcp};
 
 /// A person reads no more; the rest is counted.
 const MOST_FINDINGS: u64 = 10_000;
-/// What one finding quotes of a list is cut to so many lines.
-const MOST_LINES: usize = 8;
+/// What one finding quotes of a reply is cut to so many lines.
+const MOST_LINES: usize = 16;
+/// Labels are as wide as this, or as the longest of the same finding.
+const LABEL: usize = 12;
 
 /// The format: it keeps the findings, rendered, until it can group them.
 #[derive(Default)]
@@ -101,23 +104,28 @@ fn finding(found: &Found, record: &FindingRecord<'_>, scene: &Scene) -> String {
     let severity = style.severity(found.finding.severity, format_args!("{:<8}", record.severity));
     let name = style.bold(format_args!("{}/{}", record.rule, record.check));
     let mut text = format!("  {severity} {name}  {}\n", record.message);
+    let width = record.evidence.0.iter().map(|(name, _)| name.len()).fold(LABEL, usize::max);
     let mut row = |label: &str, value: &dyn Display| {
-        let _ = writeln!(text, "           {} {value}", style.dim(format_args!("{label:<12}")));
+        let _ = writeln!(text, "           {} {value}", style.dim(format_args!("{label:<width$}")));
     };
     for (name, proof) in &record.evidence.0 {
         let label = name.replace('_', " ");
         match proof {
+            Proof::Text(shown) if shown.0.is_empty() => {}
             Proof::Text(shown) => row(&label, shown),
             Proof::Number(number) => row(&label, number),
             Proof::Flag(flag) => row(&label, &if *flag { "yes" } else { "no" }),
             Proof::Word(word) => row(&label, word),
             Proof::List(items) if lists_words(name) => row(&label, &joined(items)),
+            Proof::List(items) if items.iter().all(|item| item.0.is_empty()) => {}
             Proof::List(items) => {
-                for (nth, item) in items.iter().take(MOST_LINES).enumerate() {
+                // A line that says how many more there are takes the place of none but several.
+                let shown = if items.len() > MOST_LINES.saturating_add(1) { MOST_LINES } else { items.len() };
+                for (nth, item) in items.iter().take(shown).enumerate() {
                     row(if nth == 0 { &label } else { "" }, item);
                 }
-                if let Some(more) = items.len().checked_sub(MOST_LINES).filter(|more| *more > 0) {
-                    row("", &format_args!("({more} more lines)"));
+                if items.len() > shown {
+                    row("", &format_args!("({} more lines)", items.len().saturating_sub(shown)));
                 }
             }
         }
@@ -155,14 +163,19 @@ fn event(record: &EventRecord<'_>) -> String {
     let uncertain = |flag: &bool| if *flag { "  (uncertain)" } else { "" };
     match record {
         EventRecord::Command { verb, argument, uncertain: flag, .. } => {
-            format!("C: {}{argument}{}", verb.map(|verb| format!("{verb} ")).unwrap_or_default(), uncertain(flag))
+            let verb = verb.unwrap_or_default();
+            let blank = if verb.is_empty() || argument.0.is_empty() { "" } else { " " };
+            format!("C: {verb}{blank}{argument}{}", uncertain(flag))
         }
         EventRecord::Reply { code, lines, uncertain: flag, .. } => {
             let code = code.map_or_else(|| "---".to_owned(), |code| format!("{code:03}"));
-            format!("S: {code} {}{}", joined_lines(lines), uncertain(flag))
+            let lines = joined_lines(lines);
+            let blank = if lines.is_empty() { "" } else { " " };
+            format!("S: {code}{blank}{lines}{}", uncertain(flag))
         }
         EventRecord::Data { bytes, lines, end, .. } => {
-            format!("   message data: {} bytes, {} lines, {end}", count(*bytes), count(*lines))
+            let (bytes, lines) = (counted(*bytes, "byte", "bytes"), counted(*lines, "line", "lines"));
+            format!("   message data: {bytes}, {lines}, {end}")
         }
         EventRecord::Tls { tls, .. } => {
             let version = tls.version.map(|version| format!(" {version}")).unwrap_or_default();
@@ -179,21 +192,23 @@ fn joined_lines(lines: &[impl Display]) -> String {
 fn session(record: &SessionRecord<'_>, style: Styles, out: &mut Vec<u8>) {
     let ends = format_args!("{} -> {}", end(&record.client), end(&record.server));
     let helo = record.helo.as_ref().map(|helo| format!("  {} {}", helo.verb, helo.argument)).unwrap_or_default();
+    let frames = if record.last_capture == record.capture {
+        format!("{} frames {}-{}", record.capture, record.first_frame, record.last_frame)
+    } else {
+        let (capture, last) = (record.capture, record.last_capture);
+        format!("{capture} frame {} to {last} frame {}", record.first_frame, record.last_frame)
+    };
+    let id = style.dim(record.session.get(..8).unwrap_or_default());
     push(
         out,
         format_args!(
-            "{} {}  {ends}{helo}  {} commands, {} replies, {} mails, tls {}, {}  {} frames {}-{}{}\n",
+            "{} {id}  {ends}{helo}  {}, {}, {}, tls {}, {}  {frames}\n",
             style.dim(record.start),
-            style.dim(record.session.get(..8).unwrap_or_default()),
-            count(record.commands),
-            count(record.replies),
-            record.transactions.len(),
+            counted(record.commands, "command", "commands"),
+            counted(record.replies, "reply", "replies"),
+            counted(record.transactions.len() as u64, "mail", "mails"),
             record.tls.state,
             record.closed,
-            record.capture,
-            record.first_frame,
-            if record.last_capture == record.capture { String::new() } else { format!("{} ", record.last_capture) },
-            record.last_frame,
         ),
     );
 }
@@ -210,7 +225,7 @@ fn address(endpoint: Endpoint) -> String {
 fn table(servers: &[Server]) -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
-    table.set_header(["  server", "software", "sessions", "help", "starttls", "findings"]);
+    table.set_header(["  server", "software", "sessions", "help", "starttls", "findings, with repeats"]);
     for server in servers {
         let software = server.software.as_ref().map_or_else(|| "-".to_owned(), ToString::to_string);
         let findings: Vec<_> =
@@ -236,14 +251,16 @@ fn render_summary(record: &SummaryRecord<'_>, style: Styles) -> String {
         let _ = writeln!(text, "  {} {value}", style.dim(format_args!("{label:<13}")));
     };
     let captures = counted(record.captures.len() as u64, "capture", "captures");
-    row("read", &format_args!("{captures}, {} packets, {} bytes", count(record.packets), count(record.bytes)));
+    let packets = counted(record.packets, "packet", "packets");
+    row("read", &format_args!("{captures}, {packets}, {}", counted(record.bytes, "byte", "bytes")));
     if let (Some(first), Some(last)) = (record.first_time, record.last_time) {
         row("time", &format_args!("{} to {}", short(&first), short(&last)));
     }
     let (connections, sessions) = (record.connections, record.sessions);
     let connections = counted(connections, "connection", "connections");
     let sessions = counted(sessions, "session", "sessions");
-    row("followed", &format_args!("{} segments, {connections}, {sessions}", count(record.segments)));
+    let segments = counted(record.segments, "segment", "segments");
+    row("followed", &format_args!("{segments}, {connections}, {sessions}"));
     let mut by_severity: BTreeMap<crate::rules::Severity, u64> = BTreeMap::new();
     for severity in crate::rules::Severity::ALL {
         let of_rules = record.findings.values().filter_map(|counts| counts.get(severity.name()));
@@ -258,40 +275,53 @@ fn render_summary(record: &SummaryRecord<'_>, style: Styles) -> String {
         .map(|(severity, sum)| style.severity(*severity, format_args!("{} {}", count(*sum), severity.name())))
         .collect();
     row("findings", &if found.is_empty() { "none".to_owned() } else { found.join(", ") });
-    let mut nothing = true;
-    for (name, packets) in &record.not_analysed {
-        let what = crate::decode::Reason::ALL.iter().find(|reason| reason.key == *name);
-        let what = what.map(|reason| format!(": {}", reason.what)).unwrap_or_default();
-        row(if nothing { "not analysed" } else { "" }, &format_args!("{} {name}{what}", count(*packets)));
-        nothing = false;
+    let mut unread: Vec<String> = Vec::new();
+    for (name, times) in &record.not_analysed {
+        unread.push(format!("{} {name}: {}", count(*times), meaning(name)));
     }
-    for (name, value) in [
-        ("files that are no captures", record.files_skipped),
-        ("dropped while capturing", record.capture_dropped),
-        ("internal errors", record.internal_errors),
+    for (number, one, many) in [
+        (record.problems, "input that could not be read to its end", "inputs that could not be read to their end"),
+        (record.files_skipped, "file that is no capture", "files that are no captures"),
+        (record.capture_dropped, "packet dropped while capturing", "packets dropped while capturing"),
+        (record.internal_errors, "connection given up because of a bug", "connections given up because of a bug"),
     ] {
-        if value > 0 {
-            row(if nothing { "not analysed" } else { "" }, &format_args!("{} {name}", count(value)));
-            nothing = false;
+        if number > 0 {
+            unread.push(counted(number, one, many));
         }
     }
-    if nothing {
-        row("not analysed", &"nothing: every packet was");
+    if unread.is_empty() && record.packets > 0 {
+        unread.push("nothing: every packet was".to_owned());
+    }
+    for (nth, what) in unread.iter().enumerate() {
+        row(if nth == 0 { "not analysed" } else { "" }, what);
     }
     for capture in record.captures.iter().filter(|capture| capture.truncated) {
         let path = capture.path.as_os_str().as_encoded_bytes();
         row("truncated", &format_args!("{} ends inside a packet", escape::Text(path)));
     }
     for (nth, (name, times)) in record.limits_hit.iter().enumerate() {
+        let flag = if Limit::ALL.iter().any(|bound| bound.key == *name) { "--max-" } else { "" };
         let times = counted(*times, "time", "times");
-        row(if nth == 0 { "limits hit" } else { "" }, &format_args!("{name}, {times}"));
+        row(if nth == 0 { "limits hit" } else { "" }, &format_args!("{flag}{name}, {times}"));
     }
-    if record.time_backwards > 0 || record.time_jumps > 0 {
-        let back = counted(record.time_backwards, "packet", "packets");
-        let jumps = counted(record.time_jumps, "jump", "jumps");
-        row("clock", &format_args!("{back} behind it, {jumps} of more than an hour"));
+    let mut clock = Vec::new();
+    if record.time_backwards > 0 {
+        clock.push(counted(record.time_backwards, "packet behind it", "packets behind it"));
+    }
+    if record.time_jumps > 0 {
+        clock.push(counted(record.time_jumps, "jump of more than an hour", "jumps of more than an hour"));
+    }
+    if !clock.is_empty() {
+        row("clock", &joined(&clock));
     }
     text
+}
+
+/// What a name in `not_analysed` means, for a person.
+fn meaning(name: &str) -> &'static str {
+    let skips = crate::decode::Reason::ALL.iter().map(|reason| (reason.key, reason.what));
+    let mut all = skips.chain(defrag::NAMES.iter().chain(tcp::NAMES).chain([&ledger::MISSING]).copied());
+    all.find(|(key, _)| *key == name).map_or("", |(_, what)| what)
 }
 
 /// To the second: the records have the rest.
@@ -357,7 +387,9 @@ impl Styles {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ledger::entry::Revealable;
     use crate::report::testing;
+    use crate::rules::Evidence;
 
     fn printed(scene: &Scene, each: impl FnOnce(&mut Text, &mut Vec<u8>)) -> String {
         let (mut format, mut out) = (Text::default(), Vec::new());
@@ -387,6 +419,54 @@ mod tests {
             format.session(&testing::session_end(), &scene, out);
         });
         insta::assert_snapshot!(report);
+    }
+
+    #[test]
+    fn a_quotation_is_cut_only_where_several_lines_go_and_labels_stand_in_one_column() {
+        let scene = testing::scene();
+        let report = |lines: usize| {
+            let mut found = testing::found();
+            let lines: Vec<String> = (0..lines).map(|line| format!("line {line}")).collect();
+            found.finding.evidence.clear();
+            found.finding = found.finding.list("reply_text", lines).with("standard_refusal", Evidence::Flag(true));
+            printed(&scene, |format, out| format.finding(&found, &scene, out))
+        };
+        assert!(report(MOST_LINES + 1).contains("line 16\n") && !report(MOST_LINES + 1).contains("more lines"));
+        assert!(report(MOST_LINES + 2).contains("(2 more lines)") && !report(MOST_LINES + 2).contains("line 16"));
+        let column = |line: &str, value: &str| line.find(value).unwrap_or_default();
+        let report = report(1);
+        let lines: Vec<&str> = report.lines().filter(|line| line.starts_with("           ")).collect();
+        let values = ["line 0", "yes", "192.0.2.1:40000 at", "mail/tuesday.pcap", "((ip.src"];
+        let columns: Vec<usize> = lines.iter().zip(values).map(|(line, value)| column(line, value)).collect();
+        assert!(columns.iter().all(|at| *at == columns[0] && *at > 0), "{report}");
+    }
+
+    #[test]
+    fn an_empty_text_leaves_no_row_and_no_blank_at_a_lines_end() {
+        let scene = testing::scene();
+        let mut found = testing::found();
+        found.finding.evidence.clear();
+        found.finding = found.finding.list("reply_text", [""]).bytes("argument", b"");
+        let report = printed(&scene, |format, out| format.finding(&found, &scene, out));
+        assert!(!report.contains("reply text") && !report.contains("argument"), "{report}");
+        let (who, told) = testing::events().remove(0);
+        let Told::Command { at, verb, uncertain, .. } = told else { unreachable!("the first event is a command") };
+        let argument = Revealable { shown: Vec::new(), whole: None };
+        let told = Told::Command { at, verb, argument, uncertain };
+        let line = printed(&scene, |format, out| format.event(&who, &told, &scene, out));
+        assert!(line.contains(" C: HELP\n"), "{line:?}");
+    }
+
+    #[test]
+    fn nothing_is_said_of_packets_where_there_were_none() {
+        let scene = testing::scene();
+        let empty = Summary::default();
+        let report = printed(&scene, |format, out| format.summary(&empty, &scene, out));
+        assert!(!report.contains("not analysed"), "{report}");
+        let mut unread = Summary::default();
+        unread.totals.problems = 1;
+        let report = printed(&scene, |format, out| format.summary(&unread, &scene, out));
+        assert!(report.contains("not analysed  1 input that could not be read to its end\n"), "{report}");
     }
 
     #[test]

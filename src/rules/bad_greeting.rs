@@ -97,12 +97,13 @@ fn judge(event: &Event<'_>, session: &Session, word: &mut u32, out: &mut Finding
             if *word & HEARD == 0 {
                 *word |= HEARD | unprompted(command);
             }
-            if *word & WAITS == 0 {
-                judge_refusal(command.early == Some(true), command.at.last(), out);
+            if *word & WAITS == 0 && command.early.is_some() {
+                judge_refusal(session.early_talk || command.early == Some(true), command.at.last(), out);
             }
         }
         Event::Greeting(greeting) => {
-            if !greeting.uncertain && session.tls.state != State::Implicit {
+            let rests = greeting.uncertain || answers_what_is_missing(greeting, session);
+            if !rests && session.tls.state != State::Implicit {
                 judge_greeting(greeting, session, word, out);
             }
             *word |= HEARD | REPLIED;
@@ -213,6 +214,13 @@ fn in_packet_order(first_command: u32, code: u16, greeting: &Reply) -> bool {
     fits && greeting.captured >= u64::from(first_command & ENDED)
 }
 
+/// Whether the server had heard the client say something that the capture does not hold: then this may be an answer
+/// to it. A refusal that the standards know as a greeting is one.
+fn answers_what_is_missing(greeting: &Reply, session: &Session) -> bool {
+    let heard_more = greeting.seen.is_none() && greeting.captured == 0;
+    (heard_more || session.missing_client > 0) && !matches!(greeting.code, Some(220 | 421 | 521 | 554))
+}
+
 /// The start and all of the server's bytes were captured.
 fn all_heard(session: &Session) -> bool {
     session.from_start && session.missing_server == 0
@@ -226,6 +234,20 @@ mod tests {
     fn silent_for_a_220_of_one_line_or_many() {
         assert_eq!(judged("S: 220 mx"), Vec::<String>::new());
         assert_eq!(judged("S: 220-mx\nS: 220 ready\nC: QUIT\nS: 221 bye"), Vec::<String>::new());
+    }
+
+    #[test]
+    fn silent_where_the_client_may_have_spoken_unheard() {
+        let lost = |text: &str| {
+            let mut dialogue = Dialogue::read(text);
+            dialogue.session.missing_client = 8;
+            dialogue.judged()
+        };
+        for greeting in ["S: 250 mx", "S: 250-mx\nS: 502 no", "S: 502 no", "S: \u{1}\u{2}"] {
+            assert_ne!(judged(greeting), Vec::<String>::new());
+            assert_eq!(lost(greeting), Vec::<String>::new(), "{greeting}");
+        }
+        assert_eq!(lost("S: 554 no"), ["bad-greeting/refused low 95"], "no command is answered so");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! A finding: which check fired, on what evidence. Raw bytes; turning them into text is `report`'s.
 
 use crate::base::{Moment, Packets};
-use crate::smtp::{Command, Reply, Secret};
+use crate::smtp::{Command, Reply};
 
 use super::reading;
 use super::{Check, Rule};
@@ -78,9 +78,9 @@ impl Evidence {
         Evidence::Secret { shown: Box::new(shown), whole: Box::new(whole) }
     }
 
-    /// A secret of which nothing is shown.
-    pub(crate) fn hidden(secret: &[u8]) -> Self {
-        Self::secret(Evidence::Bytes(Secret::SHOWN.to_vec()), Evidence::Bytes(cut(secret)))
+    /// Text of which a part is not shown.
+    pub(crate) fn partly_hidden(shown: &[u8], whole: &[u8]) -> Self {
+        Self::secret(Evidence::Bytes(cut(shown)), Evidence::Bytes(cut(whole)))
     }
 
     fn lines(lines: impl IntoIterator<Item = impl AsRef<[u8]>>) -> Self {

@@ -20,41 +20,41 @@ pub(super) static RULE: Rule = Rule {
     checks: &[&ANSWERED, &ADVERTISED, &PATTERN],
     fixes: &[
         Fix {
-            server: "Postfix up to 3.8",
-            text: "Nothing to do: it refuses HELP (500; postscreen 502).",
-            source: "recorded from Postfix 3.7.11 of Debian 12",
-        },
-        Fix {
-            server: "Postfix from 3.9",
-            text: "It answers 214. Set smtpd_command_filter = regexp:FILE, the file holding the line `/^help/ XHELP` (HELP \
-                   then gets 500), or smtpd_noop_commands = HELP (then 250 Ok). smtpd_forbidden_commands has no effect.",
-            source: MEASURED,
+            server: "Postfix",
+            text: "Version 3.7 refuses HELP by itself (500). Where it is answered: smtpd_noop_commands = HELP has it answered \
+                   250 Ok and no more, and smtpd_command_filter can turn it into a command that is not known.",
+            source: "recorded from Postfix 3.7.11; postconf(5), smtpd_noop_commands and smtpd_command_filter",
         },
         Fix {
             server: "Exim",
-            text: "There is neither an option nor an ACL for it. smtp_accept_max_nonmail = 0 closes the session with 554, \
-                   but for NOOP and VRFY too. What helps is a relay in front whose own HELP is refused.",
-            source: MEASURED,
+            text: "There is neither an option nor an ACL for it. What helps is a relay in front whose own HELP is refused.",
+            source: "recorded from Exim 4.96; Exim specification, chapter 14 (main configuration) and section 44.2 (the ACLs)",
         },
         Fix {
             server: "Sendmail",
-            text: "Set HELP_FILE to /dev/null, or have no `O HelpFile` in sendmail.cf: HELP then gets 502, which still names \
-                   the version. No PrivacyOption stops it, and with an empty file it still answers 214.",
-            source: MEASURED,
+            text: "Let HELP_FILE (`O HelpFile` in sendmail.cf) name a file that cannot be opened: HELP then gets 502.",
+            source: "\"sendmail\", 4th edition, O'Reilly 2007, chapter 24, HelpFile",
         },
         Fix {
             server: "OpenSMTPD",
             text: "There is no option for it. What helps is a relay in front whose own HELP is refused.",
-            source: MEASURED,
+            source: "smtpd.conf(5), which names none",
         },
-        Fix { server: "qpsmtpd", text: "Load a plugin on the hook `help` that denies.", source: MEASURED },
+        Fix {
+            server: "qpsmtpd",
+            text: "Give the plugin `help` the option `not_implemented 1`: HELP then gets 502.",
+            source: "qpsmtpd, plugins/help, section OPTIONS",
+        },
         Fix {
             server: "aiosmtpd",
-            text: "Override smtp_HELP, and drop HELP from the capabilities in handle_EHLO.",
-            source: MEASURED,
+            text: "Override smtp_HELP in a subclass of SMTP, and leave HELP out of what handle_EHLO returns.",
+            source: "aiosmtpd documentation, \"The SMTP class\" (commands are methods) and \"Handlers\" (handle_EHLO)",
         },
-        Fix { server: "smtp-server (Nodemailer)", text: "Set disabledCommands: ['HELP'].", source: MEASURED },
-        Fix { server: "Courier, Haraka", text: "Nothing to do: they do not answer it.", source: MEASURED },
+        Fix {
+            server: "smtp-server (Nodemailer)",
+            text: "Set disabledCommands: ['HELP'].",
+            source: "smtp-server documentation, options, disabledCommands",
+        },
     ],
     references: &[
         Reference {
@@ -94,9 +94,6 @@ pub(super) static RULE: Rule = Rule {
     tells: true,
     judge,
 };
-
-/// What the catalogue tells as measured, without a recording beside this program that would show it.
-const MEASURED: &str = "measured when the catalogue was written; no recording of it is kept here";
 
 static ANSWERED: Check = Check {
     id: "answered",

@@ -3,7 +3,7 @@
 
 use crate::base::{Limit, Moment, Tally};
 use crate::smtp::event::FaultKind;
-use crate::smtp::{Event, Session};
+use crate::smtp::{Event, Session, is_text_protocol};
 
 use super::{Check, Evidence, Finding, Hears, RULES, Rule, Scope, Selection, Severity, Software};
 
@@ -89,10 +89,6 @@ pub(crate) struct Findings<'j> {
     out: &'j mut Vec<Verdict>,
 }
 
-/// Protocols in lines of text, which a client of SMTP may speak by mistake or on purpose: their streams are
-/// judged on. All others that have a name are binary.
-const TEXTUAL: &[&str] = &["http", "imap", "pop", "pop3", "ftp", "sip", "rtsp", "nntp", "irc", "unknown"];
-
 impl Judge {
     /// Judges the next event; `session` is what is known once the event has happened. Findings below the
     /// limit go to `out` in catalogue order, a limit that acts is counted in `limits`.
@@ -107,7 +103,7 @@ impl Judge {
         if let Event::Fault(fault) = event
             && let FaultKind::OtherProtocol { name } = &fault.kind
         {
-            self.other_protocol |= !TEXTUAL.iter().any(|textual| textual.eq_ignore_ascii_case(name));
+            self.other_protocol |= !is_text_protocol(name);
         }
         let kind = Hears::of(event);
         let other_protocol = self.other_protocol;
@@ -202,6 +198,11 @@ impl Findings<'_> {
         if !self.found.deferred.iter().any(|kept| kept.rule.id == finding.rule.id && kept.check == finding.check) {
             self.found.deferred.push(finding);
         }
+    }
+
+    /// The finding kept by [`Findings::defer`], to add what more is known of it.
+    pub(crate) fn deferred(&mut self, check: &'static Check) -> Option<&mut Finding> {
+        self.found.deferred.iter_mut().find(|kept| std::ptr::eq(kept.check, check))
     }
 
     /// The finding kept by [`Findings::defer`]; `at` is now the packet that decided on it.

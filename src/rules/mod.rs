@@ -67,4 +67,16 @@ mod tests {
             assert!(!rule.fixes.is_empty() && rule.fixes.iter().all(|fix| !fix.source.is_empty()), "{}", rule.id);
         }
     }
+
+    #[test]
+    fn what_a_fix_says_was_recorded_lies_in_testdata() {
+        let servers = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/servers");
+        for fix in RULES.iter().flat_map(|rule| rule.fixes) {
+            assert!(!fix.source.contains("measured"), "{}: a manual or a recording is wanted", fix.server);
+            for recorded in fix.source.split("recorded from ").skip(1) {
+                let name = recorded.split([';', ',']).next().unwrap().to_lowercase().replace(' ', "-");
+                assert!(servers.join(&name).is_dir(), "{}: testdata/servers/{name} is missing", fix.server);
+            }
+        }
+    }
 }

@@ -6,7 +6,7 @@ use super::{Check, Evidence, Finding, Findings, Fix, Hears, Reference, Rule, Sco
 use crate::base::{Moment, Packets};
 use crate::smtp::event::{Fault, FaultKind};
 use crate::smtp::tls::{State, Tls};
-use crate::smtp::{Command, Event, Reply, Session, Verb};
+use crate::smtp::{Command, Event, Reply, Secret, Session, Verb};
 
 pub(super) static RULE: Rule = Rule {
     id: "starttls",
@@ -110,7 +110,9 @@ fn judge(event: &Event<'_>, session: &Session, _word: &mut u32, out: &mut Findin
         Event::Greeting(greeting) => judge_greeting(greeting, out),
         Event::Command(command) => judge_command(command, out),
         Event::Reply(reply, answers) => {
-            if let Some((command, verb)) = answered(reply, answers) {
+            if let Some((command, verb)) = answered(reply, answers)
+                && !may_answer_another(verb, reply, session)
+            {
                 judge_reply(command, verb, reply, out);
             }
         }
@@ -136,6 +138,12 @@ fn judge_command(command: &Command, out: &mut Findings<'_>) {
     }
 }
 
+/// Whether a reply that grants STARTTLS with another code than 220 may answer another command: after loss, or where
+/// the session was picked up midway, replies and commands may be matched one off.
+fn may_answer_another(verb: &Verb, reply: &Reply, session: &Session) -> bool {
+    session.rests_after_loss && *verb == Verb::StartTls && matches!(reply.code, Some(200..=219 | 221..=399))
+}
+
 fn judge_reply(command: &Command, verb: &Verb, reply: &Reply, out: &mut Findings<'_>) {
     if lists_capabilities(verb, reply) {
         let masked: Vec<&[u8]> = keywords(reply).filter(|keyword| crossed_out(keyword)).collect();
@@ -154,7 +162,7 @@ fn judge_reply(command: &Command, verb: &Verb, reply: &Reply, out: &mut Findings
         }
         (Verb::StartTls, Some(code)) => {
             let (severity, whose) = match code {
-                501 | 503 => (Severity::Info, ", as the client's error"),
+                501 | 503 => (Severity::Info, ", the client's error"),
                 _ => (Severity::Low, ""),
             };
             let message = format!("the server answered STARTTLS with {code}{whose}");
@@ -172,9 +180,18 @@ fn judge_tls(tls: &Tls, at: Moment, session: &Session, out: &mut Findings<'_>) {
         }
         _ if tls.not_tls => {
             let message = "after the 220 the client sent neither TLS nor SMTP that the server answered";
-            out.fire(handshake(Finding::new(&RULE, &NOT_TLS, &Packets::one(at), message), tls));
+            let finding = behind_prompt(Finding::new(&RULE, &NOT_TLS, &Packets::one(at), message), out);
+            out.fire(handshake(finding, tls));
         }
         _ => {}
+    }
+    // The packets that show the handshake are evidence of it.
+    if !tls.not_tls && (tls.version.is_some() || tls.alert.is_some() || tls.state == State::Decrypted) {
+        for check in [&STARTED, &IMPLICIT] {
+            if let Some(finding) = out.deferred(check) {
+                finding.packets.push(at);
+            }
+        }
     }
     if tls.settled {
         settle(tls, at, out);
@@ -183,23 +200,39 @@ fn judge_tls(tls: &Tls, at: Moment, session: &Session, out: &mut Findings<'_>) {
 
 fn judge_fault(fault: &Fault, out: &mut Findings<'_>) {
     match &fault.kind {
-        FaultKind::Injected { bytes, accepted: true } => {
+        FaultKind::Injected { bytes, hidden, accepted: true } => {
             let message = "client bytes in clear came in the flight of STARTTLS, and the server answered 220";
-            let line = first_line(bytes);
-            // What was slipped in may be a login.
-            let secret = bytes.windows(4).any(|word| word.eq_ignore_ascii_case(b"AUTH"));
-            let shown = if secret { Evidence::hidden(&line) } else { Evidence::Bytes(line) };
-            let finding = Finding::new(&RULE, &INJECTED, &fault.at, message);
-            out.fire(
-                finding.with("bytes", Evidence::Number(bytes.len() as u64)).with("injected", shown).verb("client"),
-            );
+            let (line, whole) = (first_line(bytes), hidden.as_ref().map(Secret::reveal));
+            let shown = match whole {
+                Some(whole) => Evidence::partly_hidden(&line, &first_line(whole)),
+                None => Evidence::Bytes(line),
+            };
+            let octets = Evidence::Number(whole.unwrap_or(bytes).len() as u64);
+            let finding = behind_prompt(Finding::new(&RULE, &INJECTED, &fault.at, message), out);
+            out.fire(finding.with("bytes", octets).with("injected", shown).verb("client"));
         }
-        FaultKind::ServerInjected => {
+        FaultKind::ServerInjected { bytes } => {
             let message = "server bytes in clear came behind its 220 to STARTTLS, before the handshake";
-            out.fire(Finding::new(&RULE, &INJECTED, &fault.at, message).verb("server"));
+            let finding = behind_prompt(Finding::new(&RULE, &INJECTED, &fault.at, message), out);
+            out.fire(finding.bytes("injected", &first_line(bytes)).verb("server"));
         }
         _ => {}
     }
+}
+
+/// A finding of what stands behind a 220: command and reply are evidence, too, and it took both to complete it.
+fn behind_prompt(mut finding: Finding, out: &mut Findings<'_>) -> Finding {
+    if let Some(started) = out.deferred(&STARTED) {
+        let said = |name: &str| matches!(name, "command" | "reply_code" | "reply_text");
+        finding.evidence.extend(started.evidence.iter().filter(|(name, _)| said(name)).cloned());
+        let prompt = started.packets.last();
+        if finding.at.ordinal < prompt.ordinal {
+            finding.at = prompt;
+        }
+        let packets = started.packets.clone();
+        finding = finding.packets(&packets);
+    }
+    finding
 }
 
 /// All is known of the handshake that ever will be: what waited for it is told.
@@ -265,6 +298,17 @@ mod tests {
     const NOTHING: [String; 0] = [];
 
     #[test]
+    fn another_ones_reply_is_no_refusal_where_loss_may_have_moved_them() {
+        let mut dialogue = Dialogue::read("S: 220 mx\nC: STARTTLS\nS: 250 mx");
+        assert_eq!(dialogue.judged(), ["starttls/refused low 95"]);
+        dialogue.session.rests_after_loss = true;
+        assert_eq!(dialogue.judged(), Vec::<String>::new());
+        let mut refused = Dialogue::read("S: 220 mx\nC: STARTTLS\nS: 454 no");
+        refused.session.rests_after_loss = true;
+        assert_eq!(refused.judged(), ["starttls/refused low 95"]);
+    }
+
+    #[test]
     fn a_start_is_told_with_its_handshake_when_that_is_over() {
         let mut dialogue = Dialogue::read("S: 220 mx\nC: STARTTLS\nS: 220 go ahead");
         dialogue.session.tls =
@@ -311,9 +355,10 @@ mod tests {
     fn injection_counts_only_where_the_server_answered_220() {
         let with = |kind| Dialogue::read("S: 220 mx").fault(kind, Side::A).only("starttls").judged();
         let bytes = b"NOOP\r\n".to_vec();
-        assert_eq!(with(FaultKind::Injected { bytes: bytes.clone(), accepted: true }), ["starttls/injected high 90"]);
-        assert_eq!(with(FaultKind::Injected { bytes, accepted: false }), NOTHING);
-        assert_eq!(with(FaultKind::ServerInjected), ["starttls/injected high 90"]);
+        let injected = |accepted| FaultKind::Injected { bytes: bytes.clone(), hidden: None, accepted };
+        assert_eq!(with(injected(true)), ["starttls/injected high 90"]);
+        assert_eq!(with(injected(false)), NOTHING);
+        assert_eq!(with(FaultKind::ServerInjected { bytes: Vec::new() }), ["starttls/injected high 90"]);
     }
 
     #[test]

@@ -15,6 +15,7 @@ use super::handshake::Hello;
 use super::held::Item;
 use super::line::{Cut, Line, Piece, Source};
 use super::message::{Chunk, Data};
+use super::reply::Reply;
 use super::sequence::Knowledge;
 use super::tls::{self, State, Watch};
 use super::verb::{self, Verb};
@@ -49,24 +50,72 @@ pub(super) enum Client {
     /// TLS: never SMTP again (RFC 3207 4).
     Tls(Box<Watch>),
     Opaque,
-    /// A gap hid where we are: only a line in strict form is taken for a command.
+    /// A gap hid where we are: only a line in strict form, or one that alone gets a reply of its own, is taken
+    /// for a command.
     Lost,
-    /// Such a line, held until a reply proves it.
+    /// A line in strict form, held until a reply proves it.
     Tentative(Box<Line>),
+    /// Another line with a verb that stands alone, held until the next reply tells whether it is its own.
+    Weak(Box<Weak>),
+    /// Behind the dot, at that position, of message data whose command was not captured: held until its
+    /// final reply.
+    Ended(u64),
+}
+
+/// A line that may be a command; if it is none, it was text.
+#[derive(Clone, Debug)]
+pub(super) struct Weak {
+    pub line: Line,
+    pub proof: Proof,
+    /// The refused message data of which it is part if it is no command.
+    pub data: Option<Box<Data>>,
+}
+
+/// What it takes to prove a line that stands alone to be a command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Proof {
+    /// Any reply of its own: the server had answered all before it.
+    Reply,
+    /// A code that no end of a message or chunk gets: something was lost directly before it.
+    Code,
+}
+
+impl Weak {
+    /// Whether such a reply is its own.
+    fn is_proved(&self, seen: Option<u64>, code: u16) -> bool {
+        let (Some(verb), _) = verb::split(&self.line.text) else { return false };
+        seen == Some(self.line.end)
+            && match (code, self.proof) {
+                (354, _) => verb == Verb::Data,
+                (334, _) => verb.is_auth(),
+                // It may come at any time.
+                (421, _) => false,
+                (211 | 214, Proof::Code) => verb == Verb::Help,
+                (220, Proof::Code) => verb.starts_tls(),
+                (221, Proof::Code) => verb == Verb::Quit,
+                (code, Proof::Code) => matches!(code, 500 | 502 | 503),
+                (_, Proof::Reply) => true,
+            }
+    }
 }
 
 impl Client {
     fn waits(&self) -> bool {
         match self {
-            Client::First | Client::Wait(_) | Client::Assumed(_) | Client::WaitForServer | Client::Tentative(_) => true,
+            Client::First | Client::Wait(_) | Client::Assumed(_) | Client::WaitForServer => true,
             Client::Hello(hello) => hello.waits(),
-            _ => false,
+            _ => self.is_unproved(),
         }
     }
 
     /// Whether it is a reply that tells what the held bytes are.
     fn waits_for_server(&self) -> bool {
-        matches!(self, Client::Wait(_) | Client::WaitForServer | Client::Tentative(_))
+        matches!(self, Client::Wait(_) | Client::WaitForServer) || self.is_unproved()
+    }
+
+    /// Whether the next reply tells what the client's state is, which a gap had hidden.
+    pub(super) fn is_unproved(&self) -> bool {
+        matches!(self, Client::Tentative(_) | Client::Weak(_) | Client::Ended(_))
     }
 
     /// Whether nothing that the server says can be SMTP either.
@@ -81,6 +130,10 @@ impl Client {
             Client::Tls(watch) => watch.held(),
             Client::Hello(hello) => hello.held(),
             Client::Tentative(line) => line.text.len(),
+            Client::Weak(weak) => {
+                let header = weak.data.as_ref().map_or(0, |data| data.gathered.header.held());
+                weak.line.text.len().saturating_add(header)
+            }
             _ => 0,
         }
     }
@@ -186,18 +239,17 @@ impl Dialogue {
                 self.tell_tls(at, hears);
                 Client::Tls(Box::default())
             }
-            First::Lines(name) => {
+            First::Lines(name) | First::Binary(name) => {
                 self.name_protocol(name, side, Packets::one(at), hears);
                 match self.server_speaks_smtp {
-                    Some(true) => Client::Command,
                     Some(false) => Client::Opaque,
+                    _ if !foreign::is_text(name) => {
+                        self.matching = Matching::Lost;
+                        Client::Lost
+                    }
+                    Some(true) => Client::Command,
                     None => Client::WaitForServer,
                 }
-            }
-            First::Binary(name) => {
-                self.name_protocol(name, side, Packets::one(at), hears);
-                self.matching = Matching::Lost;
-                Client::Lost
             }
         };
         true
@@ -227,6 +279,8 @@ impl Dialogue {
                 self.client = Client::Lost;
                 self.command(*line, Role::Command, true, hears);
             }
+            Client::Weak(weak) => self.client = weak.data.map_or(Client::Lost, Client::Data),
+            Client::Ended(_) => self.client = Client::Lost,
             other => {
                 self.client = other;
                 self.release_hello(hears);
@@ -247,6 +301,7 @@ impl Dialogue {
                         self.client = Client::First;
                     }
                 }
+                Client::Data(data) if data.refused.is_some() => self.read_refused(&mut piece, hears),
                 Client::Data(_) => self.read_data(&mut piece, hears),
                 Client::Chunk(_) => self.read_chunk(&mut piece, hears),
                 Client::Layer => {
@@ -264,9 +319,13 @@ impl Dialogue {
                 Client::Opaque => {
                     piece.take(usize::MAX);
                 }
-                Client::First | Client::Wait(_) | Client::Assumed(_) | Client::WaitForServer | Client::Tentative(_) => {
-                    break;
-                }
+                Client::First
+                | Client::Wait(_)
+                | Client::Assumed(_)
+                | Client::WaitForServer
+                | Client::Tentative(_)
+                | Client::Weak(_)
+                | Client::Ended(_) => break,
             }
         }
         piece
@@ -297,7 +356,13 @@ impl Dialogue {
             self.tally.one(Limit::LineLength.key());
         }
         match self.client {
-            Client::Lost if !is_strict(&line.text) => {}
+            // Another protocol is not read, unless the server answers in SMTP.
+            Client::Lost if self.session.protocol.is_some() && self.server_speaks_smtp != Some(true) => {}
+            Client::Lost if !is_strict(&line.text) => {
+                if let Some(proof) = self.stands_alone(&line) {
+                    self.client = Client::Weak(Box::new(Weak { line, proof, data: None }));
+                }
+            }
             Client::Lost => {
                 let waited = line.seen.is_some_and(|seen| seen >= self.server_end);
                 if waited && !self.server_missing(line.seen) {
@@ -306,21 +371,81 @@ impl Dialogue {
                     self.command(line, Role::Command, true, hears);
                 }
             }
-            Client::Exchange => self.command(line, Role::Exchange, false, hears),
-            _ if self.refused_auth && may_be_base64(&line.text) => self.command(line, Role::Leaked, false, hears),
-            _ => self.command(line, Role::Command, false, hears),
+            Client::Exchange => drop(self.command(line, Role::Exchange, false, hears)),
+            _ if self.refused_auth && may_be_base64(&line.text) => drop(self.command(line, Role::Leaked, false, hears)),
+            _ => drop(self.command(line, Role::Command, false, hears)),
         }
+    }
+
+    /// Whether a line that is not in strict form has a verb and stands alone: the client waited for the server
+    /// before it. Message text gets no reply of its own; what follows a 334 is secret.
+    pub(super) fn stands_alone(&self, line: &Line) -> Option<Proof> {
+        let verb = verb::split(&line.text).0?;
+        let is_extension = matches!(&verb, Verb::Other(name) if name.starts_with('X'));
+        let is_whole = line.ending != Ending::None && line.octets <= line.text.len().saturating_add(2) as u64;
+        let waited = line.seen.is_some_and(|seen| seen >= self.server_end) && !self.server_missing(line.seen);
+        if !(verb.is_known() || is_extension) || !is_whole || !waited {
+            return None;
+        }
+        match self.last_reply {
+            Some((seen, code)) if seen == line.start => (code != 334).then_some(Proof::Reply),
+            _ => (self.lost_at == Some(line.start) && verb.is_known()).then_some(Proof::Code),
+        }
+    }
+
+    /// The next reply tells whether the line that stands alone was a command; returns whether the reply is its own.
+    pub(super) fn answer_weak(
+        &mut self,
+        reply: &Reply,
+        code: u16,
+        seen: Option<u64>,
+        hears: &mut dyn Hears,
+    ) -> Option<Arc<Command>> {
+        let Client::Weak(weak) = &self.client else { return None };
+        if !weak.is_proved(seen, code) {
+            self.cut = self.cut.or(Some(Cut::Lf));
+            self.release(hears);
+            self.proceed(hears);
+            return None;
+        }
+        let Client::Weak(weak) = std::mem::replace(&mut self.client, Client::Lost) else { return None };
+        self.forget_pending();
+        self.matching = Matching::Lost;
+        let command = self.command(weak.line, Role::Command, true, hears);
+        match (&command.verb, code) {
+            (Some(verb), 250) if verb.is_hello() || *verb == Verb::Rset => {
+                // A fresh start: what it takes to know the state again.
+                let awaits = Awaits::Reply;
+                let pending =
+                    Pending { command: Arc::clone(&command), awaits, end: command.end, waited_at: None, facts: None };
+                self.sequence.push(&pending, self.bounds.pending);
+                self.replied(&pending, Some(reply));
+                self.note_answer(&command, code, reply);
+                self.matching = Matching::Sure;
+                self.client = Client::Command;
+            }
+            (Some(verb), 220) if verb.starts_tls() => self.client = Client::Assumed(Arc::clone(&command)),
+            (Some(verb), 334) if verb.is_auth() => {
+                self.attempt = Some(Attempt::new(command.argument_revealed()));
+                self.client = Client::Exchange;
+            }
+            (Some(Verb::Data), 354) => self.begin_data(Some(Arc::clone(&command)), Some(reply.end)),
+            _ => {}
+        }
+        Some(command)
     }
 
     /// The client's stream ended, or a gap came: what there is of a line is all of it.
     fn finish_line(&mut self, hears: &mut dyn Hears) {
-        if let Some(line) = self.client_lines.finish() {
+        if let Some(line) = self.client_lines.finish()
+            && matches!(self.client, Client::Command | Client::Exchange | Client::Lost)
+        {
             self.line(line, hears);
         }
     }
 
     /// Tells a command, and from its verb what the bytes behind it are.
-    pub(super) fn command(&mut self, line: Line, role: Role, uncertain: bool, hears: &mut dyn Hears) {
+    pub(super) fn command(&mut self, line: Line, role: Role, uncertain: bool, hears: &mut dyn Hears) -> Arc<Command> {
         let source = Source { at: line.at.first(), seen: line.seen, captured: line.captured };
         let mut command = Command::new(line, role);
         command.number = self.next_number;
@@ -344,8 +469,9 @@ impl Dialogue {
         }
         if !uncertain {
             self.expect_reply(&command);
-            self.after_command(command, role, hears);
+            self.after_command(Arc::clone(&command), role, hears);
         }
+        command
     }
 
     /// Whether the client knew the whole greeting.
@@ -405,8 +531,9 @@ impl Dialogue {
             waited_at: command.seen.is_some_and(|seen| seen >= self.server_end).then_some(self.server_end),
             facts: None,
         };
-        if command.is(&Verb::Bdat) {
-            let last = chunk_size(command.argument()).is_some_and(|(_, last)| last);
+        if command.is(&Verb::Bdat)
+            && let Some((_, last)) = chunk_size(command.argument())
+        {
             pending.awaits = Awaits::Message { last, left: None };
         }
         self.expect(pending);
@@ -490,7 +617,9 @@ impl Dialogue {
         match self.session.offers("CHUNKING") {
             Some(offered) => Some(offered),
             // No EHLO was accepted though everything was captured: the server takes no chunk.
-            None if self.matching == Matching::Sure && self.session.from_start => Some(false),
+            None if self.session.helo.is_none() && self.session.from_start && self.session.missing_server == 0 => {
+                Some(false)
+            }
             None => None,
         }
     }
@@ -578,8 +707,8 @@ impl Dialogue {
     fn assume(&mut self, command: &Arc<Command>, first: &[u8], hears: &mut dyn Hears) -> bool {
         let line = first.split(|&byte| byte == b'\n').next().unwrap_or_default();
         let line = line.strip_suffix(b"\r").unwrap_or(line);
-        self.client = Client::Command;
-        if is_strict(line) {
+        self.client = if command.uncertain { Client::Lost } else { Client::Command };
+        if is_strict(line) || self.held.is_over() {
             return true;
         }
         match &command.verb {
@@ -615,8 +744,10 @@ impl Dialogue {
 
     /// Bytes of the client are missing where it is read.
     fn read_gap(&mut self, gap: &Gap, hears: &mut dyn Hears) {
+        self.tell_refused(hears);
         match &mut self.client {
             Client::Data(data) => {
+                let _ = self.client_lines.finish();
                 data.scan.lose_place();
                 data.gathered.miss(gap.length);
                 data.settled = true;
@@ -633,7 +764,7 @@ impl Dialogue {
                 chunk.gathered.miss(left);
                 chunk.left = 0;
                 self.end_chunk(hears);
-                self.lose_client();
+                self.lose_client(gap);
             }
             Client::Skip(left) if *left >= gap.length => {
                 *left = left.saturating_sub(gap.length);
@@ -651,7 +782,7 @@ impl Dialogue {
             Client::Opaque | Client::Layer => self.client = Client::Opaque,
             _ => {
                 self.tell_part(hears);
-                self.lose_client();
+                self.lose_client(gap);
             }
         }
     }
@@ -659,16 +790,18 @@ impl Dialogue {
     /// Tells the part of a line before a gap: no reply is expected to it.
     fn tell_part(&mut self, hears: &mut dyn Hears) {
         let Some(line) = self.client_lines.finish() else { return };
-        match self.client {
-            Client::Exchange => self.command(line, Role::Exchange, true, hears),
-            Client::Command => self.command(line, Role::Command, true, hears),
-            _ => {}
-        }
+        let role = match self.client {
+            Client::Exchange => Role::Exchange,
+            Client::Command => Role::Command,
+            _ => return,
+        };
+        self.command(line, role, true, hears);
     }
 
     /// The client's state is unknown until the server tells; envelope state is never carried over a gap.
-    fn lose_client(&mut self) {
+    fn lose_client(&mut self, gap: &Gap) {
         self.client = Client::Lost;
+        self.lost_at = Some(gap.offset.saturating_add(gap.length));
         self.attempt = None;
         self.close_transaction();
     }
@@ -690,12 +823,13 @@ impl Dialogue {
     /// The session is over: tells what was under way.
     pub(super) fn finish_client(&mut self, hears: &mut dyn Hears) {
         // Each release reads on, so what is held shrinks until nothing waits.
-        while self.client.waits() && !self.held.is_empty() || matches!(self.client, Client::Tentative(_)) {
+        while self.client.waits() && !self.held.is_empty() || self.client.is_unproved() {
             self.release(hears);
             self.proceed(hears);
         }
         match &self.client {
-            Client::Data(data) if !data.refused => self.end_data(DataEnd::Unfinished, hears),
+            Client::Data(data) if data.refused.is_some() => self.tell_refused(hears),
+            Client::Data(_) => self.end_data(DataEnd::Unfinished, hears),
             Client::Chunk(_) => self.end_chunk(hears),
             Client::Hello(_) => self.release_hello(hears),
             _ => {}
@@ -712,12 +846,15 @@ impl Dialogue {
     }
 }
 
-/// A BDAT command's size and whether it says LAST (RFC 3030 2).
+/// A BDAT command's size and whether it says LAST (RFC 3030 2); a malformed one announces no chunk.
 pub(super) fn chunk_size(argument: &[u8]) -> Option<(u64, bool)> {
     let mut words = argument.split(|&byte| verb::is_blank(byte) || byte == b'\r').filter(|word| !word.is_empty());
     let size = number(words.next()?)?;
-    let last = words.next().is_some_and(|word| word.eq_ignore_ascii_case(b"LAST"));
-    Some((size, last))
+    match (words.next(), words.next()) {
+        (None, _) => Some((size, false)),
+        (Some(word), None) if word.eq_ignore_ascii_case(b"LAST") => Some((size, true)),
+        _ => None,
+    }
 }
 
 fn number(digits: &[u8]) -> Option<u64> {

@@ -79,6 +79,8 @@ impl Command {
         };
         let secret_at = match role {
             Role::Command if verb.as_ref().is_some_and(Verb::is_auth) => initial_response(&text, argument_at),
+            // A password of POP3 or FTP, which are no names of a client's first line.
+            Role::Command if matches!(&verb, Some(Verb::Other(name)) if name == "PASS") => Some(argument_at),
             Role::Command => None,
             Role::Exchange | Role::Leaked => Some(0),
         };

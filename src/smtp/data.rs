@@ -6,6 +6,7 @@
 use memchr::memchr2;
 use sha2::{Digest, Sha256};
 
+use super::dialogue::MessageFacts;
 use super::line::Piece;
 use crate::base::Packets;
 
@@ -223,6 +224,15 @@ impl Gathered {
         self.hash = None;
         self.pending = b"";
         self.header.done();
+    }
+
+    /// What the transaction is to know of it so far.
+    pub(super) fn facts(&self) -> MessageFacts {
+        MessageFacts {
+            bytes: self.bytes,
+            subject: self.header.field(b"Subject"),
+            message_id: self.header.field(b"Message-ID"),
+        }
     }
 
     /// The octets without the closing dot line, if it has one, and their hash.

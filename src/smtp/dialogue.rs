@@ -9,6 +9,7 @@ use super::auth::Attempt;
 use super::client::Client;
 use super::command::Command;
 use super::event::{Event, Fault, FaultKind};
+use super::foreign;
 use super::fork::KeptInput;
 use super::held::Held;
 use super::line::{Cut, Line, LineReader, Piece, Source};
@@ -177,7 +178,12 @@ pub(super) struct Dialogue {
     /// Octets of the commands among them.
     pub pending_octets: usize,
     pub sequence: Sequence,
-    pub last_answered: Option<Arc<Command>>,
+    /// The command that the server's last reply refused, if its line was so long that Exim refuses it twice.
+    pub refused_long: Option<Arc<Command>>,
+    /// How far the server's last reply had seen the client's stream, and its code.
+    pub last_reply: Option<(u64, u16)>,
+    /// Where the client's bytes begin behind what was lost.
+    pub lost_at: Option<u64>,
     /// The session's latest secrets, to find where the server quotes them.
     pub secrets: VecDeque<Arc<Command>>,
     pub attempt: Option<Attempt>,
@@ -216,6 +222,11 @@ pub(super) struct Dialogue {
 }
 
 impl Pending {
+    /// Whether it is the end of message data that a 354 had opened.
+    pub(super) fn is_message(&self) -> bool {
+        self.facts.is_some() && self.command.is(&Verb::Data)
+    }
+
     /// Octets of its command that are kept; an end of data shares them with its DATA.
     pub(super) fn octets(&self) -> usize {
         if self.facts.is_some() { 0 } else { self.command.line.len() }
@@ -261,7 +272,9 @@ impl Dialogue {
             pending: VecDeque::new(),
             pending_octets: 0,
             sequence: Sequence::new(server_start && client_start),
-            last_answered: None,
+            refused_long: None,
+            last_reply: None,
+            lost_at: (!client_start).then_some(0),
             secrets: VecDeque::new(),
             attempt: None,
             refused_auth: false,
@@ -359,7 +372,7 @@ impl Dialogue {
     /// Neither side's first line is one of SMTP.
     pub(super) fn name_unknown(&mut self, side: Side, at: &Packets, hears: &mut dyn Hears) {
         if self.first_line_fits == Some(false) && self.server_speaks_smtp == Some(false) {
-            self.name_protocol("unknown", side, at.clone(), hears);
+            self.name_protocol(foreign::UNKNOWN, side, at.clone(), hears);
         }
     }
 

@@ -1,5 +1,6 @@
 //! What the parser tells: facts, in causal order. Only rules judge them.
 
+use super::auth::Secret;
 use super::command::Command;
 use super::reply::Reply;
 use crate::base::{Moment, Packets, Side};
@@ -107,11 +108,15 @@ pub(crate) enum FaultKind {
     /// Client bytes in the flight of STARTTLS that are no TLS record; `accepted` where the server's 220 was
     /// seen (else it lies in a gap).
     Injected {
+        /// Secrets among them redacted; `hidden` has all as it was, where there are any.
         bytes: Vec<u8>,
+        hidden: Option<Secret>,
         accepted: bool,
     },
-    /// Server bytes in clear behind its 220 before the handshake.
-    ServerInjected,
+    /// Server bytes in clear behind its 220 before the handshake: those of its first segment, secrets redacted.
+    ServerInjected {
+        bytes: Vec<u8>,
+    },
     /// The stream is another protocol, named by its first bytes.
     OtherProtocol {
         name: &'static str,

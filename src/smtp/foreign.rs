@@ -20,6 +20,15 @@ pub(super) enum First {
     Proxy(usize, Option<Vec<u8>>),
 }
 
+impl First {
+    fn name(&self) -> Option<&'static str> {
+        match self {
+            First::Lines(name) | First::Binary(name) => Some(name),
+            First::More | First::Smtp | First::Tls | First::Proxy(..) => None,
+        }
+    }
+}
+
 /// How the first bytes of a client of that protocol begin.
 const CLIENTS: &[(&[u8], First)] = &[
     (b"GET ", First::Lines("HTTP")),
@@ -41,32 +50,36 @@ const CLIENTS: &[(&[u8], First)] = &[
 ];
 
 /// How the first line of a server of that protocol begins.
-const SERVERS: &[(&[u8], &str)] = &[
-    (b"SSH-", "SSH"),
-    (b"HTTP/", "HTTP"),
-    (b"RFB ", "RFB"),
-    (b"* OK", "IMAP"),
-    (b"* PREAUTH", "IMAP"),
-    (b"* BYE", "IMAP"),
-    (b"+OK", "POP3"),
-    (b"-ERR", "POP3"),
-    (b"\xff\xfb", "Telnet"),
-    (b"\xff\xfd", "Telnet"),
-    (b"\xff\xfe", "Telnet"),
-    (b"\x15\x03", "TLS"),
-    (b"\x16\x03", "TLS"),
-    (b"RTSP/", "RTSP"),
-    (b"SIP/2.0", "SIP"),
+const SERVERS: &[(&[u8], First)] = &[
+    (b"SSH-", First::Binary("SSH")),
+    (b"HTTP/", First::Lines("HTTP")),
+    (b"RFB ", First::Binary("RFB")),
+    (b"* OK", First::Lines("IMAP")),
+    (b"* PREAUTH", First::Lines("IMAP")),
+    (b"* BYE", First::Lines("IMAP")),
+    (b"+OK", First::Lines("POP3")),
+    (b"-ERR", First::Lines("POP3")),
+    (b"\xff\xfb", First::Binary("Telnet")),
+    (b"\xff\xfd", First::Binary("Telnet")),
+    (b"\xff\xfe", First::Binary("Telnet")),
+    (b"\x15\x03", First::Binary("TLS")),
+    (b"\x16\x03", First::Binary("TLS")),
+    (b"RTSP/", First::Lines("RTSP")),
+    (b"SIP/2.0", First::Lines("SIP")),
 ];
+
+/// Neither side's first line is one of SMTP, nor of a protocol with a name.
+pub(super) const UNKNOWN: &str = "unknown";
 
 /// What a server's first line is, if it is another protocol's.
 pub(super) fn server(line: &[u8]) -> Option<&'static str> {
-    SERVERS.iter().find(|(prefix, _)| line.starts_with(prefix)).map(|&(_, name)| name)
+    SERVERS.iter().find(|(prefix, _)| line.starts_with(prefix)).and_then(|(_, what)| what.name())
 }
 
-/// Whether a protocol that a server's first line named is text.
-pub(super) fn is_text(name: &str) -> bool {
-    matches!(name, "HTTP" | "IMAP" | "POP3" | "RTSP" | "SIP")
+/// Whether a protocol of that name is lines of text, so that its stream may be judged on; all others are binary.
+pub(crate) fn is_text(name: &str) -> bool {
+    let is_it = |(_, what): &(&[u8], First)| matches!(what, First::Lines(lines) if *lines == name);
+    name == UNKNOWN || CLIENTS.iter().chain(SERVERS).any(is_it)
 }
 
 /// What a client's first bytes are; `bytes` is all that came so far.
@@ -160,6 +173,21 @@ mod tests {
         assert_eq!(client(b"\0\0\0\x45\xffSMB"), First::Binary("SMB"));
         assert_eq!(client(b"PRO"), First::More);
         assert_eq!(client(b"QUIT\r\n"), First::Smtp);
+    }
+
+    #[test]
+    fn protocols_of_lines_are_told_from_binary_ones() {
+        for (name, text) in [
+            ("HTTP", true),
+            ("POP3", true),
+            ("SIP", true),
+            ("unknown", true),
+            ("SSH", false),
+            ("TLS", false),
+            ("SMB", false),
+        ] {
+            assert_eq!(is_text(name), text, "{name}");
+        }
     }
 
     #[test]

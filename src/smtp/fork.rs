@@ -11,7 +11,7 @@ use super::event::Event;
 use super::held::Kept;
 use super::line::{Piece, Source};
 use super::{Hears, Session};
-use crate::base::{Moment, Side};
+use crate::base::{Moment, Side, Tally};
 use crate::tcp::Gap;
 
 /// One call of reassembly.
@@ -284,7 +284,8 @@ impl Fork {
             Trial::LineEnd { .. } => None,
         };
         match (long, reading) {
-            (Some(long), Reading::Strict) => {
+            (Some(mut long), Reading::Strict) => {
+                long.strict.tally.merge(&dialogue.tally);
                 *dialogue = *long.strict;
                 long.log.into()
             }
@@ -301,6 +302,7 @@ impl Long {
     fn new(dialogue: &Dialogue, log: &[KeptInput]) -> Long {
         let mut strict = Box::new(dialogue.clone());
         let mut mute = Mute::default();
+        strict.tally = Tally::default();
         strict.choose(Reading::Strict, &mut mute);
         for kept in log {
             strict.take(&kept.input(), &mut mute);

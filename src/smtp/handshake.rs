@@ -2,6 +2,7 @@
 //! (RFC 3207 4).
 
 use super::Hears;
+use super::auth::Secret;
 use super::client::Client;
 use super::command::redacted;
 use super::dialogue::Dialogue;
@@ -123,8 +124,9 @@ impl Dialogue {
             && let Some((bytes, at)) = hello.injected.take()
         {
             let accepted = hello.prompt_end.is_some();
-            let bytes = redacted(&bytes);
-            self.fault(FaultKind::Injected { bytes, accepted }, side, at, hears);
+            let shown = redacted(&bytes);
+            let hidden = (shown != bytes).then(|| Secret::new(bytes));
+            self.fault(FaultKind::Injected { bytes: shown, hidden, accepted }, side, at, hears);
         }
     }
 
@@ -144,6 +146,7 @@ impl Dialogue {
 
     /// Server bytes behind its 220 to STARTTLS; returns whether they may be SMTP.
     pub(super) fn server_behind_prompt(&mut self, piece: &Piece<'_>, hears: &mut dyn Hears) -> bool {
+        let bound = self.bounds.line;
         let begun = self.server_lines.held() > 0;
         let record = !begun && tls::begins_record(piece.bytes);
         let side = self.client_side.other();
@@ -155,7 +158,8 @@ impl Dialogue {
             (false, false) if hello.server_injected => {}
             (false, false) => {
                 hello.server_injected = true;
-                self.fault(FaultKind::ServerInjected, side, Packets::one(piece.from.at), hears);
+                let bytes = redacted(piece.bytes.get(..bound).unwrap_or(piece.bytes));
+                self.fault(FaultKind::ServerInjected { bytes }, side, Packets::one(piece.from.at), hears);
             }
         }
         false

@@ -114,6 +114,11 @@ impl Held {
         self.items.iter().any(|item| !matches!(item, Item::Bytes(_)))
     }
 
+    /// Whether the stream ended and no byte waits.
+    pub(super) fn is_over(&self) -> bool {
+        matches!(self.items.front(), Some(Item::End(_)))
+    }
+
     /// Where the first bytes that wait came from.
     pub(super) fn source(&self) -> Option<Source> {
         self.items.iter().find_map(|item| match item {

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use super::Hears;
-use super::client::Client;
+use super::client::{Client, Weak};
 use super::command::{Command, Ending};
 use super::data::{DotScan, Found, Gathered, LineEnd};
 use super::dialogue::{Choice, Dialogue, MessageFacts};
 use super::event::{DataEnd, Event, FaultKind, MessageData};
-use super::line::Piece;
+use super::line::{Cut, Piece};
 use super::verb::Verb;
 use crate::base::Packets;
 
@@ -23,8 +23,10 @@ pub(super) struct Data {
     prompt_end: Option<u64>,
     bare_lf_at: Option<Packets>,
     bare_cr_at: Option<Packets>,
-    /// A reply in the middle answered it: no other is due at its end.
-    pub refused: bool,
+    /// A reply in the middle answered it, and ended there in the server's stream: no other is due at its end.
+    pub refused: Option<u64>,
+    /// It was told.
+    told: bool,
     /// No more choices in this message.
     pub settled: bool,
     /// Candidates left before the one that ends it.
@@ -47,7 +49,7 @@ pub(super) struct Chunk {
 impl Data {
     /// Its command, whether it was refused, whether bytes are missing, and where its first candidate ends.
     pub(super) fn state(&self) -> (Option<Arc<Command>>, bool, bool, Option<u64>) {
-        (self.command.clone(), self.refused, self.gathered.missing > 0, self.candidate)
+        (self.command.clone(), self.refused.is_some(), self.gathered.missing > 0, self.candidate)
     }
 }
 
@@ -74,7 +76,8 @@ impl Dialogue {
             prompt_end,
             bare_lf_at: None,
             bare_cr_at: None,
-            refused: false,
+            refused: None,
+            told: false,
             settled: false,
             end_at: None,
             candidate: None,
@@ -100,19 +103,26 @@ impl Dialogue {
         }
     }
 
+    /// Counts messages with choices beyond those that one session leaves to the evidence.
+    pub(super) const CHOICES: &'static str = "choices";
+
     /// A lone dot that is no CRLF.CRLF.
     fn candidate(&mut self, kind: &'static str, seen: Option<u64>, hears: &mut dyn Hears) {
         /// So many choices of one session are left to the evidence; later ones are read strictly.
         const FORKS: u32 = 64;
         let missing = self.server_missing(seen);
         let Client::Data(data) = &mut self.client else { return };
+        let unsure = data.command.as_ref().is_none_or(|command| command.uncertain);
         data.candidate.get_or_insert(data.gathered.stop);
         self.candidates = self.candidates.saturating_add(1);
         match &mut data.end_at {
             Some(0) => self.end_data(DataEnd::Smuggled(kind), hears),
             Some(left) => *left = left.saturating_sub(1),
-            None if data.settled || self.scout || self.closing || missing || data.command.is_none() => {}
-            None if self.forks >= FORKS => data.settled = true,
+            None if data.settled || self.scout || self.closing || missing || unsure => {}
+            None if self.forks >= FORKS => {
+                data.settled = true;
+                self.tally.one(Self::CHOICES);
+            }
             None => {
                 self.forks = self.forks.saturating_add(1);
                 self.choice = Some(Choice::EndOfData(kind));
@@ -130,8 +140,10 @@ impl Dialogue {
 
     pub(super) fn end_data(&mut self, end: DataEnd, hears: &mut dyn Hears) {
         let Client::Data(mut data) = std::mem::replace(&mut self.client, Client::Command) else { return };
-        if data.refused {
-            // It was told and answered when the server refused it.
+        if data.told {
+            if end == DataEnd::Refused {
+                self.client = Client::Data(data);
+            }
             return;
         }
         let dotted = matches!(end, DataEnd::Dot | DataEnd::Smuggled(_));
@@ -145,18 +157,34 @@ impl Dialogue {
         }
         let facts = self.tell_data(&mut data.gathered, data.command.as_deref(), end, dotted, data.prompt_end, hears);
         if end == DataEnd::Refused {
-            // The server has answered; where the client is not yet aware of it, its message goes on.
-            self.note_message(&facts);
-            data.refused = true;
+            data.told = true;
             self.client = Client::Data(data);
             return;
         }
-        let Some(command) = data.command else {
-            self.client = Client::Lost;
+        if data.refused.is_some() {
             return;
-        };
-        if dotted {
-            self.expect_message(command, data.gathered.stop, facts);
+        }
+        match data.command {
+            Some(command) if dotted => self.expect_message(command, data.gathered.stop, facts),
+            Some(_) => {}
+            None if dotted => self.client = Client::Ended(data.gathered.stop),
+            None => self.client = Client::Lost,
+        }
+    }
+
+    /// A reply that ends there in the server's stream has refused the message that is read. It is told with what
+    /// the client sends before it knows that.
+    pub(super) fn refuse_data(&mut self, reply_end: u64) {
+        let Client::Data(data) = &mut self.client else { return };
+        (data.refused, data.settled, data.end_at) = (Some(reply_end), true, None);
+        let facts = data.gathered.facts();
+        self.note_message(&facts);
+    }
+
+    /// Tells a message that was refused, unless it was told.
+    pub(super) fn tell_refused(&mut self, hears: &mut dyn Hears) {
+        if matches!(&self.client, Client::Data(data) if data.refused.is_some()) {
+            self.end_data(DataEnd::Refused, hears);
         }
     }
 
@@ -182,13 +210,31 @@ impl Dialogue {
             stop: gathered.stop,
             early: seen.zip(prompt_end).map(|(seen, end)| seen < end),
             early_by_order: prompt_end.is_some_and(|end| gathered.captured < end),
-            uncertain: gathered.missing > 0 || command.is_none(),
+            uncertain: gathered.missing > 0 || command.is_none_or(|command| command.uncertain),
         };
         hears.hear(&Event::Data(&data), &self.session);
-        MessageFacts {
-            bytes,
-            subject: gathered.header.field(b"Subject"),
-            message_id: gathered.header.field(b"Message-ID"),
+        MessageFacts { bytes, ..gathered.facts() }
+    }
+
+    /// Message data behind a refusal goes on to its end, unless the client has seen the refusal and goes on with
+    /// commands: a line that stands alone is held until a reply of its own tells.
+    pub(super) fn read_refused(&mut self, piece: &mut Piece<'_>, hears: &mut dyn Hears) {
+        let Client::Data(data) = &self.client else { return };
+        if !data.told && piece.from.seen.zip(data.refused).is_some_and(|(seen, end)| seen >= end) {
+            self.tell_refused(hears);
+        }
+        let mut rest = *piece;
+        let line = self.client_lines.take(&mut rest, Cut::Lf, self.bounds.line);
+        let mut part = piece.take(piece.bytes.len().saturating_sub(rest.bytes.len()));
+        while !part.is_empty() && matches!(self.client, Client::Data(_)) {
+            self.read_data(&mut part, hears);
+        }
+        if let Some(line) = line
+            && matches!(self.client, Client::Data(_))
+            && let Some(proof) = self.stands_alone(&line)
+            && let Client::Data(data) = std::mem::replace(&mut self.client, Client::Lost)
+        {
+            self.client = Client::Weak(Box::new(Weak { line, proof, data: Some(data) }));
         }
     }
 

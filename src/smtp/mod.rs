@@ -47,12 +47,12 @@ mod tests;
 
 pub(crate) use auth::Secret;
 pub(crate) use command::{Command, Ending};
-pub(crate) use event::{Answers, DataEnd, End, Event, Fault, FaultKind, MessageData};
+pub(crate) use event::{Answers, DataEnd, End, Event};
+pub(crate) use foreign::is_text as is_text_protocol;
 pub(crate) use parser::{Options, Parser};
 pub(crate) use reply::Reply;
 pub(crate) use sequence::{Knew, Knowledge, Stage};
 pub(crate) use session::Session;
-pub(crate) use tls::Tls;
 pub(crate) use verb::Verb;
 
 /// Who hears the events: called for each fact with the session's facts as of then.

@@ -19,6 +19,9 @@ use crate::base::{Limit, Side};
 use crate::tcp::Gap;
 
 impl Dialogue {
+    /// Exim answers a line above so many octets twice (measured with 4.96).
+    const LONG: u64 = 16 << 10;
+
     pub(super) fn server_bytes(&mut self, side: Side, mut piece: Piece<'_>, hears: &mut dyn Hears) {
         self.session.server_heard = true;
         self.server_end = piece.end();
@@ -101,28 +104,27 @@ impl Dialogue {
     fn first_server_line(&mut self, line: &Line, code: Option<u16>, hears: &mut dyn Hears) -> bool {
         let side = self.client_side.other();
         self.server_speaks_smtp = Some(code.is_some());
-        let waits = matches!(self.client, Client::WaitForServer);
-        let mut used_up = false;
-        if self.greeting == Greeting::Due
-            && code.is_none()
-            && let Some(name) = foreign::server(&line.text)
-        {
-            self.name_protocol(name, side, line.at.clone(), hears);
-            used_up = !foreign::is_text(name);
-        }
         if self.greeting == Greeting::Due {
+            if code.is_none()
+                && let Some(name) = foreign::server(&line.text)
+            {
+                self.name_protocol(name, side, line.at.clone(), hears);
+            }
             self.name_unknown(side, &line.at, hears);
         }
-        if waits {
-            self.client = if code.is_some() { Client::Command } else { Client::Opaque };
-            self.proceed(hears);
-        } else if used_up {
-            self.greeting = Greeting::Unknown;
-            self.matching = Matching::Lost;
-            self.client = Client::Lost;
-            self.proceed(hears);
+        let is_client_known = !matches!(self.client, Client::WaitForServer);
+        let protocol = self.session.protocol.filter(|&name| name != foreign::UNKNOWN && code.is_none());
+        match protocol {
+            None if is_client_known => return false,
+            None => self.client = Client::Command,
+            // Both sides speak it: what looks like SMTP in it is none. Only a greeting in text is told.
+            Some(_) => {
+                self.client = Client::Opaque;
+                self.forget_pending();
+            }
         }
-        used_up
+        self.proceed(hears);
+        protocol.is_some_and(|name| !foreign::is_text(name))
     }
 
     /// A greeting of several lines, and then the reply to a client that did not wait for its last one.
@@ -208,7 +210,6 @@ impl Dialogue {
     fn fits_first_command(&self, reply: &Reply, had: u64) -> bool {
         let Some(first) = self.pending.front() else { return false };
         had >= first.end
-            && first.command.captured == 0
             && first.command.seen == Some(0)
             && match (&first.command.verb, reply.code) {
                 (Some(Verb::Ehlo | Verb::Helo | Verb::Lhlo), Some(250)) | (Some(Verb::Help), Some(211 | 214)) => true,
@@ -222,7 +223,17 @@ impl Dialogue {
     fn answer(&mut self, reply: &Reply, hears: &mut dyn Hears) {
         let Some(code) = reply.code else { return };
         let seen = self.server_seen(reply.seen);
+        let refused_long = self.refused_long.take().filter(|_| (500..600).contains(&code));
         self.answer_tentative(reply, seen, hears);
+        let weak = self.answer_weak(reply, code, seen, hears);
+        self.last_reply = seen.map(|seen| (seen, code));
+        if let Some(command) = weak {
+            self.tell_reply(reply, Answers::Command(&command), hears);
+            return self.proceed(hears);
+        }
+        if self.answers_lost_message(reply, code, seen, hears) {
+            return;
+        }
         if code == 354 && matches!(self.client, Client::Lost | Client::Tentative(_)) && self.pending.is_empty() {
             self.tell_reply(reply, Answers::Unknown, hears);
             return self.find_data(reply.end, hears);
@@ -235,7 +246,19 @@ impl Dialogue {
         if self.answers_open_data(reply, code, seen, hears) {
             return;
         }
-        let covered = self.pending.front().is_some_and(|pending| seen.is_none_or(|seen| seen >= pending.end));
+        let covered = self.pending.front().is_some_and(|pending| {
+            // A message may be refused before its end is seen.
+            let in_data = pending.is_message() && (400..600).contains(&code);
+            let from = if in_data { pending.command.end } else { pending.end };
+            seen.is_none_or(|seen| seen >= from)
+        });
+        // Exim answers a line above 16 KiB twice. Others do not: their next refusal is the next command's.
+        if let Some(command) = refused_long
+            && (!covered || self.greeted_by_exim())
+        {
+            self.tell_reply(reply, Answers::Command(&command), hears);
+            return self.proceed(hears);
+        }
         let sure = self.matching == Matching::Sure
             || (self.pending.len() == 1
                 && seen.is_some()
@@ -251,14 +274,40 @@ impl Dialogue {
 
     /// A reply that has seen the line which was held as the first in strict form proves it a command.
     fn answer_tentative(&mut self, reply: &Reply, seen: Option<u64>, hears: &mut dyn Hears) {
-        let proves = |line: &Line| seen.is_some_and(|seen| seen >= line.end);
-        if matches!(&self.client, Client::Tentative(line) if proves(line) && reply.code != Some(354))
+        let Client::Tentative(line) = &self.client else { return };
+        let covers = seen.map(|seen| seen >= line.end);
+        if covers == Some(false) {
+            // The client had not waited: more was open than that line.
+            self.release(hears);
+            self.proceed(hears);
+        } else if covers == Some(true)
+            && reply.code != Some(354)
             && let Client::Tentative(line) = std::mem::replace(&mut self.client, Client::Command)
         {
             self.forget_pending();
             self.matching = Matching::Sure;
             self.command(*line, super::command::Role::Command, false, hears);
         }
+    }
+
+    /// The final reply to message data whose command was not captured: what follows are commands. Returns
+    /// whether this was it.
+    fn answers_lost_message(&mut self, reply: &Reply, code: u16, seen: Option<u64>, hears: &mut dyn Hears) -> bool {
+        let Client::Ended(stop) = self.client else { return false };
+        let is_final = reply.accepts() && code < 300 || (400..600).contains(&code);
+        if !is_final || seen.is_some_and(|seen| seen < stop) {
+            return false;
+        }
+        self.tell_reply(reply, Answers::Unknown, hears);
+        self.forget_pending();
+        self.matching = Matching::Sure;
+        self.client = Client::Command;
+        self.proceed(hears);
+        true
+    }
+
+    fn greeted_by_exim(&self) -> bool {
+        self.session.greeting.as_ref().is_some_and(|spoken| memchr::memmem::find(&spoken.text, b"Exim").is_some())
     }
 
     /// A reply in the middle of message data; returns whether this was one.
@@ -278,6 +327,7 @@ impl Dialogue {
         };
         if refused {
             // The server does not wait for the message's end: it takes what comes for commands.
+            self.tell_refused(hears);
             self.tell_reply(reply, Answers::Unknown, hears);
             self.client = Client::Lost;
             self.matching = Matching::Lost;
@@ -293,8 +343,8 @@ impl Dialogue {
             return true;
         }
         if negative {
-            self.end_data(DataEnd::Refused, hears);
             self.sequence.end_message(command.number, code);
+            self.refuse_data(reply.end);
             self.close_message(reply);
             self.tell_reply(reply, Answers::Message(&command), hears);
             return true;
@@ -333,10 +383,10 @@ impl Dialogue {
             return;
         }
         self.pending_octets = self.pending.iter().fold(0, |sum, pending| sum.saturating_add(pending.octets()));
-        self.last_answered = Some(Arc::clone(&command));
+        let is_long = command.octets > Self::LONG && (500..600).contains(&code);
+        self.refused_long = is_long.then(|| Arc::clone(&command));
         self.replied(&pending, Some(reply));
-        let session = &self.session;
-        self.sequence.answered(command.number, code, reply.end, |keyword| session.offers(keyword));
+        self.note_answer(&command, code, reply);
         let answers = if is_message && self.is_chunk(&command, reply) {
             Answers::Message(&command)
         } else {
@@ -350,6 +400,12 @@ impl Dialogue {
             return self.turn(hears);
         }
         self.decided(&command, code, reply.end, hears);
+    }
+
+    /// What the client knows once it has seen this reply.
+    pub(super) fn note_answer(&mut self, command: &Command, code: u16, reply: &Reply) {
+        let session = &self.session;
+        self.sequence.answered(command.number, code, reply.end, |keyword| session.offers(keyword));
     }
 
     /// Whether the command's octets were read as a message: DATA's always, BDAT's if the server takes chunks.
@@ -373,11 +429,10 @@ impl Dialogue {
     /// The reply answers no command that waits for one.
     fn answer_none(&mut self, reply: &Reply, code: u16, seen: Option<u64>, hears: &mut dyn Hears) {
         let unsure = self.matching == Matching::Lost
-            || matches!(self.client, Client::Lost | Client::Tentative(_))
+            || matches!(self.client, Client::Lost)
+            || self.client.is_unproved()
             || self.client.is_opaque()
             || self.uncertain_data();
-        // Exim answers a line above 16 KiB twice.
-        let doubled = self.last_answered.take_if(|command| command.octets > 16 << 10);
         if let Client::Wait(command) = &self.client
             && self.matching == Matching::Lost
             && seen.is_some_and(|seen| seen >= command.end)
@@ -390,8 +445,6 @@ impl Dialogue {
             self.decided(&command, code, reply.end, hears);
         } else if unsure || seen.is_some_and(|seen| seen > self.client_end) {
             self.tell_reply(reply, Answers::Unknown, hears);
-        } else if let Some(command) = doubled {
-            self.tell_reply(reply, Answers::Command(&command), hears);
         } else if code == 421 {
             self.tell_reply(reply, Answers::Nothing, hears);
         } else {
@@ -401,7 +454,12 @@ impl Dialogue {
     }
 
     fn tell_reply(&mut self, reply: &Reply, answers: Answers<'_>, hears: &mut dyn Hears) {
-        if matches!(answers, Answers::Unknown) {
+        let uncertain = match answers {
+            Answers::Unknown => true,
+            Answers::Command(command) | Answers::Message(command) => command.uncertain,
+            Answers::Nothing | Answers::Unsolicited => false,
+        };
+        if uncertain {
             let reply = Reply { uncertain: true, ..reply.clone() };
             hears.hear(&Event::Reply(&reply, answers), &self.session);
         } else {
@@ -426,6 +484,7 @@ impl Dialogue {
         self.matching = Matching::Sure;
         self.forget_pending();
         self.sequence = Sequence::new(true);
+        (self.refused_long, self.last_reply, self.lost_at) = (None, None, None);
         std::mem::swap(&mut self.client_acks, &mut self.server_acks);
         self.session.client_acknowledged = self.client_acks;
         std::mem::swap(&mut self.session.client_crlf, &mut self.session.server_crlf);
@@ -472,6 +531,10 @@ impl Dialogue {
         }
         let open = self.replies.abandon();
         self.lose_replies();
+        (self.refused_long, self.last_reply) = (None, None);
+        if matches!(self.client, Client::Weak(_) | Client::Ended(_)) {
+            self.release(hears);
+        }
         if let Some(reply) = open {
             self.session.replies = self.session.replies.saturating_add(1);
             self.tell_reply(&reply, Answers::Unknown, hears);

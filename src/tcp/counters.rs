@@ -23,7 +23,30 @@ pub(crate) struct Counters {
     pub late: u64,
 }
 
+const STRAY: &str = "stray-resets";
+const OVERLAPPING: &str = "overlapping-segments";
+const OUTSIDE: &str = "segments-out-of-window";
+const LATE: &str = "segments-after-close";
+
+/// The names of what was no part of a stream in the summary, and what they mean for a person.
+pub(crate) const NAMES: &[(&str, &str)] = &[
+    (STRAY, "RSTs that end no connection, by their numbers"),
+    (OVERLAPPING, "segments that bring other bytes than an earlier copy"),
+    (OUTSIDE, "segments whose numbers cannot be part of their stream"),
+    (LATE, "segments of connections that were over"),
+];
+
 impl Counters {
+    /// Segments that were not read as part of a stream, by the reason why.
+    pub(crate) fn not_analysed(&self) -> Tally {
+        let mut tally = Tally::default();
+        tally.add(STRAY, self.stray_resets);
+        tally.add(OVERLAPPING, self.overlaps);
+        tally.add(OUTSIDE, self.out_of_window);
+        tally.add(LATE, self.late);
+        tally
+    }
+
     /// Adds what another table counted.
     pub(crate) fn merge(&mut self, other: &Counters) {
         self.connections = self.connections.saturating_add(other.connections);

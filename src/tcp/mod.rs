@@ -31,5 +31,5 @@ mod table;
 mod tests;
 
 pub(crate) use chunk::{Anomaly, Chunk, Closed, Closing, Gap, Listener, Opening};
-pub(crate) use counters::Counters;
+pub(crate) use counters::{Counters, NAMES};
 pub(crate) use table::Table;

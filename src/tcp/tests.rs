@@ -1,6 +1,6 @@
 //! The situations of DESIGN.md ("Causal order", "Several files", "Bounds"), one by one.
 
-use super::lab::{Lab, c, s, syn, syn_ack};
+use super::lab::{Lab, Part, c, s, syn, syn_ack};
 use crate::base::{Limit, Limits, PerSide, Side, Time, Timeouts};
 
 mod in_order {
@@ -497,6 +497,17 @@ mod handshakes {
         lab.take([syn_ack().acking(5), s(1, 5, "220 mx"), syn().with("EHLO a"), c(5, 1, " a")]);
         assert_eq!(lab.heard(), ["c 0 EHLO knew 0", "s 0 220 mx knew 4", "c 4  a knew 0"]);
         assert_eq!(lab.table.counters().connections, 1);
+    }
+
+    #[test]
+    fn both_ends_may_open_at_once() {
+        let mut lab = Lab::new();
+        let syn_of_server = Part { ack: None, ..syn_ack() };
+        let syn_ack_of_client = syn().acking(1);
+        lab.take([syn(), syn_of_server, syn_ack_of_client, syn_ack(), s(1, 1, "220"), c(1, 4, "HELP")]);
+        assert_eq!(lab.heard(), ["s 0 220 knew 0", "c 0 HELP knew 3"]);
+        assert_eq!((lab.openings.len(), lab.table.counters().connections), (1, 1));
+        assert_eq!(lab.openings[0].opener, Some(Side::A));
     }
 
     #[test]

@@ -54,6 +54,7 @@ fn wrong_usage_is_2_and_says_what_there_is() {
         (&["scan", "--ignore", "help-exposed/no-such-check", "x"], "answered"),
         (&["scan", "--fail-on", "huge", "x"], "critical"),
         (&["scan", "--max-servers", "0", "x"], "--max-servers"),
+        (&["scan", "--port", "0", "x"], "--port"),
         (&["rules", "no-such-rule"], "help-exposed"),
         (&["no-such-command"], "no-such-command"),
     ] {
@@ -79,6 +80,45 @@ fn an_output_that_cannot_be_written_is_2() {
     let ran = run(&["scan", "--output", "/no/such/folder/report", &exposed()]);
     assert_eq!((ran.code(), ran.stderr.lines().count()), (2, 1), "{}", ran.stderr);
     assert!(ran.stderr.contains("/no/such/folder/report"), "{}", ran.stderr);
+}
+
+#[test]
+fn a_capture_is_never_overwritten() {
+    let folder = tempfile::tempdir().unwrap();
+    let capture = folder.path().join("a.pcap");
+    std::fs::copy(support::package().join(exposed()), &capture).unwrap();
+    let before = std::fs::read(&capture).unwrap();
+    let path = capture.to_str().unwrap();
+    let ran = run(&["scan", "-o", path, path]);
+    assert_eq!(ran.code(), 2);
+    assert_eq!(ran.stderr, format!("mailtap: cannot write {path}: it is a capture\n"));
+    assert_eq!(std::fs::read(&capture).unwrap(), before);
+    let report = folder.path().join("report");
+    for _ in 0..2 {
+        assert_eq!(code(&["scan", "-o", report.to_str().unwrap(), path]), 0, "a report may be written again");
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_is_2_and_one_line_that_names_the_output() {
+    for format in ["text", "jsonl"] {
+        let ran = run(&["scan", "--format", format, "--output", "/dev/full", &exposed()]);
+        assert_eq!((ran.code(), ran.stderr.lines().count()), (2, 1), "{}", ran.stderr);
+        assert!(ran.stderr.starts_with("mailtap: cannot write /dev/full: "), "{}", ran.stderr);
+    }
+    for arguments in [&["scan", &exposed()][..], &["rules"], &["rules", "starttls"]] {
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let output = Command::new(env!("CARGO_BIN_EXE_mailtap"))
+            .args(arguments)
+            .current_dir(support::package())
+            .stdout(full)
+            .output()
+            .unwrap();
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert_eq!((output.status.code(), told.lines().count()), (Some(2), 1), "{arguments:?}: {told}");
+        assert!(told.starts_with("mailtap: cannot write standard output: "), "{told}");
+    }
 }
 
 #[cfg(unix)]

@@ -29,7 +29,7 @@ const FIELDS: &[(&str, &str)] = &[
     ("server", "type ip port sessions greetings software capabilities help starttls first_seen last_seen findings"),
     (
         "summary",
-        "type captures files_skipped packets bytes segments fragments first_time last_time duration_seconds connections \
+        "type captures files_skipped problems packets bytes segments fragments first_time last_time duration_seconds connections \
          sessions findings not_analysed skipped limits_hit capture_dropped time_backwards time_jumps internal_errors",
     ),
 ];
@@ -150,8 +150,11 @@ fn the_text_report_names_every_finding_server_and_what_was_not_analysed() {
     for server in support::of_type(&records, "server") {
         assert!(report.contains(server["ip"].as_str().unwrap()));
     }
-    for reason in records.last().unwrap()["not_analysed"].as_object().unwrap().keys() {
-        assert!(report.contains(&reason.replace('-', " ")), "{reason}");
+    let reasons = records.last().unwrap()["not_analysed"].as_object().unwrap();
+    assert!(reasons.contains_key("missing-bytes") && reasons.contains_key("not-ip"), "{reasons:?}");
+    for reason in reasons.keys() {
+        let told = report.lines().find(|line| line.contains(&format!(" {reason}: ")));
+        assert!(told.is_some_and(|line| !line.ends_with(": ")), "{reason} in\n{report}");
     }
 }
 
@@ -165,6 +168,44 @@ fn secrets_are_shown_only_where_that_was_asked_for() {
     let hidden = scan(&[]);
     let lines = |text: &str| text.lines().filter(|line| line.contains("<redacted>")).count();
     assert!(lines(&hidden) > 0 && lines(&scan(&["--show-secrets"])) == 0, "{hidden}");
+}
+
+/// A capture of this dialogue, and where it lies.
+fn rendered(dialogue: &str) -> tempfile::NamedTempFile {
+    let dialogue = synth::Dialogue::parse(dialogue).unwrap();
+    let file = tempfile::NamedTempFile::new().unwrap();
+    fs::write(file.path(), synth::render(&dialogue, &synth::Plan::new()).pcap()).unwrap();
+    file
+}
+
+#[test]
+fn a_login_in_the_flight_of_starttls_is_evidence_without_its_secret() {
+    let capture = rendered(
+        "S: 220 mx\nC: EHLO me\nS: 250-mx\nS: 250-AUTH PLAIN\nS: 250 STARTTLS\nC: STARTTLS\n\
+         C&: AUTH PLAIN AHVzZXIAcGFzc3dvcmQ=\nS: 220 go\nC! client-hello sni=mx.example.com\n",
+    );
+    let finding = |more: &[&str]| {
+        let path = [capture.path().to_str().unwrap()];
+        let ran = run(&[&["scan", "--format", "jsonl", "--select", "starttls/injected"], more, &path].concat());
+        support::of_type(&ran.records(), "finding")[0].clone()
+    };
+    let found = finding(&[]);
+    let evidence = &found["evidence"];
+    assert_eq!(evidence["injected"], "AUTH PLAIN <redacted>");
+    assert_eq!(evidence["bytes"], "AUTH PLAIN AHVzZXIAcGFzc3dvcmQ=\r\n".len());
+    assert_eq!((&evidence["command"], &evidence["reply_code"]), (&"STARTTLS".into(), &220.into()), "{evidence}");
+    assert!(found["packets"].as_array().unwrap().len() > 1, "the 220 is evidence, too: {found}");
+    assert_eq!(finding(&["--show-secrets"])["evidence"]["injected"], "AUTH PLAIN AHVzZXIAcGFzc3dvcmQ=");
+}
+
+/// What the handshake shows is evidence of a start, so its packets are.
+#[test]
+fn the_packets_of_a_start_are_command_reply_and_handshake() {
+    let capture = support::package().join("testdata/session/starttls.pcap");
+    let ran = run(&["scan", "--format", "jsonl", "--select", "starttls/started", capture.to_str().unwrap()]);
+    let records = ran.records();
+    let found = support::of_type(&records, "finding")[0];
+    assert!(found["packets"].as_array().unwrap().len() > 2, "{found}");
 }
 
 /// Wireshark itself says what a finding's filter shows: the finding's packets, and one connection alone.

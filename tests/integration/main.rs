@@ -8,12 +8,16 @@
 )]
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a skipped test says why")]
 
+mod bounds;
 mod dialogues;
 mod exit;
+mod files;
 mod formats;
 mod hostile;
 mod house;
 mod invariance;
+mod loss;
+mod mirror;
 mod mta;
 mod readme;
 mod rules;

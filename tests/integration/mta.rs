@@ -55,7 +55,8 @@ struct Told {
 }
 
 /// Reads a transcript. A block begins with `== `; its lines are `C: ` one write, `S: ` one server line, `-- ` what
-/// happened. Nothing is read of what was inside TLS, where `C(tls)`, `[TLS ...]` or an accepted STARTTLS begin it.
+/// happened. Nothing is read of what was inside TLS, where `C(tls)`, `[TLS ...]`, an accepted STARTTLS or a handshake
+/// written as bytes begin it; nor of what an SSH client wrote.
 fn read(transcript: &str) -> Vec<Told> {
     let mut blocks: Vec<Told> = Vec::new();
     let mut opaque = false;
@@ -73,10 +74,14 @@ fn read(transcript: &str) -> Vec<Told> {
         }
         block.client_closed |= line == "-- client closed";
         opaque |= line.starts_with("C(tls): ") || line.starts_with("S(tls): ") || line.get(3..7) == Some("[TLS");
+        opaque |= line.starts_with("C: \\x16\\x03");
         if opaque {
             continue;
         }
         let without_note = line.split_once("   [").map_or(line, |(text, _note)| text);
+        if without_note.starts_with("C: SSH-") {
+            continue;
+        }
         if let Some(text) = without_note.strip_prefix("C: ") {
             // A reply is told whole before the client goes on, but for a greeting that it did not wait for.
             end_reply(&mut block.replies, &mut unfinished);
@@ -95,10 +100,11 @@ fn read(transcript: &str) -> Vec<Told> {
     blocks
 }
 
-/// Whether the last write asked for TLS; what the client sent behind it in the same write is not SMTP any more.
+/// Whether the last write asked for TLS; what the client sent behind it in the same write is not SMTP any more. An
+/// argument makes it no STARTTLS of the standard, but servers take it for one.
 fn starttls_ends(last_write: &str, client: &mut Vec<u8>) -> bool {
-    let Some((before, behind)) = last_write.split_once("STARTTLS\\r\\n") else { return false };
-    let sole = before.is_empty();
+    let Some((first, behind)) = last_write.split_once("\\r\\n") else { return false };
+    let sole = first == "STARTTLS" || first.starts_with("STARTTLS ");
     if sole {
         client.truncate(client.len() - unescape(behind).len());
     }

@@ -1,5 +1,6 @@
 //! What every integration test needs: the binary, its records read back, and where captures lie.
 
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
@@ -57,6 +58,18 @@ pub(crate) fn records(stdout: &str) -> Vec<Value> {
 /// The records of one type, in their order.
 pub(crate) fn of_type<'r>(records: &'r [Value], name: &str) -> Vec<&'r Value> {
     records.iter().filter(|record| record["type"] == name).collect()
+}
+
+/// The lines of the records that belong to one capture, byte by byte; servers and the summary belong to none.
+pub(crate) fn by_capture(jsonl: &str) -> BTreeMap<String, Vec<String>> {
+    let mut lines: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for line in jsonl.lines() {
+        let record: Value = serde_json::from_str(line).unwrap();
+        if let Some(capture) = record["capture"].as_str().or_else(|| record["packets"][0]["capture"].as_str()) {
+            lines.entry(capture.to_owned()).or_default().push(line.to_owned());
+        }
+    }
+    lines
 }
 
 /// The package's folder.

@@ -4,9 +4,9 @@
 use super::{
     Check, Evidence, Finding, Findings, LF_IN_COMMANDS, LF_IN_DATA, LF_IN_REPLIES, NOT_ALL_LF, RULE, Scope, Severity,
 };
-use crate::smtp::event::{End, Fault, FaultKind};
+use crate::smtp::event::{End, Fault, FaultKind, MessageData};
 use crate::smtp::extension::{self, EXTENSIONS, Extension, Longer};
-use crate::smtp::{Answers, Command, DataEnd, Ending, MessageData, Reply, Session, Verb, path};
+use crate::smtp::{Answers, Command, DataEnd, Ending, Reply, Session, Verb, path};
 
 pub(super) static COMMAND_TOO_LONG: Check = Check {
     id: "command-too-long",

@@ -7,8 +7,8 @@ use super::{
 };
 use crate::base::Moment;
 use crate::rules::reading::{answered, lists_capabilities};
-use crate::smtp::event::{End, Fault, FaultKind};
-use crate::smtp::{Answers, Command, Knew, MessageData, Reply, Session, Verb};
+use crate::smtp::event::{End, Fault, FaultKind, MessageData};
+use crate::smtp::{Answers, Command, Knew, Reply, Session, Verb};
 
 pub(super) static EARLY_TALK: Check = Check {
     id: "early-talk",

@@ -1,6 +1,8 @@
 //! Message data, chunks and where they end.
 
-use super::{HELLO, HELLO_EVENTS, MAIL, Talk, assert_after_hello, assert_after_mail, assert_events, assert_heard};
+use super::{
+    HELLO, HELLO_EVENTS, MAIL, Talk, assert_after_hello, assert_after_mail, assert_events, assert_heard, events,
+};
 
 #[test]
 fn only_354_opens_message_data() {
@@ -271,9 +273,9 @@ fn a_reply_in_the_middle_of_message_data_answers_it() {
         "
         C DATA
         R 354 DATA
+        R 421 message DATA
         F BareLfInData
         D 5 in 2 refused
-        R 421 message DATA
         ",
     );
 }
@@ -480,13 +482,72 @@ fn a_smuggled_mail_of_more_than_64_kib_is_still_found_out() {
 #[test]
 fn a_refused_message_that_goes_on_is_told_once() {
     let begin = "C: DATA\nS: 354 go\nC: a\\nb\nS: 451 Bare line-feed\n";
-    let told = "C DATA\nR 354 DATA\nF BareLfInData\nD 5 in 2 refused\nR 451 message DATA\n";
+    let told = "C DATA\nR 354 DATA\nR 451 message DATA\nF BareLfInData\nD 5 in 2 refused\n";
     assert_after_mail(&[begin, "C: c\\r\\n.\nC: QUIT\nS: 221 bye"].concat(), &[told, "C QUIT\nR 221 QUIT"].concat());
+    // The client knows, and goes on with commands: they stand alone and have replies of their own.
+    assert_after_mail(
+        &[begin, "C: RSET\nS: 250 ok\nC: QUIT\nS: 221 bye"].concat(),
+        &[told, "C RSET [uncertain]\nR 250 RSET uncertain\nC QUIT\nR 221 QUIT"].concat(),
+    );
+    // A line of text alone gets none, however it looks: the message goes on.
+    assert_after_mail(
+        &[begin, "C: HELP\nc: QUIT\r\\n.\nC: NOOP\nS: 250 ok"].concat().replace("\r\\n", "\\r\\n"),
+        &[told, "C NOOP\nR 250 NOOP"].concat(),
+    );
     // A server that takes the rest for commands answers it: where it is then shows a line in strict form.
     assert_after_mail(
         &[begin, "C: c\nS: 500 what\nC: d\nS: 500 what\nC: MAIL FROM:<a@b>\nS: 250 ok"].concat(),
         &[told, "R 500 unknown\nR 500 unknown\nC MAIL FROM:<a@b>\nR 250 MAIL"].concat(),
     );
+}
+
+#[test]
+fn what_was_sent_before_the_refusal_was_known_is_of_the_message_whichever_came_first() {
+    let sorted = |text: &str| {
+        let mut lines = events(&[HELLO, MAIL, "C: DATA\nS: 354 go\n", text].concat());
+        lines.sort();
+        lines
+    };
+    // The position that the server had seen when it refused: behind the first line of the message.
+    let refused_first = |rest: &str| sorted(&["C: a\nS: 451 no\n", rest].concat());
+    let refused_last = |rest: &str| {
+        let text = [HELLO, MAIL, "C: DATA\nS: 354 go\nC: a\n", rest, "\nS: 451 no"].concat();
+        let mut talk = Talk::new(&text);
+        let place = text.lines().count() - 1;
+        let seen = text.lines().filter(|line| line.starts_with('C')).map(|line| line.len() as u64 - 1).sum();
+        talk.see(place, seen);
+        let mut lines = talk.events();
+        lines.sort();
+        lines
+    };
+    assert_eq!(refused_first("c: b"), refused_last("c: b"));
+    assert_eq!(refused_first("c> b\\r\\n.\\r\\n"), refused_last("c> b\\r\\n.\\r\\n"));
+}
+
+#[test]
+fn data_that_no_reply_and_no_byte_followed_gives_no_message() {
+    assert_after_mail("C: DATA\nS: 421 closing\nS.\nC.", "C DATA\nR 421 DATA");
+    assert_after_mail(
+        "C: RCPT TO:<e@f>\nc: DATA\nS: 554 too many errors\nS.\nC.",
+        "C RCPT TO:<e@f>\nC DATA [behind 1]\nR 554 RCPT",
+    );
+    assert_after_mail("C: DATA\nc: x\nC.", "C DATA\nD 3 in 1 unfinished");
+}
+
+#[test]
+fn a_malformed_bdat_announces_no_chunk() {
+    for malformed in ["1234 SCRAMBLE", "SCRAMBLE", "", "12x LAST", "6 LAST LAST", "99999999999999999999"] {
+        let events = events(&[HELLO, MAIL, &format!("C: BDAT {malformed}\nS: 521 no\nC: QUIT\nS: 221 bye")].concat());
+        let expected = ["R 521 BDAT", "C QUIT", "R 221 QUIT"];
+        assert_eq!(events[events.len() - 3..], expected, "{malformed}");
+    }
+}
+
+#[test]
+fn choices_that_are_not_left_to_the_evidence_any_more_are_counted() {
+    let mail = "C: DATA\nS: 354 go\nC: a\\n.\\nb\\r\\n.\nS: 250 ok\n";
+    let heard = Talk::new(&[HELLO, &mail.repeat(67)].concat()).run();
+    assert_eq!(heard.tally.get("choices"), 3);
 }
 
 #[test]

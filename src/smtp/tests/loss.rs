@@ -34,6 +34,129 @@ fn a_line_in_strict_form_that_gets_no_reply_stays_uncertain() {
 }
 
 #[test]
+fn a_line_that_alone_gets_a_reply_of_its_own_is_a_command_though_not_a_sure_one() {
+    assert_after_hello(
+        "
+        C- 6
+        S: 250 ok
+        C: HELP
+        S: 214 help
+        C: X-UNKNOWN x
+        S: 500 what
+        C: RSET
+        S: 250 ok
+        C: HELP
+        S: 214 help
+        ",
+        "
+        R 250 unknown
+        C HELP [uncertain]
+        R 214 HELP uncertain
+        C X-UNKNOWN x [uncertain]
+        R 500 X-UNKNOWN uncertain
+        C RSET [uncertain]
+        R 250 RSET uncertain
+        C HELP
+        R 214 HELP
+        ",
+    );
+}
+
+#[test]
+fn message_text_behind_a_gap_is_never_told() {
+    for text in [
+        // Several lines, of which the last one looks like a command.
+        "C- 6\nS: 250 ok\nC: some text\\r\\nHELP\nS: 250 queued",
+        // One alone, but the dot behind it is in the reply's sight.
+        "C- 6\nS: 250 ok\nC: HELP\nc: .\nS: 250 queued",
+        "C- 6\nS: 250 ok\nC: HELP\nC- 3\nS: 250 queued",
+        // The rest of a chunk: such a reply is no proof directly behind what was lost.
+        "C- 600\nC: NOOP\nS: 250 queued",
+        // A line of an exchange.
+        "C- 12\nS: 334 VXNlcm5hbWU6\nC: XGh1bnRlcjIy\nS: 235 ok",
+        "C- 12\nC: XGh1bnRlcjIy\nS: 535 no",
+        // The client had not waited for all that the server said.
+        "C- 6\nS: 250 ok\ns: 250 ok\nc: NOOP\nS: 250 ok",
+    ] {
+        let heard = Talk::new(&[HELLO, text].concat()).run();
+        assert!(!heard.lines.iter().skip(3).any(|line| line.starts_with("C ")), "{text}: {:?}", heard.lines);
+    }
+}
+
+#[test]
+fn a_command_that_opens_something_opens_it_behind_a_gap_too() {
+    assert_after_hello(
+        "
+        C- 6
+        S: 250 ok
+        C: DATA
+        S: 354 go
+        C: HELP\\r\\n.
+        S: 250 queued
+        C: HELP
+        S: 214 help
+        ",
+        "
+        R 250 unknown
+        C DATA [uncertain]
+        R 354 DATA uncertain
+        D 6 in 1 dot uncertain
+        R 250 message DATA uncertain
+        C HELP
+        R 214 HELP
+        ",
+    );
+    let text = "C- 6\nS: 250 ok\nC: AUTH LOGIN\nS: 334 VXNlcm5hbWU6\nC: QUIT\nS: 535 no";
+    let heard = Talk::new(&[HELLO, text].concat()).run();
+    assert_eq!(
+        heard.lines[4..],
+        ["C AUTH LOGIN [uncertain]", "R 334 AUTH uncertain", "C <redacted> [exchange]", "R 535 exchange"]
+    );
+    let text = "C- 6\nS: 250 ok\nC: STARTTLS\nS: 220 go\nC: HELP\nS: 214 help";
+    let heard = Talk::new(&[HELLO, text].concat()).run();
+    assert_eq!(heard.lines[4..6], ["C STARTTLS [uncertain]", "R 220 STARTTLS uncertain"]);
+    assert!(!heard.lines.iter().any(|line| line.starts_with('T')), "{:?}", heard.lines);
+}
+
+#[test]
+fn a_message_whose_command_was_lost_waits_for_its_reply_and_then_all_is_known() {
+    assert_after_hello(
+        "
+        C- 6
+        S: 354 go
+        C: HELP\\r\\n.\\r\\nNOOP\\r\\nQUIT
+        S: 250 queued\\r\\n250 ok\\r\\n221 bye
+        ",
+        "
+        R 354 unknown
+        D 6 in 1 dot uncertain
+        R 250 unknown
+        C NOOP
+        C QUIT
+        R 250 NOOP
+        R 221 QUIT
+        ",
+    );
+}
+
+#[test]
+fn after_the_loss_of_an_ehlo_reply_a_chunk_waits_though_the_matching_is_sure_again() {
+    let text = "S: 220 mx\nC: EHLO me\nS- 30\nC: NOOP\nS: 250 ok\nC: BDAT 6 LAST\nc: HELP\nS: 250 ok";
+    assert_heard(
+        &Talk::new(text).events(),
+        "
+        greeting 220 mx
+        C EHLO me
+        C NOOP
+        R 250 NOOP
+        C BDAT 6 LAST
+        R 250 message BDAT
+        D 6 in 1 chunk last
+        ",
+    );
+}
+
+#[test]
 fn a_session_picked_up_midway_has_no_greeting() {
     let talk = Talk::new(
         "
@@ -131,7 +254,8 @@ fn the_final_reply_tells_that_the_end_lies_in_the_gap() {
         R 354 DATA
         D 12 in 1 unfinished uncertain
         R 250 message DATA
-        R 221 unknown
+        C QUIT [uncertain]
+        R 221 QUIT uncertain
         C MAIL FROM:<a@b>
         R 250 MAIL
         ",

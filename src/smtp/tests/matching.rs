@@ -1,6 +1,6 @@
 //! Greetings, replies and what they answer.
 
-use super::{CLIENT, Talk, assert_after_hello, assert_after_mail, assert_events, assert_heard};
+use super::{CLIENT, Step, Talk, assert_after_hello, assert_after_mail, assert_events, assert_heard, events};
 
 #[test]
 fn a_plain_session_is_told_in_order() {
@@ -197,6 +197,29 @@ fn a_554_that_closes_answers_a_whole_group() {
 }
 
 #[test]
+fn a_client_that_only_acknowledges_at_the_end_was_early_all_the_same() {
+    // The greeting was captured first, but the client had not seen it; no other data of it tells.
+    let mut talk = Talk::new("S: 554 mx\nC: EHLO me\nS: 550 no");
+    talk.see(1, 0);
+    assert!(!talk.run().session().early_talk, "nothing tells that its acknowledgements mean anything");
+    talk.client_acknowledges = true;
+    assert!(talk.run().session().early_talk);
+}
+
+#[test]
+fn where_a_command_waits_only_exim_answers_the_long_line_before_it_twice() {
+    let replies = |server: &str| {
+        let long = "x".repeat(17 << 10);
+        let text = format!("S: 220 {server}\nC: RSET {long}\r\\nNOOP\nS: 500 a\\r\\n500 b\\r\\n250 ok")
+            .replace("\r\\n", "\\r\\n");
+        let events = events(&text);
+        events.into_iter().filter(|line| line.starts_with("R ")).collect::<Vec<_>>()
+    };
+    assert_eq!(replies("mx ESMTP Exim 4.96"), ["R 500 RSET", "R 500 RSET", "R 250 NOOP"]);
+    assert_eq!(replies("mx ESMTP"), ["R 500 RSET", "R 500 NOOP", "R 250 unsolicited"]);
+}
+
+#[test]
 fn exim_answers_a_line_above_16_kib_twice() {
     let long = "x".repeat(17 << 10);
     assert_events(
@@ -300,6 +323,12 @@ fn a_server_without_a_greeting_is_told_by_a_first_reply_that_fits_the_first_comm
     let heard = Talk::new("C: EHLO me\nS: 250 mx\nC: QUIT\nS: 221 bye").run();
     assert_heard(&heard.lines, "C EHLO me [early]\nR 250 EHLO\nC QUIT\nR 221 QUIT");
     assert!(heard.session().greeting_missing);
+    // What an end knew decides, not which packet was captured first.
+    let mut crossed = Talk::new("C: EHLO me\nS: 250 mx\nC: QUIT\nS: 221 bye");
+    if let Some(Step::Bytes { captured, .. }) = crossed.steps.first_mut() {
+        *captured = 8;
+    }
+    assert_heard(&crossed.events(), "C EHLO me [early]\nR 250 EHLO\nC QUIT\nR 221 QUIT");
     // Sendmail's greeting to an early client is one, though it refuses.
     assert_events(
         "

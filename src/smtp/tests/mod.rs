@@ -13,7 +13,8 @@ mod properties;
 mod tls;
 mod transcripts;
 
-use super::{Answers, Command, DataEnd, Event, FaultKind, Hears, Options, Parser, Session};
+use super::event::FaultKind;
+use super::{Answers, Command, DataEnd, Event, Hears, Options, Parser, Session};
 use crate::base::{Endpoint, FlowKey, Limits, Moment, Ordinal, PerSide, Side, Tally, Time};
 use crate::tcp::{Chunk, Closed, Closing, Gap, Opening};
 
@@ -29,6 +30,7 @@ use crate::tcp::{Chunk, Closed, Closing, Gap, Opening};
 ///
 /// Escapes: `\r \n \0 \t \\ \xNN`.
 #[derive(Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a knob of the tests")]
 pub(super) struct Talk {
     steps: Vec<Step>,
     from_start: PerSide<bool>,
@@ -37,6 +39,8 @@ pub(super) struct Talk {
     pub opener: bool,
     pub want_data_hash: bool,
     acks: bool,
+    /// Some segment without data acknowledges something.
+    pub client_acknowledges: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -87,6 +91,7 @@ impl Talk {
             opener: true,
             want_data_hash: false,
             acks: true,
+            client_acknowledges: false,
         }
     }
 
@@ -151,7 +156,7 @@ impl Talk {
         let mut heard = Heard::default();
         let mut sent = PerSide { a: 0_u64, b: 0 };
         let mut missing = PerSide { a: 0_u64, b: 0 };
-        let mut acknowledges = PerSide { a: false, b: false };
+        let mut acknowledges = PerSide { a: self.client_acknowledges, b: false };
         let mut fin = PerSide { a: false, b: false };
         let mut at = Moment::default();
         for (place, step) in self.steps.iter().enumerate() {
@@ -289,9 +294,10 @@ impl Hears for Heard {
             }
             Event::Fault(fault) => match &fault.kind {
                 FaultKind::NoCode { line, .. } => format!("F no code: {}", text(line)),
-                FaultKind::Injected { bytes, accepted } => {
+                FaultKind::Injected { bytes, accepted, .. } => {
                     format!("F injected {}{}", text(bytes), if *accepted { "" } else { " (220 not seen)" })
                 }
+                FaultKind::ServerInjected { bytes } => format!("F server injected {}", text(bytes)),
                 FaultKind::OtherProtocol { name } => format!("F protocol {name}"),
                 other => format!("F {other:?}"),
             },

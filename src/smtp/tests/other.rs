@@ -132,7 +132,23 @@ fn binary_protocols_are_named_and_not_read_unless_smtp_follows() {
         ",
     );
     assert_events("S: SSH-2.0-x\nC: SSH-2.0-y", "F protocol SSH");
+    // Neither the server's bytes nor what looks like a command in the client's are told.
+    assert_events(
+        "C> \\x03\\0\\0\\x13\\x0e\\xe0\nS> \\x03\\0\\0\\x13\nC: \\r\\nMAIL FROM:<a@b>\nS: 250 ok",
+        "F protocol RDP",
+    );
+    assert_events("C: SSH-2.0-x\nC: MAIL FROM:<a@b>", "F protocol SSH");
+}
+
+#[test]
+fn of_a_protocol_in_lines_only_the_servers_greeting_is_told() {
+    let heard = Talk::new("S: +OK POP3\nC: USER alice\nS: +OK\nC: PASS hunter2\nS: 250 ok\nC: HELP\nS: 214 x").run();
+    assert_heard(&heard.lines, "F protocol POP3\ngreeting - +OK POP3");
     assert_events("S: * OK IMAP4", "F protocol IMAP\ngreeting - * OK IMAP4");
+    // Its password is a secret also where the server is not in the capture.
+    let heard = Talk::new("C: USER alice\nC: PASS hunter2").without(super::CLIENT.other()).run();
+    assert_heard(&heard.lines, "C USER alice\nC PASS <redacted>");
+    assert!(!String::from_utf8_lossy(&heard.shown).contains("hunter2"));
 }
 
 #[test]

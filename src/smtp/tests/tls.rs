@@ -189,7 +189,7 @@ fn server_bytes_in_clear_behind_its_220_are_a_fault() {
         C STARTTLS
         R 220 STARTTLS
         T started
-        F ServerInjected
+        F server injected 250 injected\\r\\n
         T started 1.3 mx.example
         T started 1.3 mx.example settled
         ",

@@ -117,6 +117,9 @@ struct Choices {
     fragments_reversed: bool,
     #[arg(long, default_value_t = 262_144)]
     snap_length: u32,
+    /// Nanoseconds from one packet to the next.
+    #[arg(long, default_value_t = 1_000_000)]
+    pace: u64,
 }
 
 impl Choices {
@@ -153,7 +156,8 @@ impl Choices {
             .vlans(&self.vlans)
             .ipv6(self.ipv6)
             .fragments_reversed(self.fragments_reversed)
-            .snap_length(self.snap_length);
+            .snap_length(self.snap_length)
+            .pace(self.pace);
         Ok(match self.fragment {
             Some(longest) => plan.fragment(longest),
             None => plan,
