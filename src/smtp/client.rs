@@ -169,6 +169,7 @@ impl Dialogue {
     pub(super) fn client_gap(&mut self, gap: &Gap, hears: &mut dyn Hears) {
         self.session.missing_client = self.session.missing_client.saturating_add(gap.length);
         self.session.rests_after_loss = true;
+        self.sequence.lose();
         self.session.last = gap.at;
         self.client_end = gap.offset.saturating_add(gap.length);
         self.held.push(Item::Gap(*gap));
@@ -614,14 +615,8 @@ impl Dialogue {
         if due {
             return None;
         }
-        match self.session.offers("CHUNKING") {
-            Some(offered) => Some(offered),
-            // No EHLO was accepted though everything was captured: the server takes no chunk.
-            None if self.session.helo.is_none() && self.session.from_start && self.session.missing_server == 0 => {
-                Some(false)
-            }
-            None => None,
-        }
+        // Where no EHLO was accepted though everything was captured, the server takes no chunk.
+        self.session.offered("CHUNKING")
     }
 
     /// Reads on in the way that was chosen.

@@ -36,7 +36,8 @@ impl Dialogue {
             }
             return;
         };
-        if code == Some(250) && (verb.is_hello() || matches!(verb, Verb::Mail | Verb::Rset)) {
+        let tells = verb.is_hello() || matches!(verb, Verb::Mail | Verb::Rset);
+        if code == Some(250) && tells && self.sequence.awaits(command.number) {
             self.session.rests_after_loss = false;
         }
         match verb {

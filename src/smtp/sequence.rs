@@ -92,7 +92,7 @@ struct Step {
     effect: Effect,
     /// The verb, where nothing may stand behind it in its flight.
     last: Option<Verb>,
-    /// An EHLO sent before the greeting was known.
+    /// An EHLO sent before the greeting was known, as far as that can be told.
     early_hello: bool,
     reply: Option<Reply>,
 }
@@ -148,10 +148,15 @@ impl Sequence {
             number: command.number,
             effect: if message { of_message(command) } else { of_command(command) },
             last: pending.last().cloned(),
-            early_hello: command.is(&Verb::Ehlo) && command.early == Some(true),
+            early_hello: command.is(&Verb::Ehlo) && command.early != Some(false),
             reply: None,
         });
         while self.steps.len() > most && self.settle_first(u64::MAX) {}
+    }
+
+    /// Whether that command was sent since the last loss, and has no reply yet.
+    pub(super) fn awaits(&self, number: u64) -> bool {
+        self.steps.iter().any(|step| step.reply.is_none() && step.number == number)
     }
 
     /// Message data was refused before its end.
@@ -173,7 +178,8 @@ impl Sequence {
         });
         let Some(step) = self.steps.iter_mut().find(|step| open(step) && step.number == number) else { return };
         let offers = match step.effect {
-            Effect::Hello { .. } => offers("PIPELINING"),
+            // After loss another reply may stand in its place: only what it lists counts.
+            Effect::Hello { .. } => offers("PIPELINING").filter(|&offered| offered || !self.lost),
             Effect::Chunk { .. } => offers("CHUNKING"),
             _ => None,
         };

@@ -3,6 +3,7 @@
 
 use super::{
     Check, Evidence, Finding, Findings, LF_IN_COMMANDS, LF_IN_DATA, LF_IN_REPLIES, NOT_ALL_LF, RULE, Scope, Severity,
+    is_doubtful,
 };
 use crate::smtp::event::{End, Fault, FaultKind, MessageData};
 use crate::smtp::extension::{self, EXTENSIONS, Extension, Longer};
@@ -62,7 +63,7 @@ pub(super) fn judge_command(command: &Command, session: &Session, word: &mut u32
         let finding = Finding::new(&RULE, &COMMAND_TOO_LONG, &command.at, message).command(command);
         out.fire(finding.with("octets", Evidence::Number(command.octets)).with("most", Evidence::Number(most)));
     }
-    if command.exchange {
+    if command.exchange || (command.verb.is_none() && is_doubtful(command, session)) {
         return;
     }
     // A line that the server read on to its CRLF may hold line feeds.
@@ -89,7 +90,9 @@ pub(super) fn judge_reply(
         return;
     }
     let most = if reply.code == Some(334) { EXCHANGE } else { LINE };
-    if reply.longest > most && !quotes(reply, answers) {
+    // What is not known to answer a command may quote any.
+    let known = !matches!(answers, Some(Answers::Unknown | Answers::Unsolicited));
+    if known && reply.longest > most && !quotes(reply, answers) {
         let message = format!("a reply line of {} octets, where {most} are the most", reply.longest);
         let finding = Finding::new(&RULE, &REPLY_TOO_LONG, &reply.at, message).reply(reply);
         out.fire(finding.with("octets", Evidence::Number(reply.longest)).with("most", Evidence::Number(most)));

@@ -104,7 +104,7 @@ pub(super) fn judge_reply(
 }
 
 pub(super) fn judge_end(end: &End, session: &Session, word: &mut u32, out: &mut Findings<'_>) {
-    let all_heard = session.missing_server == 0;
+    let all_heard = session.missing_server == 0 && session.missing_client == 0;
     out.settle(NO_PIPECONNECT, all_heard && session.offers(PIPECONNECT) != Some(true), end.at);
     out.settle(ACKNOWLEDGES, end.client_acknowledges, end.at);
     out.settle(NEVER_ACKNOWLEDGES, !end.client_acknowledges, end.at);
