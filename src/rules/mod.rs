@@ -19,6 +19,7 @@ pub(crate) mod rule;
 pub(crate) mod selection;
 
 mod bad_greeting;
+mod binary_in_command;
 mod help_exposed;
 mod starttls;
 
@@ -29,7 +30,12 @@ pub(crate) use rule::{Check, Fix, Hears, Reference, Rule, Scope};
 pub(crate) use selection::Selection;
 
 /// Every rule in catalogue order, which is also the order of findings within one packet.
-pub(crate) static RULES: &[&Rule] = &[&help_exposed::RULE, &bad_greeting::RULE, &starttls::RULE];
+pub(crate) static RULES: &[&Rule] = &[
+    &help_exposed::RULE,
+    &bad_greeting::RULE,
+    &binary_in_command::RULE,
+    &starttls::RULE,
+];
 
 /// The rule of that id.
 pub(crate) fn find(id: &str) -> Option<&'static Rule> {
