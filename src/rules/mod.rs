@@ -20,6 +20,7 @@ pub(crate) mod selection;
 
 mod bad_greeting;
 mod binary_in_command;
+mod exchange_command;
 mod help_exposed;
 mod starttls;
 
@@ -34,6 +35,7 @@ pub(crate) static RULES: &[&Rule] = &[
     &help_exposed::RULE,
     &bad_greeting::RULE,
     &binary_in_command::RULE,
+    &exchange_command::RULE,
     &starttls::RULE,
 ];
 
