@@ -22,6 +22,7 @@ mod bad_greeting;
 mod binary_in_command;
 mod exchange_command;
 mod help_exposed;
+mod private_command;
 mod starttls;
 
 pub(crate) use finding::{Evidence, Finding, Severity};
@@ -36,6 +37,7 @@ pub(crate) static RULES: &[&Rule] = &[
     &bad_greeting::RULE,
     &binary_in_command::RULE,
     &exchange_command::RULE,
+    &private_command::RULE,
     &starttls::RULE,
 ];
 

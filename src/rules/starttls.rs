@@ -286,7 +286,8 @@ mod tests {
         assert_eq!(finding.message, "STARTTLS was answered 220: TLS 1.3 follows and cannot be inspected");
         assert!(finding.evidence.iter().any(|(name, _)| *name == "sni"));
         assert_eq!(finding.at, dialogue.end().at);
-        assert_eq!(judged("S: 220 mx\nC: X-ANONYMOUSTLS\nS: 220 go"), ["starttls/started info 95"]);
+        let anonymous = judged("S: 220 mx\nC: X-ANONYMOUSTLS\nS: 220 go");
+        assert_eq!(anonymous, ["private-command/used low 95", "starttls/started info 95"]);
         let settled = Tls { state: State::Started, version: Some("1.2"), settled: true, ..Tls::default() };
         let finding = Dialogue::read("S: 220 mx\nC: STARTTLS\nS: 220 go").tls(settled).findings().remove(0);
         assert_eq!(finding.at.ordinal.0, 4, "the packet that settled it, not the session's last");
@@ -337,6 +338,9 @@ mod tests {
         assert_eq!(judged("S: 220 ****************0*2****"), masked);
         for silent in ["S: 220 mx *** NO SPAM ***", "S: 220 mx\nC: EHLO a\nS: 250-XXXX\nS: 250 XEXCH50"] {
             assert_eq!(judged(silent), NOTHING, "{silent}");
+        }
+        for private in ["S: 220 mx\nC: XCLIENT a=b\nS: 220 mx", "S: 220 mx\nC: XXEXPN\nS: 500 what"] {
+            assert_eq!(judged(private), ["private-command/used low 95"], "{private}");
         }
     }
 
