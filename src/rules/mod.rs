@@ -23,6 +23,7 @@ mod binary_in_command;
 mod exchange_command;
 mod help_exposed;
 mod private_command;
+mod recipient_without_domain;
 mod starttls;
 
 pub(crate) use finding::{Evidence, Finding, Severity};
@@ -38,6 +39,7 @@ pub(crate) static RULES: &[&Rule] = &[
     &binary_in_command::RULE,
     &exchange_command::RULE,
     &private_command::RULE,
+    &recipient_without_domain::RULE,
     &starttls::RULE,
 ];
 
