@@ -16,7 +16,7 @@ use super::{Finding, Judge, Note, Selection, Verdict, What};
 pub(crate) struct Dialogue {
     pub session: Session,
     said: Vec<Said>,
-    selection: Selection,
+    pub selection: Selection,
     greets: bool,
     acknowledged: bool,
 }

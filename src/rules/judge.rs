@@ -1,7 +1,7 @@
 //! One session's judge: hands its events to the rules that want them, keeps what they remember, and reports
 //! each check as often as it is to be reported; repeats are counted.
 
-use crate::base::{Limit, Moment, Tally};
+use crate::base::{Endpoint, Limit, Moment, Tally};
 use crate::smtp::event::FaultKind;
 use crate::smtp::{Event, Session, is_text_protocol};
 
@@ -20,7 +20,7 @@ pub(crate) struct Judge {
 #[derive(Debug, Default)]
 struct Found {
     reported: Vec<Reported>,
-    /// Findings whose fate is decided later, at most one per check.
+    /// Findings whose fate is decided later, at most one per check and verb.
     deferred: Vec<Finding>,
     waiting: Vec<Waiting>,
     counts: Counts,
@@ -193,11 +193,18 @@ impl Findings<'_> {
     }
 
     /// Keeps a finding until its fate is known: then the rule [`Findings::take`]s it and fires it or not. The
-    /// first one of each check is kept.
+    /// first one of each check and verb is kept, and of one rule as many as may be reported (or as it has checks).
     pub(crate) fn defer(&mut self, finding: Finding) {
-        if !self.found.deferred.iter().any(|kept| kept.rule.id == finding.rule.id && kept.check == finding.check) {
-            self.found.deferred.push(finding);
+        let deferred = &mut self.found.deferred;
+        if deferred.iter().any(|kept| same(kept, &finding)) {
+            return;
         }
+        let of_rule = deferred.iter().filter(|kept| kept.rule.id == finding.rule.id).count();
+        let most = self.selection.per_rule().max(finding.rule.checks.len() as u64);
+        if of_rule as u64 >= most {
+            return self.limits.one(Limit::FindingsPerRule.key());
+        }
+        deferred.push(finding);
     }
 
     /// The finding kept by [`Findings::defer`], to add what more is known of it.
@@ -205,11 +212,17 @@ impl Findings<'_> {
         self.found.deferred.iter_mut().find(|kept| std::ptr::eq(kept.check, check))
     }
 
-    /// The finding kept by [`Findings::defer`]; `at` is now the packet that decided on it.
+    /// Fires a finding whose fate was decided: what was kept of its check and verb is dropped.
+    pub(crate) fn decide(&mut self, finding: Finding) {
+        self.found.deferred.retain(|kept| !same(kept, &finding));
+        self.fire(finding);
+    }
+
+    /// The first finding of the check that [`Findings::defer`] kept; `at` is now the packet that decided on it.
     pub(crate) fn take(&mut self, check: &'static Check, at: Moment) -> Option<Finding> {
         let mine = |kept: &Finding| std::ptr::eq(kept.check, check);
         let nth = self.found.deferred.iter().position(mine)?;
-        let mut finding = self.found.deferred.swap_remove(nth);
+        let mut finding = self.found.deferred.remove(nth);
         finding.at = at;
         Some(finding)
     }
@@ -294,6 +307,12 @@ impl Findings<'_> {
         Reported { place: self.place, check: finding.check.id, severity, verb }
     }
 
+    /// Whether both ends are Exchange servers that the configuration names.
+    pub(crate) fn between_exchange_peers(&self, session: &Session) -> bool {
+        let known = |end: Endpoint| self.selection.exchange_peers.iter().any(|net| net.contains(&end.ip));
+        known(session.client) && known(session.server)
+    }
+
     /// Tells the ledger a fact of the server.
     pub(crate) fn note(&mut self, note: Note) {
         self.give(What::Note(note));
@@ -303,6 +322,11 @@ impl Findings<'_> {
         let place = u8::try_from(self.place).unwrap_or(u8::MAX).saturating_add(1);
         self.out.push(Verdict { place, what });
     }
+}
+
+/// Whether two deferred findings are one.
+fn same(one: &Finding, other: &Finding) -> bool {
+    std::ptr::eq(one.check, other.check) && one.verb == other.verb
 }
 
 #[cfg(test)]

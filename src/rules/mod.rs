@@ -19,8 +19,12 @@ pub(crate) mod rule;
 pub(crate) mod selection;
 
 mod bad_greeting;
+mod binary_in_command;
+mod exchange_command;
 mod help_exposed;
 mod non_compliant;
+mod private_command;
+mod recipient_without_domain;
 mod starttls;
 
 pub(crate) use finding::{Evidence, Finding, Severity};
@@ -30,7 +34,16 @@ pub(crate) use rule::{Check, Fix, Hears, Reference, Rule, Scope};
 pub(crate) use selection::Selection;
 
 /// Every rule in catalogue order, which is also the order of findings within one packet.
-pub(crate) static RULES: &[&Rule] = &[&help_exposed::RULE, &bad_greeting::RULE, &non_compliant::RULE, &starttls::RULE];
+pub(crate) static RULES: &[&Rule] = &[
+    &help_exposed::RULE,
+    &bad_greeting::RULE,
+    &binary_in_command::RULE,
+    &exchange_command::RULE,
+    &non_compliant::RULE,
+    &private_command::RULE,
+    &recipient_without_domain::RULE,
+    &starttls::RULE,
+];
 
 /// The rule of that id.
 pub(crate) fn find(id: &str) -> Option<&'static Rule> {

@@ -1,7 +1,8 @@
 //! What several rules read of commands and replies alike.
 
+use super::{Check, Finding, Findings};
 use crate::smtp::extension;
-use crate::smtp::{Answers, Command, Reply, Verb};
+use crate::smtp::{Answers, Command, Ending, Event, Reply, Verb};
 
 /// The argument of a command without the blanks around it, secrets redacted.
 pub(super) fn argument(command: &Command) -> &[u8] {
@@ -31,4 +32,62 @@ pub(super) fn answered<'e>(reply: &Reply, answers: &Answers<'e>) -> Option<(&'e 
 /// Whether a reply to EHLO (or LHLO) accepted it: then it lists what the server can.
 pub(super) fn lists_capabilities(verb: &Verb, reply: &Reply) -> bool {
     matches!(verb, Verb::Ehlo | Verb::Lhlo) && reply.accepts()
+}
+
+/// Judges every whole command together with its reply. `found` is asked when a command is heard, and what it finds
+/// is kept; and again when the reply comes. What got none is told at the session's end.
+pub(super) fn with_reply(
+    event: &Event<'_>,
+    checks: &[&'static Check],
+    out: &mut Findings<'_>,
+    found: impl Fn(&Command, &Verb, Option<&Reply>) -> Option<Finding>,
+) {
+    match event {
+        Event::Command(command) => {
+            if let Some(verb) = whole(command)
+                && let Some(finding) = found(command, verb, None)
+            {
+                out.defer(finding);
+            }
+        }
+        Event::Reply(reply, answers) => {
+            if let Some((command, verb)) = answered(reply, answers)
+                && command.ending != Ending::None
+                && let Some(finding) = found(command, verb, Some(reply))
+            {
+                out.decide(finding);
+            }
+        }
+        Event::End(end) => {
+            for check in checks {
+                while let Some(finding) = out.take(check, end.at) {
+                    out.fire(finding);
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+/// The verb of a command that came whole and is certain.
+pub(super) fn whole(command: &Command) -> Option<&Verb> {
+    command.verb.as_ref().filter(|_| !command.uncertain && command.ending != Ending::None)
+}
+
+/// Octets of the line from this place on, its line end left out, whatever was kept of it.
+pub(super) fn octets_from(command: &Command, place: usize) -> u64 {
+    let ending = match command.ending {
+        Ending::CrLf => 2,
+        Ending::Lf => 1,
+        Ending::None => 0,
+    };
+    command.octets.saturating_sub(ending).saturating_sub(place as u64)
+}
+
+/// X's only, the last letter aside, as long as the shortest verb: `XXXX`, `XXXXXXXA`. So a middlebox masks what it
+/// does not let pass.
+pub(super) fn crossed_out(word: &[u8]) -> bool {
+    word.split_last().is_some_and(|(last, rest)| {
+        rest.len() >= 3 && last.is_ascii_alphabetic() && rest.iter().all(|byte| byte.eq_ignore_ascii_case(&b'X'))
+    })
 }

@@ -1,5 +1,7 @@
 //! Which checks are wanted: `--select`, `--ignore` and `--min-severity`, compiled once for all sessions.
 
+use ipnet::IpNet;
+
 use crate::base::{Limit, Limits};
 
 use super::{Check, Finding, Hears, RULES, Rule, Severity};
@@ -13,6 +15,8 @@ pub(crate) struct Selection {
     hears: Vec<Hears>,
     min_severity: Severity,
     per_rule: u64,
+    /// Networks of Exchange servers: what these say to each other with Exchange's own verbs is usual.
+    pub exchange_peers: Vec<IpNet>,
 }
 
 /// A `RULE` or `RULE/CHECK` of the command line.
@@ -72,7 +76,13 @@ impl Selection {
         let called_for =
             |(rule, bits): (&&Rule, &u64)| if *bits != 0 || rule.tells { rule.hears } else { Hears::NOTHING };
         let hears = RULES.iter().zip(&checks).map(called_for).collect();
-        Selection { checks, hears, min_severity, per_rule: limits.get(Limit::FindingsPerRule) }
+        Selection {
+            checks,
+            hears,
+            min_severity,
+            per_rule: limits.get(Limit::FindingsPerRule),
+            exchange_peers: Vec::new(),
+        }
     }
 
     /// Findings of one session and rule that are reported; the rest is counted.

@@ -7,7 +7,7 @@ pub(crate) fn address<'l>(argument: &'l [u8], keyword: &[u8]) -> &'l [u8] {
     let path = behind_keyword(argument, keyword);
     match path.strip_prefix(b"<") {
         Some(inner) => inner.get(..closing_bracket(inner).unwrap_or(inner.len())).unwrap_or_default(),
-        None => path.split(|&byte| byte.is_ascii_whitespace()).next().unwrap_or_default(),
+        None => path.get(..first_word(path)).unwrap_or_default(),
     }
 }
 
@@ -17,8 +17,7 @@ pub(crate) fn parameters<'l>(argument: &'l [u8], keyword: &[u8]) -> impl Iterato
     let rest = if let Some(inner) = path.strip_prefix(b"<") {
         closing_bracket(inner).and_then(|at| inner.get(at.saturating_add(1)..)).unwrap_or_default()
     } else {
-        let end = path.iter().position(u8::is_ascii_whitespace).unwrap_or(path.len());
-        path.get(end..).unwrap_or_default()
+        path.get(first_word(path)..).unwrap_or_default()
     };
     rest.split(|&byte| byte.is_ascii_whitespace()).filter(|word| !word.is_empty())
 }
@@ -32,19 +31,34 @@ fn behind_keyword<'l>(argument: &'l [u8], keyword: &[u8]) -> &'l [u8] {
 
 /// The bracket that closes a path: one inside a quoted string does not (RFC 5321 4.1.2, Quoted-string).
 pub(crate) fn closing_bracket(path: &[u8]) -> Option<usize> {
+    // A quote that nothing closes: the last bracket, if there is one.
+    unquoted(path, |byte| byte == b'>').0.or_else(|| path.iter().rposition(|&byte| byte == b'>'))
+}
+
+/// Where a path without brackets ends: at a blank, but not at one inside a quoted string.
+fn first_word(path: &[u8]) -> usize {
+    let blank = |byte: u8| byte.is_ascii_whitespace();
+    let end = match unquoted(path, blank) {
+        (None, true) => path.iter().position(|&byte| blank(byte)),
+        (end, _) => end,
+    };
+    end.unwrap_or(path.len())
+}
+
+/// The first such byte that stands in no quoted string; where there is none, whether a quote was never closed.
+fn unquoted(path: &[u8], is: impl Fn(u8) -> bool) -> (Option<usize>, bool) {
     let (mut quoted, mut escaped) = (false, false);
-    let real = path.iter().position(|&byte| {
-        let closes = byte == b'>' && !quoted;
+    let found = path.iter().position(|&byte| {
+        let found = is(byte) && !quoted;
         (quoted, escaped) = match byte {
             _ if escaped => (quoted, false),
             b'\\' if quoted => (true, true),
             b'"' => (!quoted, false),
             _ => (quoted, false),
         };
-        closes
+        found
     });
-    // A quote that nothing closes: the last bracket, if there is one.
-    real.or_else(|| path.iter().rposition(|&byte| byte == b'>'))
+    (found, quoted)
 }
 
 #[cfg(test)]
@@ -60,6 +74,8 @@ mod tests {
         assert_eq!(mail("FROM:<a@b> SIZE=1"), "a@b");
         assert_eq!(mail("from: <a@b>"), "a@b");
         assert_eq!(mail("FROM:a@b SIZE=1"), "a@b");
+        assert_eq!(mail("FROM:\"John Doe\"@b SIZE=1"), "\"John Doe\"@b");
+        assert_eq!(mail("FROM:\"John Doe SIZE=1"), "\"John");
         assert_eq!(mail("FROM:<>"), "");
         assert_eq!(mail("FROM:<\"a>b\"@c> X"), "\"a>b\"@c");
         assert_eq!(mail("FROM:<\"a@b> X"), "\"a@b");

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::dialogues::{self, Scan};
+use crate::support;
 
 /// The rule that a dialogue below `testdata/rules` belongs to.
 fn rule(path: &Path) -> String {
@@ -26,11 +27,51 @@ fn twin(path: &Path) -> PathBuf {
     })
 }
 
+/// Every rule and check, as `mailtap rules` lists them.
+fn catalogue() -> Vec<(String, String)> {
+    let listed = support::run(&["rules"]).stdout;
+    let (mut rule, mut checks) = (String::new(), Vec::new());
+    // Behind the empty line at the end stands how to go on.
+    for line in listed.lines().filter(|line| !line.starts_with("mailtap")) {
+        let word = line.split_whitespace().next().unwrap_or_default().to_owned();
+        if line.starts_with(' ') {
+            checks.push((rule.clone(), word));
+        } else {
+            rule = word;
+        }
+    }
+    assert!(checks.len() > 10, "{listed}");
+    checks
+}
+
 /// The lines of a dialogue that say something.
 fn said(path: &Path) -> Vec<String> {
     let text = fs::read_to_string(path).unwrap();
     let lines = text.lines().filter(|line| !line.is_empty() && !line.starts_with(['#', '~', '=']));
     lines.map(str::to_owned).collect()
+}
+
+#[test]
+fn every_check_of_the_table_has_a_dialogue_that_fires_it_and_a_look_alike() {
+    let catalogue = catalogue();
+    let all = dialogues::below("rules");
+    let mut missing = Vec::new();
+    for (id, check) in &catalogue {
+        // `empty-domain.fires.smtp` begins with the check `empty` too, but is of the longer one.
+        let of_longer =
+            |path: &Path| catalogue.iter().any(|(_, other)| other.len() > check.len() && is_of(other, path));
+        let own = |path: &Path| rule(path) == *id && is_of(check, path) && !of_longer(path);
+        let fires = all.iter().any(|(path, dialogue)| {
+            own(path)
+                && path.to_string_lossy().contains(".fires.")
+                && twin(path).is_file()
+                && dialogue.findings().any(|(_, finding)| finding.check == *check)
+        });
+        if !fires {
+            missing.push(format!("{id}/{check}"));
+        }
+    }
+    assert!(missing.is_empty(), "no pair for {}", missing.join(", "));
 }
 
 #[test]

@@ -1,0 +1,308 @@
+//! `exchange-command`: verbs that only Exchange servers have for each other (MS03-046, MS05-021; SBP-2010-06).
+
+use super::reading;
+use super::{Check, Evidence, Finding, Findings, Fix, Hears, Reference, Rule, Scope, Severity};
+use crate::smtp::{Command, Event, Reply, Secret, Session, Verb};
+
+pub(super) static RULE: Rule = Rule {
+    id: "exchange-command",
+    title: "The client sent a command of Microsoft Exchange",
+    what: "The client sent XEXCH50, X-LINK2STATE or X-EXPS: verbs of Exchange 5.5 to 2003 for their own links, which no \
+           client needs elsewhere. It is high where the arguments are those of the attacks on them, and info between \
+           servers that the configuration names as Exchange servers.",
+    why: "XEXCH50 and X-LINK2STATE let anyone who could connect run code on an Exchange server (MS03-046, MS05-021), and \
+          worms and scanners try them still. X-EXPS is a login beside AUTH, which a policy for AUTH does not see.",
+    honesty: "SBP-2010-06 names this protection without its triggers; what triggers it here is this project's own reading. \
+              What tells an attack of X-LINK2STATE is as Snort 3 reads the flaw.",
+    checks: &[&XEXCH50, &X_LINK2STATE, &X_EXPS],
+    fixes: &[
+        Fix {
+            server: "Exchange 5.5 to 2003",
+            text: "Install the updates of both bulletins, and let only the organisation's own Exchange servers reach the \
+                   server's port directly.",
+            source: "MS03-046, MS05-021",
+        },
+        Fix {
+            server: "any other",
+            text: "Find out who the client is: a server that is no Exchange refuses these verbs, and nobody sends them to \
+                   it for mail.",
+            source: "RFC 5321 section 4.1.5, on private-use commands",
+        },
+    ],
+    references: &[
+        Reference {
+            text: "MS03-046, vulnerability in Exchange Server (XEXCH50)",
+            url: "https://learn.microsoft.com/security-updates/securitybulletins/2003/ms03-046",
+        },
+        Reference { text: "CVE-2003-0714", url: "https://www.cve.org/CVERecord?id=CVE-2003-0714" },
+        Reference {
+            text: "MS05-021, vulnerability in Exchange Server (X-LINK2STATE)",
+            url: "https://learn.microsoft.com/security-updates/securitybulletins/2005/ms05-021",
+        },
+        Reference { text: "CVE-2005-0560", url: "https://www.cve.org/CVERecord?id=CVE-2005-0560" },
+        Reference { text: "SBP-2010-06, \"Microsoft Exchange Server Commands\"", url: "" },
+    ],
+    source_data: &[],
+    hears: Hears::COMMAND.and(Hears::REPLY).and(Hears::END),
+    tells: false,
+    judge,
+};
+
+static XEXCH50: Check = Check {
+    id: "xexch50",
+    severity: Severity::Medium,
+    confidence: 95,
+    scope: Scope::Session,
+    fires: "XEXCH50; high where its first number is below 0 or above 1 MiB (CVE-2003-0714)",
+};
+
+static X_LINK2STATE: Check = Check {
+    id: "x-link2state",
+    severity: Severity::Medium,
+    confidence: 95,
+    scope: Scope::Session,
+    fires: "X-LINK2STATE; high for a CHUNK= of more than 520 octets with none of FIRST, NEXT, LAST, and no FIRST earlier in \
+            the session (CVE-2005-0560)",
+};
+
+static X_EXPS: Check =
+    Check { id: "x-exps", severity: Severity::Medium, confidence: 95, scope: Scope::Session, fires: "X-EXPS" };
+
+/// The most octets that follow an honest XEXCH50.
+const MOST_OCTETS: u64 = 1 << 20;
+/// The most octets of a chunk of X-LINK2STATE that vulnerable servers have room for.
+const MOST_CHUNK: u64 = 520;
+
+/// The word: 1 + where in the client's stream the first X-LINK2STATE FIRST began, 0 where there was none.
+fn judge(event: &Event<'_>, session: &Session, word: &mut u32, out: &mut Findings<'_>) {
+    if let Event::Command(command) = event
+        && *word == 0
+        && command.is(&Verb::XLink2State)
+        && Link::read(command).first
+    {
+        *word = u32::try_from(command.start).unwrap_or(u32::MAX).saturating_add(1);
+    }
+    let first_at = word.checked_sub(1).map(u64::from);
+    let peers = out.between_exchange_peers(session);
+    reading::with_reply(event, RULE.checks, out, |command, verb, reply| {
+        let (check, attack) = match verb {
+            Verb::XExch50 => (&XEXCH50, attacks_xexch50(command)),
+            Verb::XLink2State => (&X_LINK2STATE, attacks_link2state(command, first_at, session)),
+            Verb::XExps => (&X_EXPS, None),
+            _ => return None,
+        };
+        let mut message = format!("the client sent {}, a command between Exchange servers", verb.name());
+        if let Some(attack) = attack {
+            message = format!("{message}, {attack}");
+        }
+        let finding = Finding::new(&RULE, check, reply.map_or(&command.at, |reply| &reply.at), message);
+        let finding = match attack {
+            _ if peers => finding.severity(Severity::Info),
+            Some(_) => finding.severity(Severity::High),
+            None => finding,
+        };
+        Some(evidence(finding, command, verb, reply, session))
+    });
+}
+
+fn evidence(finding: Finding, command: &Command, verb: &Verb, reply: Option<&Reply>, session: &Session) -> Finding {
+    let mut finding = match verb {
+        // Its argument is a login: only the mechanism is told.
+        Verb::XExps => finding
+            .bytes("command", verb.name().as_bytes())
+            .bytes("mechanism", mechanism(command))
+            .verb(verb.name())
+            .packets(&command.at),
+        _ => finding.command(command),
+    };
+    finding = finding.with("length", Evidence::Number(reading::octets_from(command, command.argument_at)));
+    if let Some(offered) = session.offers(verb.name()) {
+        finding = finding.with("advertised", Evidence::Flag(offered));
+    }
+    match reply {
+        Some(reply) => finding.reply(reply),
+        None => finding,
+    }
+}
+
+/// `XEXCH50 n m`: the octets that follow, as a signed number.
+fn attacks_xexch50(command: &Command) -> Option<&'static str> {
+    let first = reading::argument(command).split(u8::is_ascii_whitespace).next().unwrap_or_default();
+    let (negative, digits) = first.strip_prefix(b"-").map_or((false, first), |digits| (true, digits));
+    if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    // What is too long for the type is above the limit too.
+    let number = std::str::from_utf8(digits).ok().and_then(|digits| digits.parse().ok()).unwrap_or(u64::MAX);
+    match (negative, number) {
+        (_, 0) => None,
+        (true, _) => Some("with a size below 0"),
+        (false, size) if size > MOST_OCTETS => Some("with a size above 1 MiB"),
+        (false, _) => None,
+    }
+}
+
+fn attacks_link2state(command: &Command, first_at: Option<u64>, session: &Session) -> Option<&'static str> {
+    let link = Link::read(command);
+    let begun = first_at.is_some_and(|first| first < command.start);
+    // A FIRST may be among the missing bytes.
+    let all_heard = session.from_start && session.missing_client == 0;
+    let attack = !link.placed && !begun && all_heard && link.chunk.is_some_and(|octets| octets > MOST_CHUNK);
+    attack.then_some("with a chunk of more than 520 octets out of sequence")
+}
+
+/// `X-LINK2STATE [FIRST|NEXT|LAST] CHUNK={0000006d} ...` as far as it matters.
+struct Link {
+    first: bool,
+    /// It says which chunk it is.
+    placed: bool,
+    /// Octets of the chunk: the hexadecimal number in braces, else up to the line's end.
+    chunk: Option<u64>,
+}
+
+impl Link {
+    fn read(command: &Command) -> Link {
+        const CHUNK: &[u8] = b"CHUNK=";
+        let argument = command.argument();
+        let mut link = Link { first: false, placed: false, chunk: None };
+        let mut at = 0_usize;
+        for word in argument.split(|byte| matches!(byte, b' ' | b'\t')) {
+            if word.get(..CHUNK.len()).is_some_and(|head| head.eq_ignore_ascii_case(CHUNK)) {
+                let value = at.saturating_add(CHUNK.len());
+                let rest = argument.get(value..).unwrap_or_default();
+                let up_to_end = || reading::octets_from(command, command.argument_at.saturating_add(value));
+                link.chunk = Some(in_braces(rest).unwrap_or_else(up_to_end));
+                break;
+            }
+            let is = |name: &str| word.eq_ignore_ascii_case(name.as_bytes());
+            link.first |= is("FIRST");
+            link.placed |= is("FIRST") || is("NEXT") || is("LAST");
+            at = at.saturating_add(word.len()).saturating_add(1);
+        }
+        link
+    }
+}
+
+/// The number of `{0000006d}`; one too long for the type is the greatest.
+fn in_braces(text: &[u8]) -> Option<u64> {
+    let inner = text.strip_prefix(b"{")?;
+    let digits = inner.get(..inner.iter().position(|&byte| byte == b'}')?)?;
+    let all = !digits.is_empty() && digits.iter().all(u8::is_ascii_hexdigit);
+    let digits = std::str::from_utf8(digits).ok().filter(|_| all)?;
+    Some(u64::from_str_radix(digits, 16).unwrap_or(u64::MAX))
+}
+
+/// The mechanism's name (RFC 4422 section 3.1); what cannot be one may be a blob.
+fn mechanism(command: &Command) -> &[u8] {
+    let name = reading::argument(command).split(u8::is_ascii_whitespace).next().unwrap_or_default();
+    let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    if name.len() <= 20 && name.iter().all(is_name) { name } else { Secret::SHOWN }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::rules::dialogue::{Dialogue, judged};
+    use crate::rules::{Evidence, Finding};
+
+    const LINK: &str = "exchange-command/x-link2state medium 95";
+    const LINK_ATTACK: &str = "exchange-command/x-link2state high 95";
+
+    fn after_greeting(command: &str) -> Vec<String> {
+        judged(&format!("S: 220 mx\nC: {command}\nS: 500 no"))
+    }
+
+    fn evidence(finding: &Finding, name: &str) -> Option<Evidence> {
+        finding.evidence.iter().find(|(known, _)| *known == name).map(|(_, evidence)| evidence.clone())
+    }
+
+    #[test]
+    fn each_verb_is_medium() {
+        assert_eq!(after_greeting("XEXCH50 104 2"), ["exchange-command/xexch50 medium 95"]);
+        assert_eq!(after_greeting("x-link2state FIRST CHUNK={0000006d} a"), [LINK]);
+        assert_eq!(after_greeting("X-EXPS GSSAPI"), ["exchange-command/x-exps medium 95"]);
+        assert_eq!(after_greeting("X-ANONYMOUSTLS"), ["private-command/used low 95"]);
+    }
+
+    #[test]
+    fn xexch50_is_high_below_0_and_above_1_mib() {
+        for (size, severity) in [
+            ("-1", "high"),
+            ("1048577", "high"),
+            ("99999999999999999999999", "high"),
+            ("-99999999999999999999999", "high"),
+            ("1048576", "medium"),
+            ("0", "medium"),
+            ("-0", "medium"),
+            ("abc", "medium"),
+            ("", "medium"),
+        ] {
+            let expected = format!("exchange-command/xexch50 {severity} 95");
+            assert_eq!(after_greeting(&format!("XEXCH50 {size} 2")), [expected], "{size}");
+        }
+    }
+
+    #[test]
+    fn a_chunk_out_of_sequence_is_high_above_520_octets() {
+        let long = "A".repeat(521);
+        for (argument, expected) in [
+            (format!("CHUNK={long}"), LINK_ATTACK),
+            (format!("CHUNK={}", "A".repeat(520)), LINK),
+            (format!("chunk={{{long}"), LINK_ATTACK),
+            ("CHUNK={00000209} a".to_owned(), LINK_ATTACK),
+            ("CHUNK={00000208} a".to_owned(), LINK),
+            (format!("CHUNK={{00000010}} {long}"), LINK),
+            (format!("CHUNK={long} FIRST"), LINK_ATTACK),
+            (format!("FIRST CHUNK={long}"), LINK),
+            (format!("NEXT CHUNK={long}"), LINK),
+            (format!("last CHUNK={long}"), LINK),
+            (long.clone(), LINK),
+        ] {
+            assert_eq!(after_greeting(&format!("X-LINK2STATE {argument}")), [expected], "{argument:.30}");
+        }
+    }
+
+    #[test]
+    fn a_first_before_it_makes_a_chunk_lawful_one_behind_it_does_not() {
+        let first = "C: X-LINK2STATE FIRST CHUNK={00000010} a";
+        let chunk = "C: X-LINK2STATE CHUNK={00000300} a";
+        assert_eq!(judged(&format!("S: 220 mx\n{first}\nS: 200 ok\n{chunk}\nS: 200 ok")), [LINK]);
+        assert_eq!(judged(&format!("S: 220 mx\n{chunk}\n{first}\nS: 200 ok\nS: 200 ok")), [LINK_ATTACK]);
+        let mut lossy = Dialogue::read(&format!("S: 220 mx\n{chunk}\nS: 200 ok"));
+        lossy.session.missing_client = 7;
+        assert_eq!(lossy.judged(), [LINK], "a FIRST may lie in the gap");
+    }
+
+    #[test]
+    fn one_without_a_reply_is_told_at_the_end() {
+        let dialogue = Dialogue::read("S: 220 mx\nC: XEXCH50 -1 2\nC: X-EXPS NTLM");
+        assert_eq!(dialogue.judged(), ["exchange-command/xexch50 high 95", "exchange-command/x-exps medium 95"]);
+        assert_eq!(dialogue.findings()[0].at, dialogue.end().at);
+    }
+
+    #[test]
+    fn of_a_login_nothing_but_its_mechanism_is_kept() {
+        let finding = Dialogue::read("S: 220 mx\nC: X-EXPS NTLM TlRMTVNTUAAB\nS: 334 x").findings().remove(0);
+        assert_eq!(evidence(&finding, "mechanism"), Some(Evidence::Bytes(b"NTLM".to_vec())));
+        assert_eq!(evidence(&finding, "length"), Some(Evidence::Number(17)));
+        assert_eq!(evidence(&finding, "argument"), None);
+        let blob = "S: 220 mx\nC: X-EXPS TlRMTVNTUAABAAAAB4IIogAAAAA=\nS: 500 no";
+        let finding = Dialogue::read(blob).findings().remove(0);
+        assert_eq!(evidence(&finding, "mechanism"), Some(Evidence::Bytes(b"<redacted>".to_vec())));
+    }
+
+    #[test]
+    fn between_known_exchange_servers_it_is_info() {
+        let mut dialogue = Dialogue::read("S: 220 mx\nC: XEXCH50 104 2\nS: 354 send");
+        dialogue.selection.exchange_peers = vec!["192.0.2.0/24".parse().unwrap()];
+        assert_eq!(dialogue.judged(), ["exchange-command/xexch50 medium 95"], "the server is not known");
+        dialogue.selection.exchange_peers.push("198.51.100.25/32".parse().unwrap());
+        assert_eq!(dialogue.judged(), ["exchange-command/xexch50 info 95"]);
+    }
+
+    #[test]
+    fn silent_after_a_gap() {
+        let mut dialogue = Dialogue::read("S: 220 mx\nC: XEXCH50 104 2\nS: 500 no");
+        dialogue.command(0).uncertain = true;
+        assert!(dialogue.judged().is_empty());
+    }
+}

@@ -1,0 +1,217 @@
+//! `private-command`: verbs that two ends have agreed on among themselves (RFC 5321 section 4.1.5; SBP-2010-06).
+
+use super::reading;
+use super::{Check, Evidence, Finding, Findings, Fix, Hears, Reference, Rule, Scope, Severity};
+use crate::smtp::{Command, Event, Reply, Session, Verb};
+
+pub(super) static RULE: Rule = Rule {
+    id: "private-command",
+    title: "The client sent a private command",
+    what: "The client sent a command whose verb begins with X: one that no standard knows, which both ends must have agreed \
+           on. It is medium where the server takes it though its EHLO reply does not offer it, and info where the server \
+           offers it and its product's own servers use it among themselves.",
+    why: "Private commands do what standard ones may not: XCLIENT and XPROXY change who the client seems to be. A server \
+          that takes them from anyone, or takes one that it does not offer, has a door that nobody looks after.",
+    honesty: "SBP-2010-06 names this protection without its triggers; what triggers it here is this project's own reading \
+              of RFC 5321. The verbs of exchange-command are not told here, nor those that a middlebox crossed out \
+              (starttls/masked).",
+    checks: &[&USED],
+    fixes: &[
+        Fix {
+            server: "Postfix",
+            text: "Name in smtpd_authorized_xclient_hosts and smtpd_authorized_xforward_hosts only the proxies and filters \
+                   that stand in front of it; both are empty by default.",
+            source: "Postfix manual, postconf(5)",
+        },
+        Fix {
+            server: "any",
+            text: "Take private commands only from hosts that are to use them, and offer them only to these.",
+            source: "RFC 5321 section 4.1.5",
+        },
+    ],
+    references: &[
+        Reference {
+            text: "RFC 5321 section 4.1.5, private-use commands",
+            url: "https://www.rfc-editor.org/rfc/rfc5321#section-4.1.5",
+        },
+        Reference { text: "RFC 2821 section 4.1.5", url: "https://www.rfc-editor.org/rfc/rfc2821#section-4.1.5" },
+        Reference { text: "XCLIENT (Postfix)", url: "https://www.postfix.org/XCLIENT_README.html" },
+        Reference { text: "XFORWARD (Postfix)", url: "https://www.postfix.org/XFORWARD_README.html" },
+        Reference { text: "SBP-2010-06, \"SMTP Private Commands\"", url: "" },
+    ],
+    source_data: &[],
+    hears: Hears::COMMAND.and(Hears::REPLY).and(Hears::END),
+    tells: false,
+    judge,
+};
+
+static USED: Check = Check {
+    id: "used",
+    severity: Severity::Low,
+    confidence: 95,
+    scope: Scope::Session,
+    fires: "a verb that begins with X, other than exchange-command's; medium where the server accepts it and its EHLO reply \
+            does not list it; info for one that the reply lists and that servers of its product use among themselves",
+};
+
+/// A private verb that is known.
+struct Private {
+    verb: &'static str,
+    product: &'static str,
+    /// Servers of that product use it among themselves: where offered, it is what it should be.
+    usual: bool,
+}
+
+/// Known private verbs. Those of Exchange are its EHLO keywords.
+const KNOWN: &[Private] = &[
+    Private { verb: "X-ANONYMOUSTLS", product: "Exchange", usual: true },
+    Private { verb: "XPROXY", product: "Exchange", usual: true },
+    Private { verb: "XPROXYFROM", product: "Exchange", usual: true },
+    Private { verb: "XPROXYTO", product: "Exchange", usual: true },
+    Private { verb: "XQDISCARD", product: "Exchange", usual: true },
+    Private { verb: "XSESSIONPARAMS", product: "Exchange", usual: true },
+    Private { verb: "XSHADOW", product: "Exchange", usual: true },
+    Private { verb: "XSHADOWREQUEST", product: "Exchange", usual: true },
+    Private { verb: "XCLIENT", product: "Postfix", usual: false },
+    Private { verb: "XFORWARD", product: "Postfix", usual: false },
+];
+
+/// The word: whether the server had offered the latest XCLIENT, for its 220 takes all offers back. The client waits
+/// for the reply, so there is only one.
+const XCLIENT_OFFERED: u32 = 1;
+const XCLIENT_NOT_OFFERED: u32 = 1 << 1;
+
+fn judge(event: &Event<'_>, session: &Session, word: &mut u32, out: &mut Findings<'_>) {
+    if let Event::Command(command) = event
+        && command.is(&Verb::XClient)
+    {
+        *word = match session.offers(Verb::XClient.name()) {
+            Some(true) => XCLIENT_OFFERED,
+            Some(false) => XCLIENT_NOT_OFFERED,
+            None => 0,
+        };
+    }
+    let word = *word;
+    reading::with_reply(event, RULE.checks, out, |command, verb, reply| {
+        let offered = match verb {
+            Verb::XClient if word & XCLIENT_OFFERED != 0 => Some(true),
+            Verb::XClient => (word & XCLIENT_NOT_OFFERED != 0).then_some(false),
+            _ => session.offers(verb.name()),
+        };
+        is_private(verb).then(|| finding(command, verb, offered, reply))
+    });
+}
+
+fn is_private(verb: &Verb) -> bool {
+    let exchange = matches!(verb, Verb::XExch50 | Verb::XLink2State | Verb::XExps);
+    verb.name().starts_with('X') && !exchange && !reading::crossed_out(verb.name().as_bytes())
+}
+
+fn finding(command: &Command, verb: &Verb, offered: Option<bool>, reply: Option<&Reply>) -> Finding {
+    let known = KNOWN.iter().find(|known| known.verb == verb.name());
+    let accepted = reply.is_some_and(|reply| matches!(reply.code, Some(200..=399)));
+    let (severity, how) = match offered {
+        Some(true) if known.is_some_and(|known| known.usual) => (Severity::Info, ", which the server offers"),
+        Some(true) => (Severity::Low, ", which the server offers"),
+        Some(false) if accepted => (Severity::Medium, ", and the server took it without having offered it"),
+        _ => (Severity::Low, ""),
+    };
+    let whose = known.map_or(String::new(), |known| format!(" of {}", known.product));
+    let message = format!("the client sent {}, a private command{whose}{how}", verb.name());
+    let at = reply.map_or(&command.at, |reply| &reply.at);
+    let mut finding = Finding::new(&RULE, &USED, at, message).severity(severity).command(command);
+    if let Some(known) = known {
+        finding = finding.with("product", Evidence::Word(known.product));
+    }
+    if let Some(offered) = offered {
+        finding = finding.with("advertised", Evidence::Flag(offered));
+    }
+    match reply {
+        Some(reply) => finding.reply(reply),
+        None => finding,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rules::dialogue::{Dialogue, judged};
+
+    /// The one finding of a session in which EHLO offered `capabilities`.
+    fn offering(capabilities: &[&str], dialogue: &str) -> Vec<String> {
+        let mut dialogue = Dialogue::read(&format!("S: 220 mx\n{dialogue}"));
+        dialogue.session.capabilities = capabilities.iter().map(|line| line.as_bytes().to_vec()).collect();
+        dialogue.session.capabilities_known = true;
+        dialogue.judged()
+    }
+
+    #[test]
+    fn low_and_medium_where_accepted_without_an_offer() {
+        assert_eq!(offering(&[], "C: XFOO\nS: 502 no"), ["private-command/used low 95"]);
+        for code in ["250", "354"] {
+            assert_eq!(offering(&["SIZE"], &format!("C: XFOO\nS: {code} ok")), ["private-command/used medium 95"]);
+        }
+        assert_eq!(offering(&["XFOO a"], "C: xfoo\nS: 250 ok"), ["private-command/used low 95"]);
+        assert_eq!(judged("S: 220 mx\nC: XFOO\nS: 250 ok"), ["private-command/used low 95"], "no EHLO reply was seen");
+    }
+
+    #[test]
+    fn info_where_offered_and_usual_between_servers_of_the_product() {
+        let tls = "C: X-ANONYMOUSTLS\nS: 454 no";
+        assert_eq!(offering(&["X-ANONYMOUSTLS"], tls), ["private-command/used info 95"]);
+        assert_eq!(offering(&[], tls), ["private-command/used low 95"]);
+        assert_eq!(offering(&["XCLIENT NAME ADDR"], "C: XCLIENT NAME=a\nS: 550 no"), ["private-command/used low 95"]);
+    }
+
+    #[test]
+    fn what_an_accepted_xclient_takes_back_had_been_offered() {
+        let dialogue = "S: 220 mx\nC: XCLIENT ADDR=192.0.2.9\nS: 220 mx";
+        for (word, severity) in [(XCLIENT_OFFERED, Severity::Low), (XCLIENT_NOT_OFFERED, Severity::Medium)] {
+            let mut offered = Dialogue::read(dialogue);
+            offered.session.capabilities_known = true;
+            if word == XCLIENT_OFFERED {
+                offered.session.capabilities = vec![b"XCLIENT ADDR".to_vec()];
+            }
+            assert_eq!(offered.findings()[0].severity, severity);
+        }
+    }
+
+    #[test]
+    fn exchange_verbs_and_masks_are_told_elsewhere() {
+        let private = |command: &str| {
+            judged(&format!("S: 220 mx\nC: {command}\nS: 500 no")).iter().any(|found| found.starts_with("private"))
+        };
+        for verb in ["XEXCH50 1 2", "X-LINK2STATE FIRST", "X-EXPS NTLM", "XXXX", "XXXXXXXA", "HELP", "EHLO x"] {
+            assert!(!private(verb), "{verb}");
+        }
+        for verb in ["XXX", "X", "x-foo", "XAUTH a", "XEXCH51", "XXXXXXEX"] {
+            assert!(private(verb), "{verb}");
+        }
+    }
+
+    #[test]
+    fn once_per_verb_and_those_without_a_reply_at_the_end() {
+        let twice = "S: 220 mx\nC: XFOO 1\nC: XFOO 2\nC: XBAR\nS: 500 no\nS: 500 no\nS: 500 no";
+        assert_eq!(judged(twice), ["private-command/used low 95"; 2]);
+        assert_eq!(Dialogue::read(twice).counts(), [("private-command", "used", 3)]);
+        assert_eq!(judged("S: 220 mx\nC: XFOO\nC: XBAR\nS: 500 no"), ["private-command/used low 95"; 2]);
+    }
+
+    #[test]
+    fn a_login_is_not_shown() {
+        let mut dialogue = Dialogue::read("S: 220 mx\nC: XAUTH <redacted>\nS: 500 no");
+        dialogue.command(0).secret = true;
+        let finding = dialogue.findings().remove(0);
+        assert!(finding.evidence.iter().any(|(_, evidence)| matches!(evidence, Evidence::Secret { .. })));
+    }
+
+    #[test]
+    fn silent_after_a_gap_and_for_a_line_without_an_end() {
+        let mut dialogue = Dialogue::read("S: 220 mx\nC: XFOO\nS: 500 no");
+        dialogue.command(0).ending = crate::smtp::Ending::None;
+        assert!(dialogue.judged().is_empty());
+        let mut dialogue = Dialogue::read("S: 220 mx\nC: XFOO\nS: 500 no");
+        dialogue.command(0).uncertain = true;
+        assert!(dialogue.judged().is_empty());
+    }
+}

@@ -1,0 +1,379 @@
+//! `recipient-without-domain`: a recipient that names no domain (RFC 5321 sections 2.3.11 and 4.1.2; SBP-2010-06).
+
+use super::reading;
+use super::{Check, Evidence, Finding, Findings, Fix, Hears, Reference, Rule, Scope, Severity};
+use crate::smtp::{Command, Event, Reply, Session, Verb, path};
+
+pub(super) static RULE: Rule = Rule {
+    id: "recipient-without-domain",
+    title: "A recipient has no domain",
+    what: "RCPT names a recipient that is no mailbox: a local part alone, a mailbox with an empty local part or domain, or \
+           nothing. `<postmaster>` alone is lawful. Five or more of them in one session look like a search for accounts.",
+    why: "Clients that send mail give a domain. Names alone are how accounts of the host itself are guessed (root, admin, \
+          test), and user%domain or host!user are tricks to make a server relay where its rules look for a domain.",
+    honesty: "SBP-2010-06 names this protection without its triggers; what triggers it here is this project's own reading \
+              of RFC 5321. That five are a harvest is this project's own choice.",
+    checks: &[&LOCAL_PART_ONLY, &HARVEST, &EMPTY_DOMAIN, &EMPTY_LOCAL_PART, &EMPTY],
+    fixes: &[
+        Fix {
+            server: "Postfix",
+            text: "reject_non_fqdn_recipient in smtpd_recipient_restrictions refuses recipients without a full domain; \
+                   allow_percent_hack = no and swap_bangpath = no take the routing tricks away.",
+            source: "Postfix manual, postconf(5)",
+        },
+        Fix {
+            server: "any",
+            text: "Refuse recipients without a domain, but for postmaster.",
+            source: "RFC 5321 sections 2.3.5 and 4.5.1",
+        },
+    ],
+    references: &[
+        Reference {
+            text: "RFC 5321 section 4.1.2, command argument syntax",
+            url: "https://www.rfc-editor.org/rfc/rfc5321#section-4.1.2",
+        },
+        Reference {
+            text: "RFC 5321 section 4.5.1, postmaster without a domain",
+            url: "https://www.rfc-editor.org/rfc/rfc5321#section-4.5.1",
+        },
+        Reference { text: "SBP-2010-06, \"SMTP Recipients with No Domain Name\"", url: "" },
+    ],
+    source_data: &[],
+    hears: Hears::COMMAND.and(Hears::REPLY).and(Hears::END),
+    tells: false,
+    judge,
+};
+
+static LOCAL_PART_ONLY: Check = Check {
+    id: "local-part-only",
+    severity: Severity::Medium,
+    confidence: 90,
+    scope: Scope::Session,
+    fires: "a local part without a domain, behind a source route too; low when refused; user%domain and host!user are named \
+            as routing tricks",
+};
+
+static HARVEST: Check = Check {
+    id: "harvest",
+    severity: Severity::High,
+    confidence: 85,
+    scope: Scope::Session,
+    fires: "five or more distinct recipients without a domain in one session",
+};
+
+static EMPTY_DOMAIN: Check = Check {
+    id: "empty-domain",
+    severity: Severity::Medium,
+    confidence: 90,
+    scope: Scope::Session,
+    fires: "a mailbox whose domain is empty; low when refused",
+};
+
+static EMPTY_LOCAL_PART: Check = Check {
+    id: "empty-local-part",
+    severity: Severity::Medium,
+    confidence: 90,
+    scope: Scope::Session,
+    fires: "a mailbox whose local part is empty; low when refused",
+};
+
+static EMPTY: Check = Check {
+    id: "empty",
+    severity: Severity::Medium,
+    confidence: 95,
+    scope: Scope::Session,
+    fires: "the null path as a recipient; low when refused",
+};
+
+/// Those that wait for a reply.
+const SINGLE: &[&Check] = &[&LOCAL_PART_ONLY, &EMPTY_DOMAIN, &EMPTY_LOCAL_PART, &EMPTY];
+
+/// So many distinct recipients make a harvest.
+const MANY: usize = 5;
+/// The word: the harvest was told.
+const HARVESTED: u32 = 1;
+
+/// What is wrong with a recipient.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Flaw {
+    LocalPartOnly,
+    Percent,
+    Bang,
+    EmptyDomain,
+    EmptyLocalPart,
+    Empty,
+}
+
+impl Flaw {
+    fn check(self) -> &'static Check {
+        match self {
+            Flaw::LocalPartOnly | Flaw::Percent | Flaw::Bang => &LOCAL_PART_ONLY,
+            Flaw::EmptyDomain => &EMPTY_DOMAIN,
+            Flaw::EmptyLocalPart => &EMPTY_LOCAL_PART,
+            Flaw::Empty => &EMPTY,
+        }
+    }
+
+    fn says(self) -> &'static str {
+        match self {
+            Flaw::LocalPartOnly => "a recipient without a domain",
+            Flaw::Percent => "a recipient without a domain, which user%domain routing would send on",
+            Flaw::Bang => "a recipient without a domain, which host!user routing would send on",
+            Flaw::EmptyDomain => "a recipient whose domain is empty",
+            Flaw::EmptyLocalPart => "a recipient whose local part is empty",
+            Flaw::Empty => "the null path as a recipient",
+        }
+    }
+}
+
+fn judge(event: &Event<'_>, _session: &Session, word: &mut u32, out: &mut Findings<'_>) {
+    if let Event::Command(command) = event
+        && *word & HARVESTED == 0
+        && reading::whole(command) == Some(&Verb::Rcpt)
+        && let Some(path) = forward_path(command)
+        && let Some(Flaw::LocalPartOnly | Flaw::Percent | Flaw::Bang | Flaw::EmptyDomain) = flaw(path)
+        && gather(command, path, out)
+    {
+        *word |= HARVESTED;
+    }
+    reading::with_reply(event, SINGLE, out, |command, verb, reply| {
+        let path = forward_path(command).filter(|_| *verb == Verb::Rcpt)?;
+        Some(finding(command, path, flaw(path)?, reply))
+    });
+}
+
+fn finding(command: &Command, path: &[u8], flaw: Flaw, reply: Option<&Reply>) -> Finding {
+    let refused = reply.and_then(|reply| reply.code).filter(|code| matches!(code, 400..=599));
+    let (severity, what) = match (refused, reply) {
+        (Some(_), _) => (Severity::Low, "the server refused "),
+        (None, Some(_)) => (Severity::Medium, "the server took "),
+        (None, None) => (Severity::Medium, "the client named "),
+    };
+    let message = format!("{what}{}", flaw.says());
+    let at = reply.map_or(&command.at, |reply| &reply.at);
+    let mut finding = Finding::new(&RULE, flaw.check(), at, message).severity(severity).command(command);
+    finding = finding.bytes("recipient", path);
+    finding = match flaw {
+        Flaw::Percent => finding.with("routing", Evidence::Word("percent")),
+        Flaw::Bang => finding.with("routing", Evidence::Word("bang")),
+        _ => finding,
+    };
+    match reply {
+        Some(reply) => finding.reply(reply),
+        None => finding,
+    }
+}
+
+/// Puts a recipient among the session's distinct ones, which a finding that waits for more of them keeps. Returns
+/// whether they were many, and told.
+fn gather(command: &Command, path: &[u8], out: &mut Findings<'_>) -> bool {
+    const RECIPIENTS: &str = "recipients";
+    let kept = out.take(&HARVEST, command.at.last());
+    let mut finding = kept.unwrap_or_else(|| {
+        let message = format!("{MANY} distinct recipients without a domain in one session: a search for accounts");
+        Finding::new(&RULE, &HARVEST, &command.at, message).verb(Verb::Rcpt.name()).list(RECIPIENTS, [b""; 0])
+    });
+    let mut count = 0;
+    if let Some((_, Evidence::List(recipients))) = finding.evidence.iter_mut().find(|(name, _)| *name == RECIPIENTS) {
+        if !recipients.iter().any(|known| known.eq_ignore_ascii_case(path)) {
+            recipients.push(path.to_vec());
+            finding.packets.extend(&command.at);
+        }
+        count = recipients.len();
+    }
+    if count >= MANY {
+        out.fire(finding);
+        return true;
+    }
+    out.defer(finding);
+    false
+}
+
+/// The forward-path of RCPT without its brackets; `None` where there is none, which is a malformed command.
+fn forward_path(command: &Command) -> Option<&[u8]> {
+    let (to, rest) = reading::argument(command).split_at_checked(2)?;
+    let rest = rest.trim_ascii_start().strip_prefix(b":")?.trim_ascii_start();
+    if !to.eq_ignore_ascii_case(b"TO") || rest.is_empty() {
+        return None;
+    }
+    // A name before the brackets is no part of the path, whatever else is wrong with it.
+    let named = rest.windows(2).position(|pair| matches!(pair, [b' ' | b'\t', b'<']));
+    let path = match named {
+        Some(blank) if !rest.starts_with(b"<") => rest.get(blank..)?.trim_ascii_start(),
+        _ => rest,
+    };
+    let path = path::address(path, b"").trim_ascii();
+    Some(path.get(..super::finding::MOST_OCTETS).unwrap_or(path))
+}
+
+/// What is wrong with a path, if anything is (RFC 5321 section 4.1.2).
+fn flaw(path: &[u8]) -> Option<Flaw> {
+    let mailbox = behind_route(path).trim_ascii();
+    let Some(at) = last_unquoted(mailbox, b'@') else {
+        return match () {
+            () if mailbox.is_empty() => Some(Flaw::Empty),
+            () if is_postmaster(path) => None,
+            () if last_unquoted(mailbox, b'%').is_some() => Some(Flaw::Percent),
+            () if last_unquoted(mailbox, b'!').is_some() => Some(Flaw::Bang),
+            () => Some(Flaw::LocalPartOnly),
+        };
+    };
+    match (at, mailbox.get(at.saturating_add(1)..)) {
+        (_, None | Some([])) => Some(Flaw::EmptyDomain),
+        (0, _) => Some(Flaw::EmptyLocalPart),
+        _ => None,
+    }
+}
+
+/// The mailbox behind a source route: `user@domain` of `@relay,@[IPv6:2001:db8::1]:user@domain`.
+fn behind_route(path: &[u8]) -> &[u8] {
+    if !path.starts_with(b"@") {
+        return path;
+    }
+    let mut in_literal = false;
+    let colon = path.iter().position(|&byte| {
+        in_literal = (in_literal || byte == b'[') && byte != b']';
+        byte == b':' && !in_literal
+    });
+    colon.and_then(|at| path.get(at.saturating_add(1)..)).unwrap_or(path)
+}
+
+/// The last such byte that is neither quoted nor escaped. Where a quote is never closed nothing is quoted.
+fn last_unquoted(text: &[u8], wanted: u8) -> Option<usize> {
+    let (mut quoted, mut escaped, mut last) = (false, false, None);
+    for (at, &byte) in text.iter().enumerate() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' => escaped = true,
+            b'"' => quoted = !quoted,
+            _ if byte == wanted && !quoted => last = Some(at),
+            _ => {}
+        }
+    }
+    if quoted { text.iter().rposition(|&byte| byte == wanted) } else { last }
+}
+
+/// The one recipient that needs no domain (RFC 5321 section 4.5.1), quoted or not.
+fn is_postmaster(path: &[u8]) -> bool {
+    let inner = path.strip_prefix(b"\"").and_then(|rest| rest.strip_suffix(b"\"")).unwrap_or(path);
+    inner.iter().filter(|&&byte| byte != b'\\').map(u8::to_ascii_lowercase).eq(*b"postmaster")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rules::dialogue::{Dialogue, judged};
+
+    const NOTHING: [String; 0] = [];
+
+    fn taken(argument: &str) -> Vec<String> {
+        judged(&format!("S: 220 mx\nC: RCPT {argument}\nS: 250 ok"))
+    }
+
+    #[test]
+    fn a_recipient_without_a_domain_is_medium_and_low_when_refused() {
+        for path in
+            ["<user>", "user", "<@relay:user>", "<@a,@b:user>", "<user%dom>", "<host!user>", "<\"a@b\">", "< user >"]
+        {
+            let found = taken(&format!("TO:{path}"));
+            assert_eq!(found, ["recipient-without-domain/local-part-only medium 90"], "{path}");
+        }
+        let refused = judged("S: 220 mx\nC: RCPT TO:<user>\nS: 550 no");
+        assert_eq!(refused, ["recipient-without-domain/local-part-only low 90"]);
+        assert_eq!(taken("to : user NOTIFY=NEVER"), ["recipient-without-domain/local-part-only medium 90"]);
+    }
+
+    #[test]
+    fn what_is_empty_is_told_by_its_own_name() {
+        for (path, check) in [
+            ("<user@>", "empty-domain medium 90"),
+            ("user@", "empty-domain medium 90"),
+            ("<@>", "empty-domain medium 90"),
+            ("<@relay:user@>", "empty-domain medium 90"),
+            ("<@example.org>", "empty-local-part medium 90"),
+            ("<@[IPv6:2001:db8::1]>", "empty-local-part medium 90"),
+            ("<@relay:@example.org>", "empty-local-part medium 90"),
+            ("<>", "empty medium 95"),
+            ("< >", "empty medium 95"),
+            ("<@relay:>", "empty medium 95"),
+        ] {
+            assert_eq!(taken(&format!("TO:{path}")), [format!("recipient-without-domain/{check}")], "{path}");
+        }
+    }
+
+    #[test]
+    fn look_alikes_are_silent() {
+        for argument in [
+            "TO:<postmaster>",
+            "TO:<PostMaster>",
+            "TO:<\"postmaster\">",
+            "TO:<\"post\\master\">",
+            "TO:postmaster",
+            "TO:\"Postmaster\"",
+            "TO:<u@[192.0.2.1]>",
+            "TO:<u@[IPv6:2001:db8::1]>",
+            "TO:<@relay:u@d>",
+            "TO:<@[IPv6:2001:db8::1]:u@d>",
+            "TO:<\"a@b\"@d>",
+            "TO:<u%x@d>",
+            "TO:<u@d> NOTIFY=NEVER",
+            "TO:u@d ORCPT=rfc822;user",
+            "TO:\"John Doe\"@d",
+            "TO:John <u@d>",
+            "TO:<\"unclosed@d>",
+            "TO:",
+            "TO",
+            "user",
+            "FROM:<user>",
+        ] {
+            assert_eq!(taken(argument), NOTHING, "{argument}");
+        }
+        assert_eq!(judged("S: 220 mx\nC: MAIL FROM:<>\nS: 250 ok\nC: VRFY user\nS: 252 ok"), NOTHING);
+    }
+
+    #[test]
+    fn routing_tricks_are_named() {
+        let routing = |path: &str| {
+            let finding = Dialogue::read(&format!("S: 220 mx\nC: RCPT TO:<{path}>\nS: 250 ok")).findings().remove(0);
+            finding.evidence.iter().find(|(name, _)| *name == "routing").map(|(_, routing)| routing.clone())
+        };
+        assert_eq!(routing("user%dom"), Some(Evidence::Word("percent")));
+        assert_eq!(routing("host!user"), Some(Evidence::Word("bang")));
+        assert_eq!(routing("\"100%\""), None);
+    }
+
+    fn recipients(names: &[&str]) -> String {
+        let lines: Vec<String> = names.iter().map(|name| format!("C: RCPT TO:<{name}>\nS: 550 no")).collect();
+        format!("S: 220 mx\n{}", lines.join("\n"))
+    }
+
+    #[test]
+    fn five_distinct_ones_are_a_harvest_told_once() {
+        let one = "recipient-without-domain/local-part-only low 90";
+        let many = "recipient-without-domain/harvest high 85";
+        assert_eq!(judged(&recipients(&["a", "b", "c", "d", "e", "f", "g"])), [one, many]);
+        assert_eq!(judged(&recipients(&["a", "b", "c", "d", "A", "B", "d"])), [one]);
+        assert_eq!(judged(&recipients(&["a", "b", "c", "d", "postmaster", "e@x"])), [one]);
+        let findings = Dialogue::read(&recipients(&["a", "b", "a", "c", "d", "e"])).findings();
+        let harvest = findings.iter().find(|finding| finding.check == &HARVEST).unwrap();
+        assert_eq!(harvest.at.ordinal.0, 12, "the fifth of them, not its reply");
+        assert_eq!(harvest.packets.iter().count(), 5);
+    }
+
+    #[test]
+    fn one_without_a_reply_is_told_at_the_end() {
+        let dialogue = Dialogue::read("S: 220 mx\nC: RCPT TO:<a>\nC: RCPT TO:<>");
+        let found = ["recipient-without-domain/local-part-only medium 90", "recipient-without-domain/empty medium 95"];
+        assert_eq!(dialogue.judged(), found);
+    }
+
+    #[test]
+    fn silent_after_a_gap_and_for_a_line_without_an_end() {
+        let mut dialogue = Dialogue::read("S: 220 mx\nC: RCPT TO:<user\nS: 421 gone");
+        dialogue.command(0).ending = crate::smtp::Ending::None;
+        assert_eq!(dialogue.judged(), NOTHING);
+        let mut dialogue = Dialogue::read("S: 220 mx\nC: RCPT TO:<user>\nS: 250 ok");
+        dialogue.command(0).uncertain = true;
+        assert_eq!(dialogue.judged(), NOTHING);
+    }
+}
