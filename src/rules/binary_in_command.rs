@@ -104,7 +104,7 @@ fn judge(event: &Event<'_>, session: &Session, word: &mut u32, out: &mut Finding
 
 fn judge_line(command: &Command, session: &Session, word: u32, out: &mut Findings<'_>) {
     // A line behind a gap may be anything; the part of one before it was a command.
-    if command.uncertain && command.ending != Ending::None {
+    if command.in_doubt || (command.uncertain && command.ending != Ending::None) {
         return;
     }
     let line = line(command);
@@ -203,7 +203,8 @@ fn number(command: &Command) -> u32 {
 
 #[cfg(test)]
 mod tests {
-    use crate::rules::dialogue::{Dialogue, judged};
+    use super::RULE;
+    use crate::rules::dialogue::{Dialogue, judged_by};
     use crate::smtp::Ending;
 
     const NOTHING: [String; 0] = [];
@@ -223,46 +224,49 @@ mod tests {
 
     #[test]
     fn each_class_of_octets_is_a_check_of_its_own() {
-        assert_eq!(judged("S: 220 mx\nC: NOOP a\0b"), [NUL]);
-        assert_eq!(judged("S: 220 mx\nC: NOOP a\x08b"), [CONTROL]);
-        assert_eq!(judged("S: 220 mx\nC: NOOP a\x7f"), [CONTROL]);
-        assert_eq!(judged("S: 220 mx\nC: NOOP é"), [EIGHT_BIT]);
-        assert_eq!(judged("S: 220 mx\nC: NOOP \0\x01é"), [NUL, CONTROL, EIGHT_BIT]);
-        assert_eq!(judged("S: 220 mx\nC: NOOP\ta\t"), NOTHING, "a tab is white space");
+        assert_eq!(judged_by(&RULE, "S: 220 mx\nC: NOOP a\0b"), [NUL]);
+        assert_eq!(judged_by(&RULE, "S: 220 mx\nC: NOOP a\x08b"), [CONTROL]);
+        assert_eq!(judged_by(&RULE, "S: 220 mx\nC: NOOP a\x7f"), [CONTROL]);
+        assert_eq!(judged_by(&RULE, "S: 220 mx\nC: NOOP é"), [EIGHT_BIT]);
+        assert_eq!(judged_by(&RULE, "S: 220 mx\nC: NOOP \0\x01é"), [NUL, CONTROL, EIGHT_BIT]);
+        assert_eq!(judged_by(&RULE, "S: 220 mx\nC: NOOP\ta\t"), NOTHING, "a tab is white space");
     }
 
     #[test]
     fn once_per_session_check_and_verb() {
         let dialogue = "S: 220 mx\nC: NOOP \0\nS: 250 ok\nC: NOOP \0\nS: 250 ok\nC: VRFY \0\nS: 252 ok";
-        assert_eq!(judged(dialogue), [NUL, NUL]);
+        assert_eq!(judged_by(&RULE, dialogue), [NUL, NUL]);
         assert_eq!(Dialogue::read(dialogue).counts(), [("binary-in-command", "nul", 3)]);
     }
 
     #[test]
     fn smtputf8_is_in_force_where_offered_and_said() {
         let mail = "S: 220 mx\nC: MAIL FROM:<é@a> SMTPUTF8\nS: 250 ok\nC: RCPT TO:<é@b>\nS: 250 ok";
-        assert_eq!(offering(mail).judged(), NOTHING);
+        assert_eq!(offering(mail).judged_by(&RULE), NOTHING);
         let mut unseen = offering(mail);
         unseen.session.capabilities_known = false;
-        assert_eq!(unseen.judged(), NOTHING, "the EHLO reply was not seen");
+        assert_eq!(unseen.judged_by(&RULE), NOTHING, "the EHLO reply was not seen");
         let mut without = offering(mail);
         without.session.capabilities.clear();
-        assert_eq!(without.judged(), [EIGHT_BIT, EIGHT_BIT]);
+        assert_eq!(without.judged_by(&RULE), [EIGHT_BIT, EIGHT_BIT]);
         let unsaid = mail.replace(" SMTPUTF8", "");
-        assert_eq!(offering(&unsaid).judged(), [EIGHT_BIT, EIGHT_BIT]);
+        assert_eq!(offering(&unsaid).judged_by(&RULE), [EIGHT_BIT, EIGHT_BIT]);
         let pipelined = "S: 220 mx\nC: MAIL FROM:<a@a> SMTPUTF8\nC: RCPT TO:<é@b>\nS: 250 ok\nS: 250 ok";
-        assert_eq!(offering(pipelined).judged(), NOTHING, "not answered yet");
-        assert_eq!(offering("S: 220 mx\nC: VRFY é SMTPUTF8\nS: 252 ok\nC: VRFY é\nS: 252 ok").judged(), [EIGHT_BIT]);
+        assert_eq!(offering(pipelined).judged_by(&RULE), NOTHING, "not answered yet");
+        assert_eq!(
+            offering("S: 220 mx\nC: VRFY é SMTPUTF8\nS: 252 ok\nC: VRFY é\nS: 252 ok").judged_by(&RULE),
+            [EIGHT_BIT]
+        );
     }
 
     #[test]
     fn a_refused_mail_leaves_what_was_in_force() {
         let nested =
             "S: 220 mx\nC: MAIL FROM:<a@a> SMTPUTF8\nS: 250 ok\nC: MAIL FROM:<a@a>\nS: 503 no\nC: RCPT TO:<é@b>";
-        assert_eq!(offering(nested).judged(), NOTHING);
+        assert_eq!(offering(nested).judged_by(&RULE), NOTHING);
         let mut refused = offering("S: 220 mx\nC: MAIL FROM:<a@a> SMTPUTF8\nS: 550 no\nC: RCPT TO:<é@b>");
         refused.session.in_transaction = false;
-        assert_eq!(refused.judged(), [EIGHT_BIT]);
+        assert_eq!(refused.judged_by(&RULE), [EIGHT_BIT]);
     }
 
     #[test]
@@ -270,7 +274,7 @@ mod tests {
         let mut dialogue = offering("S: 220 mx\nC: MAIL FROM:<a@a> SMTPUTF8\nS: 250 ok\nC: RCPT TO:<?@b>\nS: 250 ok");
         let at = dialogue.command(1).line.iter().position(|&byte| byte == b'?').unwrap();
         dialogue.command(1).line[at] = 0xff;
-        assert_eq!(dialogue.judged(), [INVALID]);
+        assert_eq!(dialogue.judged_by(&RULE), [INVALID]);
     }
 
     #[test]
@@ -278,29 +282,29 @@ mod tests {
         let mut dialogue = offering("S: 220 mx\nC: MAIL FROM:<a@a> SMTPUTF8\nS: 250 ok\nC: RCPT TO:<a@é");
         dialogue.command(1).ending = Ending::None;
         dialogue.command(1).line.pop();
-        assert_eq!(dialogue.judged(), NOTHING);
+        assert_eq!(dialogue.judged_by(&RULE), NOTHING);
         let command = dialogue.command(1);
         (command.ending, command.octets) = (Ending::CrLf, command.line.len() as u64 + 2);
-        assert_eq!(dialogue.judged(), [INVALID]);
+        assert_eq!(dialogue.judged_by(&RULE), [INVALID]);
     }
 
     #[test]
     fn the_part_of_a_line_before_a_gap_is_read_but_no_line_behind_it() {
         let mut dialogue = Dialogue::read("S: 220 mx\nC: NOOP \0");
         dialogue.command(0).uncertain = true;
-        assert_eq!(dialogue.judged(), NOTHING);
+        assert_eq!(dialogue.judged_by(&RULE), NOTHING);
         dialogue.command(0).ending = Ending::None;
-        assert_eq!(dialogue.judged(), [NUL]);
+        assert_eq!(dialogue.judged_by(&RULE), [NUL]);
         let mut cut = Dialogue::read("S: 220 mx\nC: MAIL FROM:<é");
         cut.command(0).ending = Ending::None;
-        assert_eq!(cut.judged(), NOTHING, "SMTPUTF8 may stand in the rest");
+        assert_eq!(cut.judged_by(&RULE), NOTHING, "SMTPUTF8 may stand in the rest");
     }
 
     #[test]
     fn what_depends_on_lost_bytes_rests() {
         let mut dialogue = Dialogue::read("S: 220 mx\nC: RCPT TO:<é@b>\nS: 250 ok\nC: RCPT TO:<\0@b>");
         dialogue.session.rests_after_loss = true;
-        assert_eq!(dialogue.judged(), [NUL]);
+        assert_eq!(dialogue.judged_by(&RULE), [NUL]);
     }
 
     #[test]
@@ -308,7 +312,7 @@ mod tests {
         let mut dialogue = Dialogue::read("S: 220 mx\nC: aGVs\tbG8=\0é\nS: 535 no");
         let command = dialogue.command(0);
         (command.verb, command.argument_at, command.exchange, command.secret) = (None, 0, true, true);
-        assert_eq!(dialogue.judged(), [NUL, CONTROL, EIGHT_BIT]);
+        assert_eq!(dialogue.judged_by(&RULE), [NUL, CONTROL, EIGHT_BIT]);
         for finding in dialogue.findings() {
             assert!(finding.evidence.iter().all(|(name, _)| matches!(*name, "argument" | "octets")), "{finding:?}");
         }

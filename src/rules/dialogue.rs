@@ -10,7 +10,7 @@ use crate::smtp::tls::Tls;
 use crate::smtp::{Answers, Command, Ending, Event, Knowledge, Reply, Session, Verb};
 use crate::tcp::Closed;
 
-use super::{Finding, Judge, Note, Selection, Verdict, What};
+use super::{Finding, Judge, Note, Rule, Selection, Verdict, What};
 
 /// A hand-made session.
 pub(crate) struct Dialogue {
@@ -33,12 +33,18 @@ pub(crate) fn judged(dialogue: &str) -> Vec<String> {
     Dialogue::read(dialogue).judged()
 }
 
+/// The same of one rule alone.
+pub(crate) fn judged_by(rule: &Rule, dialogue: &str) -> Vec<String> {
+    Dialogue::read(dialogue).judged_by(rule)
+}
+
 impl Default for Dialogue {
     fn default() -> Self {
         let client = Endpoint { ip: [192, 0, 2, 1].into(), port: 40000 };
         let server = Endpoint { ip: [198, 51, 100, 25].into(), port: 25 };
         let (flow, client_side) = FlowKey::new(client, server);
-        let session = Session::new(flow, moment(0), client_side.other(), true);
+        let mut session = Session::new(flow, moment(0), client_side.other(), true);
+        session.server_heard = true;
         Dialogue { session, said: Vec::new(), selection: Selection::default(), greets: true, acknowledged: true }
     }
 }
@@ -76,6 +82,7 @@ impl Dialogue {
                     start: sent,
                     end: sent + octets,
                     uncertain: false,
+                    in_doubt: false,
                     early: Some(said == 0),
                     knew: Knowledge::Unknown,
                 }));
@@ -236,6 +243,12 @@ impl Dialogue {
     pub(crate) fn judged(&self) -> Vec<String> {
         let line = |f: Finding| format!("{}/{} {} {}", f.rule.id, f.check.id, f.severity.name(), f.confidence);
         self.findings().into_iter().map(line).collect()
+    }
+
+    pub(crate) fn judged_by(&self, rule: &Rule) -> Vec<String> {
+        let mut found = self.judged();
+        found.retain(|line| line.split('/').next() == Some(rule.id));
+        found
     }
 
     pub(crate) fn counts(&self) -> Vec<(&'static str, &'static str, u64)> {

@@ -201,14 +201,15 @@ fn mechanism(command: &Command) -> &[u8] {
 
 #[cfg(test)]
 mod tests {
-    use crate::rules::dialogue::{Dialogue, judged};
+    use super::RULE;
+    use crate::rules::dialogue::{Dialogue, judged_by};
     use crate::rules::{Evidence, Finding};
 
     const LINK: &str = "exchange-command/x-link2state medium 95";
     const LINK_ATTACK: &str = "exchange-command/x-link2state high 95";
 
     fn after_greeting(command: &str) -> Vec<String> {
-        judged(&format!("S: 220 mx\nC: {command}\nS: 500 no"))
+        judged_by(&RULE, &format!("S: 220 mx\nC: {command}\nS: 500 no"))
     }
 
     fn evidence(finding: &Finding, name: &str) -> Option<Evidence> {
@@ -220,7 +221,7 @@ mod tests {
         assert_eq!(after_greeting("XEXCH50 104 2"), ["exchange-command/xexch50 medium 95"]);
         assert_eq!(after_greeting("x-link2state FIRST CHUNK={0000006d} a"), [LINK]);
         assert_eq!(after_greeting("X-EXPS GSSAPI"), ["exchange-command/x-exps medium 95"]);
-        assert_eq!(after_greeting("X-ANONYMOUSTLS"), ["private-command/used low 95"]);
+        assert_eq!(after_greeting("X-ANONYMOUSTLS"), [""; 0]);
     }
 
     #[test]
@@ -265,17 +266,20 @@ mod tests {
     fn a_first_before_it_makes_a_chunk_lawful_one_behind_it_does_not() {
         let first = "C: X-LINK2STATE FIRST CHUNK={00000010} a";
         let chunk = "C: X-LINK2STATE CHUNK={00000300} a";
-        assert_eq!(judged(&format!("S: 220 mx\n{first}\nS: 200 ok\n{chunk}\nS: 200 ok")), [LINK]);
-        assert_eq!(judged(&format!("S: 220 mx\n{chunk}\n{first}\nS: 200 ok\nS: 200 ok")), [LINK_ATTACK]);
+        assert_eq!(judged_by(&RULE, &format!("S: 220 mx\n{first}\nS: 200 ok\n{chunk}\nS: 200 ok")), [LINK]);
+        assert_eq!(judged_by(&RULE, &format!("S: 220 mx\n{chunk}\n{first}\nS: 200 ok\nS: 200 ok")), [LINK_ATTACK]);
         let mut lossy = Dialogue::read(&format!("S: 220 mx\n{chunk}\nS: 200 ok"));
         lossy.session.missing_client = 7;
-        assert_eq!(lossy.judged(), [LINK], "a FIRST may lie in the gap");
+        assert_eq!(lossy.judged_by(&RULE), [LINK], "a FIRST may lie in the gap");
     }
 
     #[test]
     fn one_without_a_reply_is_told_at_the_end() {
         let dialogue = Dialogue::read("S: 220 mx\nC: XEXCH50 -1 2\nC: X-EXPS NTLM");
-        assert_eq!(dialogue.judged(), ["exchange-command/xexch50 high 95", "exchange-command/x-exps medium 95"]);
+        assert_eq!(
+            dialogue.judged_by(&RULE),
+            ["exchange-command/xexch50 high 95", "exchange-command/x-exps medium 95"]
+        );
         assert_eq!(dialogue.findings()[0].at, dialogue.end().at);
     }
 
@@ -294,15 +298,15 @@ mod tests {
     fn between_known_exchange_servers_it_is_info() {
         let mut dialogue = Dialogue::read("S: 220 mx\nC: XEXCH50 104 2\nS: 354 send");
         dialogue.selection.exchange_peers = vec!["192.0.2.0/24".parse().unwrap()];
-        assert_eq!(dialogue.judged(), ["exchange-command/xexch50 medium 95"], "the server is not known");
+        assert_eq!(dialogue.judged_by(&RULE), ["exchange-command/xexch50 medium 95"], "the server is not known");
         dialogue.selection.exchange_peers.push("198.51.100.25/32".parse().unwrap());
-        assert_eq!(dialogue.judged(), ["exchange-command/xexch50 info 95"]);
+        assert_eq!(dialogue.judged_by(&RULE), ["exchange-command/xexch50 info 95"]);
     }
 
     #[test]
     fn silent_after_a_gap() {
         let mut dialogue = Dialogue::read("S: 220 mx\nC: XEXCH50 104 2\nS: 500 no");
         dialogue.command(0).uncertain = true;
-        assert!(dialogue.judged().is_empty());
+        assert!(dialogue.judged_by(&RULE).is_empty());
     }
 }

@@ -91,6 +91,15 @@ fn judge(event: &Event<'_>, session: &Session, word: &mut u32, out: &mut Finding
             None => 0,
         };
     }
+    if let Event::End(end) = event
+        && !session.is_whole()
+    {
+        while let Some(finding) = out.take(&USED, end.at) {
+            // The EHLO reply that is missing may have offered it.
+            let usual = finding.verb.as_deref().and_then(known).is_some_and(|known| known.usual);
+            out.fire(if usual { finding.severity(Severity::Info) } else { finding });
+        }
+    }
     let word = *word;
     reading::with_reply(event, RULE.checks, out, |command, verb, reply| {
         let offered = match verb {
@@ -107,11 +116,18 @@ fn is_private(verb: &Verb) -> bool {
     verb.name().starts_with('X') && !exchange && !reading::crossed_out(verb.name().as_bytes())
 }
 
+fn known(verb: &str) -> Option<&'static Private> {
+    KNOWN.iter().find(|known| known.verb == verb)
+}
+
 fn finding(command: &Command, verb: &Verb, offered: Option<bool>, reply: Option<&Reply>) -> Finding {
-    let known = KNOWN.iter().find(|known| known.verb == verb.name());
+    let known = known(verb.name());
+    let usual = known.is_some_and(|known| known.usual);
     let accepted = reply.is_some_and(|reply| matches!(reply.code, Some(200..=399)));
     let (severity, how) = match offered {
-        Some(true) if known.is_some_and(|known| known.usual) => (Severity::Info, ", which the server offers"),
+        Some(true) if usual => (Severity::Info, ", which the server offers"),
+        // It may have been offered.
+        None if usual => (Severity::Info, ""),
         Some(true) => (Severity::Low, ", which the server offers"),
         Some(false) if accepted => (Severity::Medium, ", and the server took it without having offered it"),
         _ => (Severity::Low, ""),

@@ -52,7 +52,7 @@ pub(super) fn with_reply(
         }
         Event::Reply(reply, answers) => {
             if let Some((command, verb)) = answered(reply, answers)
-                && command.ending != Ending::None
+                && whole(command).is_some()
                 && let Some(finding) = found(command, verb, Some(reply))
             {
                 out.decide(finding);
@@ -69,9 +69,9 @@ pub(super) fn with_reply(
     }
 }
 
-/// The verb of a command that came whole and is certain.
+/// The verb of a command that came whole and is certain, also that it is one.
 pub(super) fn whole(command: &Command) -> Option<&Verb> {
-    command.verb.as_ref().filter(|_| !command.uncertain && command.ending != Ending::None)
+    command.verb.as_ref().filter(|_| !command.uncertain && !command.in_doubt && command.ending != Ending::None)
 }
 
 /// Octets of the line from this place on, its line end left out, whatever was kept of it.

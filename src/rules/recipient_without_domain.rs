@@ -126,7 +126,17 @@ impl Flaw {
     }
 }
 
-fn judge(event: &Event<'_>, _session: &Session, word: &mut u32, out: &mut Findings<'_>) {
+fn judge(event: &Event<'_>, session: &Session, word: &mut u32, out: &mut Findings<'_>) {
+    if let Event::End(end) = event
+        && (session.rests_after_loss || session.missing_server > 0 || !session.server_heard)
+    {
+        // The reply that is missing may have been a refusal.
+        for check in SINGLE {
+            while let Some(finding) = out.take(check, end.at) {
+                out.fire(finding.severity(Severity::Low));
+            }
+        }
+    }
     if let Event::Command(command) = event
         && *word & HARVESTED == 0
         && reading::whole(command) == Some(&Verb::Rcpt)
@@ -262,12 +272,12 @@ fn is_postmaster(path: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rules::dialogue::{Dialogue, judged};
+    use crate::rules::dialogue::{Dialogue, judged_by};
 
     const NOTHING: [String; 0] = [];
 
     fn taken(argument: &str) -> Vec<String> {
-        judged(&format!("S: 220 mx\nC: RCPT {argument}\nS: 250 ok"))
+        judged_by(&RULE, &format!("S: 220 mx\nC: RCPT {argument}\nS: 250 ok"))
     }
 
     #[test]
@@ -278,7 +288,7 @@ mod tests {
             let found = taken(&format!("TO:{path}"));
             assert_eq!(found, ["recipient-without-domain/local-part-only medium 90"], "{path}");
         }
-        let refused = judged("S: 220 mx\nC: RCPT TO:<user>\nS: 550 no");
+        let refused = judged_by(&RULE, "S: 220 mx\nC: RCPT TO:<user>\nS: 550 no");
         assert_eq!(refused, ["recipient-without-domain/local-part-only low 90"]);
         assert_eq!(taken("to : user NOTIFY=NEVER"), ["recipient-without-domain/local-part-only medium 90"]);
     }
@@ -328,7 +338,7 @@ mod tests {
         ] {
             assert_eq!(taken(argument), NOTHING, "{argument}");
         }
-        assert_eq!(judged("S: 220 mx\nC: MAIL FROM:<>\nS: 250 ok\nC: VRFY user\nS: 252 ok"), NOTHING);
+        assert_eq!(judged_by(&RULE, "S: 220 mx\nC: MAIL FROM:<>\nS: 250 ok\nC: VRFY user\nS: 252 ok"), NOTHING);
     }
 
     #[test]
@@ -351,9 +361,9 @@ mod tests {
     fn five_distinct_ones_are_a_harvest_told_once() {
         let one = "recipient-without-domain/local-part-only low 90";
         let many = "recipient-without-domain/harvest high 85";
-        assert_eq!(judged(&recipients(&["a", "b", "c", "d", "e", "f", "g"])), [one, many]);
-        assert_eq!(judged(&recipients(&["a", "b", "c", "d", "A", "B", "d"])), [one]);
-        assert_eq!(judged(&recipients(&["a", "b", "c", "d", "postmaster", "e@x"])), [one]);
+        assert_eq!(judged_by(&RULE, &recipients(&["a", "b", "c", "d", "e", "f", "g"])), [one, many]);
+        assert_eq!(judged_by(&RULE, &recipients(&["a", "b", "c", "d", "A", "B", "d"])), [one]);
+        assert_eq!(judged_by(&RULE, &recipients(&["a", "b", "c", "d", "postmaster", "e@x"])), [one]);
         let findings = Dialogue::read(&recipients(&["a", "b", "a", "c", "d", "e"])).findings();
         let harvest = findings.iter().find(|finding| finding.check == &HARVEST).unwrap();
         assert_eq!(harvest.at.ordinal.0, 12, "the fifth of them, not its reply");
@@ -364,16 +374,16 @@ mod tests {
     fn one_without_a_reply_is_told_at_the_end() {
         let dialogue = Dialogue::read("S: 220 mx\nC: RCPT TO:<a>\nC: RCPT TO:<>");
         let found = ["recipient-without-domain/local-part-only medium 90", "recipient-without-domain/empty medium 95"];
-        assert_eq!(dialogue.judged(), found);
+        assert_eq!(dialogue.judged_by(&RULE), found);
     }
 
     #[test]
     fn silent_after_a_gap_and_for_a_line_without_an_end() {
         let mut dialogue = Dialogue::read("S: 220 mx\nC: RCPT TO:<user\nS: 421 gone");
         dialogue.command(0).ending = crate::smtp::Ending::None;
-        assert_eq!(dialogue.judged(), NOTHING);
+        assert_eq!(dialogue.judged_by(&RULE), NOTHING);
         let mut dialogue = Dialogue::read("S: 220 mx\nC: RCPT TO:<user>\nS: 250 ok");
         dialogue.command(0).uncertain = true;
-        assert_eq!(dialogue.judged(), NOTHING);
+        assert_eq!(dialogue.judged_by(&RULE), NOTHING);
     }
 }

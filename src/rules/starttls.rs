@@ -312,7 +312,7 @@ mod tests {
         assert!(finding.evidence.iter().any(|(name, _)| *name == "sni"));
         assert_eq!(finding.at, dialogue.end().at);
         let anonymous = judged("S: 220 mx\nC: X-ANONYMOUSTLS\nS: 220 go");
-        assert_eq!(anonymous, ["private-command/used low 95", "starttls/started info 95"]);
+        assert_eq!(anonymous, ["private-command/used info 95", "starttls/started info 95"]);
         let settled = Tls { state: State::Started, version: Some("1.2"), settled: true, ..Tls::default() };
         let finding = Dialogue::read("S: 220 mx\nC: STARTTLS\nS: 220 go").tls(settled).findings().remove(0);
         assert_eq!(finding.at.ordinal.0, 4, "the packet that settled it, not the session's last");

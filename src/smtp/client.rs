@@ -233,6 +233,8 @@ impl Dialogue {
                 self.session.proxied_for = client;
                 Client::Skip(length as u64)
             }
+            // Cut by a gap: what it begins is not known.
+            First::More if !prefix.is_ascii() || prefix.contains(&0) || prefix.starts_with(b"\r") => Client::Lost,
             First::More | First::Smtp | First::Proxy(..) => Client::Command,
             First::Tls => {
                 self.session.tls.state = State::Implicit;
@@ -451,6 +453,7 @@ impl Dialogue {
         let mut command = Command::new(line, role);
         command.number = self.next_number;
         command.uncertain = uncertain;
+        command.in_doubt = self.session.lines_in_doubt;
         self.next_number = self.next_number.saturating_add(1);
         self.session.commands = self.session.commands.saturating_add(1);
         if !uncertain {
@@ -500,12 +503,13 @@ impl Dialogue {
 
     /// What the client knew of the session.
     fn note_knowledge(&mut self, command: &mut Command, seen: Option<u64>) {
-        if self.matching != Matching::Sure || self.session.rests_after_loss {
+        let missed = seen.is_some_and(|seen| seen > self.server_end);
+        if missed || self.matching != Matching::Sure || self.session.rests_after_loss {
             return;
         }
         let knowledge = match seen {
             Some(seen) => self.sequence.known(seen).map(Knowledge::Sure),
-            None if self.client_acks => None,
+            None if self.client_acks || command.seen.is_none() => None,
             None => {
                 let doubtful = self.sequence.doubtful(command.captured);
                 doubtful.map(|(by_seen, by_order)| Knowledge::Doubtful { by_seen, by_order })
@@ -683,6 +687,8 @@ impl Dialogue {
                     self.begin_chunk(Arc::clone(command), size, last, hears);
                 }
             }
+            // Octets of a chunk that was refused, or commands: the reply to EHLO would tell.
+            (Verb::Bdat, _) => self.session.lines_in_doubt = true,
             (Verb::XExch50, 354) => {
                 /// More than this is no blob but an attack (MS03-046): what follows is not skipped for it.
                 const MOST: u64 = 1 << 20;
@@ -703,6 +709,7 @@ impl Dialogue {
         let line = first.split(|&byte| byte == b'\n').next().unwrap_or_default();
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         self.client = if command.uncertain { Client::Lost } else { Client::Command };
+        self.session.lines_in_doubt = true;
         if is_strict(line) || self.held.is_over() {
             return true;
         }
@@ -713,7 +720,7 @@ impl Dialogue {
                 self.tell_tls(self.held.source().map_or(self.session.last, |source| source.at), hears);
                 self.accepted(command, 220, None, hears);
             }
-            Some(Verb::StartTls | Verb::XAnonymousTls) => {}
+            Some(Verb::StartTls | Verb::XAnonymousTls) => self.resume_at(line),
             Some(Verb::Data | Verb::XExch50) => self.accepted(command, 354, None, hears),
             Some(Verb::Bdat) => self.accepted(command, 250, None, hears),
             Some(Verb::Turn | Verb::Atrn) => {
@@ -729,11 +736,19 @@ impl Dialogue {
         true
     }
 
+    /// Commands go on if that line is one; else nobody knows what follows.
+    fn resume_at(&mut self, line: &[u8]) {
+        if !Verb::of(line).is_known() {
+            self.client = Client::Lost;
+        }
+    }
+
     fn assume_exchange(&mut self, line: &[u8]) {
         if looks_like_base64(line) || line == b"*" {
             self.client = Client::Exchange;
         } else {
             self.end_attempt(None);
+            self.resume_at(line);
         }
     }
 
@@ -796,6 +811,7 @@ impl Dialogue {
     /// The client's state is unknown until the server tells; envelope state is never carried over a gap.
     fn lose_client(&mut self, gap: &Gap) {
         self.client = Client::Lost;
+        self.session.lines_in_doubt = true;
         self.lost_at = Some(gap.offset.saturating_add(gap.length));
         self.attempt = None;
         self.close_transaction();

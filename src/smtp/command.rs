@@ -44,6 +44,8 @@ pub(crate) struct Command {
     pub end: u64,
     /// After a gap: not sure to be a command at all.
     pub uncertain: bool,
+    /// Bytes that are missing may have told that the line is something else (see `Session::lines_in_doubt`).
+    pub in_doubt: bool,
     /// The client did not know the whole greeting when it sent this; `None` where it cannot be told (yet).
     pub early: Option<bool>,
     /// What the client knew of the session when it sent this.
@@ -115,6 +117,7 @@ impl Command {
             start,
             end,
             uncertain: false,
+            in_doubt: false,
             early: None,
             knew: Knowledge::Unknown,
         }

@@ -163,6 +163,9 @@ pub(super) struct Dialogue {
     pub next_number: u64,
     /// Commands from before this position came out of another mail's data.
     pub smuggled_until: u64,
+    /// Commands that begin before this one's place in the client's stream may be message text, though a reply seemed
+    /// to prove the first of them.
+    pub unproved_until: u64,
 
     pub server_lines: LineReader,
     pub replies: ReplyReader,
@@ -261,6 +264,7 @@ impl Dialogue {
             proxied: false,
             next_number: 0,
             smuggled_until: 0,
+            unproved_until: 0,
             server_lines: LineReader::default(),
             replies: ReplyReader::default(),
             server_end: 0,

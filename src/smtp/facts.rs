@@ -37,8 +37,10 @@ impl Dialogue {
             return;
         };
         let tells = verb.is_hello() || matches!(verb, Verb::Mail | Verb::Rset);
-        if code == Some(250) && tells && self.sequence.awaits(command.number) {
+        let proved = command.start >= self.unproved_until;
+        if code == Some(250) && tells && proved && self.sequence.awaits(command.number) {
             self.session.rests_after_loss = false;
+            self.session.lines_in_doubt = false;
         }
         match verb {
             Verb::Ehlo | Verb::Helo | Verb::Lhlo if accepted => self.hello(verb, command, reply),

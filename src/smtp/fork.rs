@@ -283,6 +283,7 @@ impl Fork {
             Trial::EndOfData { long, .. } => long,
             Trial::LineEnd { .. } => None,
         };
+        let unproved = reading == Reading::Lf && self.log.iter().any(|kept| matches!(kept, KeptInput::Gap(_)));
         match (long, reading) {
             (Some(mut long), Reading::Strict) => {
                 long.strict.tally.merge(&dialogue.tally);
@@ -290,6 +291,10 @@ impl Fork {
                 long.log.into()
             }
             (long, reading) => {
+                if unproved {
+                    // The line may have been one with the next: what was in flight is not known.
+                    dialogue.sequence.lose();
+                }
                 dialogue.choose(reading, hears);
                 self.log.into_iter().chain(long.iter().flat_map(Long::inputs)).collect()
             }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::Hears;
 use super::client::Client;
 use super::command::{Command, Ending};
-use super::dialogue::{Awaits, Dialogue, Greeting, Matching};
+use super::dialogue::{Awaits, Dialogue, Greeting, Matching, Pending};
 use super::event::{Answers, DataEnd, Event, FaultKind};
 use super::foreign;
 use super::fork::{Input, KeptInput};
@@ -185,9 +185,21 @@ impl Dialogue {
                     return self.tell_reply(&reply, Answers::Nothing, hears);
                 }
             }
+            Greeting::Unknown if self.is_late_greeting(&reply) => {
+                return self.tell_reply(&reply, Answers::Unknown, hears);
+            }
             Greeting::Done(_) | Greeting::Unknown => {}
         }
         self.answer(&reply, hears);
+    }
+
+    /// Whether the first reply that was captured is the greeting though the start is missing: no command that waits
+    /// gets a 220.
+    fn is_late_greeting(&self, reply: &Reply) -> bool {
+        let gets_220 = |pending: &Pending| {
+            matches!(pending.command.verb, Some(Verb::StartTls | Verb::XAnonymousTls | Verb::XClient))
+        };
+        reply.code == Some(220) && self.session.replies == 1 && !self.pending.iter().any(gets_220)
     }
 
     fn greet(&mut self, greeting: &Reply, hears: &mut dyn Hears) {
@@ -286,6 +298,8 @@ impl Dialogue {
         {
             self.forget_pending();
             self.matching = Matching::Sure;
+            // The server had more than the line: it may have answered message text that the line is part of.
+            self.unproved_until = seen.filter(|&seen| seen > line.end).unwrap_or(0);
             self.command(*line, super::command::Role::Command, false, hears);
         }
     }
@@ -306,8 +320,9 @@ impl Dialogue {
         true
     }
 
+    /// Whether the server is Exim, or may be.
     fn greeted_by_exim(&self) -> bool {
-        self.session.greeting.as_ref().is_some_and(|spoken| memchr::memmem::find(&spoken.text, b"Exim").is_some())
+        self.session.greeting.as_ref().is_none_or(|spoken| memchr::memmem::find(&spoken.text, b"Exim").is_some())
     }
 
     /// A reply in the middle of message data; returns whether this was one.
@@ -532,7 +547,7 @@ impl Dialogue {
         let open = self.replies.abandon();
         self.lose_replies();
         (self.refused_long, self.last_reply) = (None, None);
-        if matches!(self.client, Client::Weak(_) | Client::Ended(_)) {
+        if matches!(self.client, Client::Tentative(_) | Client::Weak(_) | Client::Ended(_)) {
             self.release(hears);
         }
         if let Some(reply) = open {

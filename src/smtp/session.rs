@@ -20,6 +20,9 @@ pub(crate) struct Session {
     /// Bytes are missing, or the session was picked up midway, and no MAIL, RSET, HELO or EHLO has got 250
     /// since: what depends on sequence, groups or replies cannot be told (RULES.md, *After loss*).
     pub rests_after_loss: bool,
+    /// What is read as commands may be something else (message text, an exchange, TLS): bytes that would tell are
+    /// missing, and no MAIL, RSET, HELO or EHLO has got 250 since.
+    pub lines_in_doubt: bool,
     pub greeting: Option<Spoken>,
     /// The first reply was none to the connection: it fits the client's first command, which was sent
     /// though nothing had been said. There was no greeting.
@@ -113,6 +116,7 @@ impl Session {
             server: flow.end(server_side),
             from_start,
             rests_after_loss: !from_start,
+            lines_in_doubt: !from_start,
             greeting: None,
             greeting_missing: false,
             server_heard: false,
@@ -143,8 +147,13 @@ impl Session {
     /// Whether the server had offered the keyword so far: nothing before its first EHLO reply; `None` where a reply
     /// that might was not captured.
     pub(crate) fn offered(&self, keyword: &str) -> Option<bool> {
-        let whole = self.from_start && self.missing_client == 0 && self.missing_server == 0;
-        self.offers(keyword).or_else(|| (whole && self.helo.is_none()).then_some(false))
+        let nothing = self.is_whole() && self.server_heard && self.helo.is_none();
+        self.offers(keyword).or_else(|| nothing.then_some(false))
+    }
+
+    /// Nothing of either stream is missing so far.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.from_start && self.missing_client == 0 && self.missing_server == 0
     }
 
     /// Whether the latest accepted EHLO reply lists the keyword; `None` where it is not known.

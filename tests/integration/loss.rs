@@ -52,15 +52,26 @@ struct Part {
     missing: Option<u64>,
 }
 
-/// How often each check was found, by the client's port.
-fn findings(records: &[Value]) -> BTreeMap<String, usize> {
+/// From the least to the most severe.
+const SEVERITIES: [&str; 5] = ["info", "low", "medium", "high", "critical"];
+
+/// How often each check was found, by the client's port; `severities` are those as which a finding counts.
+fn findings(records: &[Value], severities: impl Fn(&str) -> Vec<String>) -> BTreeMap<String, usize> {
     let mut found = BTreeMap::new();
     for finding in support::of_type(records, "finding") {
-        let text = |field: &str| finding[field].as_str().unwrap().to_owned();
-        let name = format!("{} {}/{} {}", finding["client"]["port"], text("rule"), text("check"), text("severity"));
-        *found.entry(name).or_default() += 1;
+        let text = |field: &str| finding[field].as_str().unwrap();
+        for severity in severities(text("severity")) {
+            let name = format!("{} {}/{} {severity}", finding["client"]["port"], text("rule"), text("check"));
+            *found.entry(name).or_default() += 1;
+        }
     }
     found
+}
+
+/// A severity and those below it: where a part tells less severely what the whole tells, nothing is wrong with it.
+fn and_below(severity: &str) -> Vec<String> {
+    let below = SEVERITIES.iter().take_while(|below| **below != severity).chain([&severity]);
+    below.map(ToString::to_string).collect()
 }
 
 fn missing(records: &[Value]) -> u64 {
@@ -97,7 +108,7 @@ fn compare(parts: impl Fn(&Dialogue, &[Segment]) -> Vec<Part>) {
         let records = |path: &str| given.get(path).map(|lines| support::records(&lines.join("\n"))).unwrap_or_default();
         for (path, whole, file, part) in groups {
             let (whole, records) = (records(&whole), records(&file));
-            let found = findings(&whole);
+            let found = findings(&whole, and_below);
             let stem = path.file_stem().unwrap().to_string_lossy();
             let allowed = |name: &str| {
                 TRUE_ALL_THE_SAME
@@ -105,7 +116,7 @@ fn compare(parts: impl Fn(&Dialogue, &[Segment]) -> Vec<Part>) {
                     .chain(NOT_TRUE)
                     .any(|(dialogue, check, _)| stem.starts_with(dialogue) && name.contains(check))
             };
-            for (name, count) in findings(&records) {
+            for (name, count) in findings(&records, |severity| vec![severity.to_owned()]) {
                 if count > found.get(&name).copied().unwrap_or(0) && !allowed(&name) {
                     wrong.push(format!("{} ({plan_name}) without {}: {name}", path.display(), part.name));
                 }

@@ -3,7 +3,6 @@
 
 use super::{
     Check, Evidence, Finding, Findings, LF_IN_COMMANDS, LF_IN_DATA, LF_IN_REPLIES, NOT_ALL_LF, RULE, Scope, Severity,
-    is_doubtful,
 };
 use crate::smtp::event::{End, Fault, FaultKind, MessageData};
 use crate::smtp::extension::{self, EXTENSIONS, Extension, Longer};
@@ -63,7 +62,7 @@ pub(super) fn judge_command(command: &Command, session: &Session, word: &mut u32
         let finding = Finding::new(&RULE, &COMMAND_TOO_LONG, &command.at, message).command(command);
         out.fire(finding.with("octets", Evidence::Number(command.octets)).with("most", Evidence::Number(most)));
     }
-    if command.exchange || (command.verb.is_none() && is_doubtful(command, session)) {
+    if command.exchange || (command.verb.is_none() && command.in_doubt) {
         return;
     }
     // A line that the server read on to its CRLF may hold line feeds.

@@ -12,7 +12,7 @@ mod timing;
 
 use super::{Check, Evidence, Finding, Findings, Fix, Hears, Reference, Rule, Scope, Severity};
 use crate::smtp::event::{Fault, FaultKind};
-use crate::smtp::{Command, Ending, Event, Knew, Knowledge, Session};
+use crate::smtp::{Ending, Event, Knew, Knowledge, Session};
 
 pub(super) static RULE: Rule = Rule {
     id: "non-compliant",
@@ -115,8 +115,10 @@ const ACKNOWLEDGES: u8 = 1;
 const NEVER_ACKNOWLEDGES: u8 = 1 << 1;
 /// The server does not offer PIPECONNECT.
 const NO_PIPECONNECT: u8 = 1 << 2;
-/// Neither end ever acknowledges anything.
+/// Neither end ever acknowledges anything, and nothing is missing: packet order decides.
 const NEVER_ACKNOWLEDGED: u8 = 1 << 4;
+/// All that the client had said is known.
+const HEARD_ALL: u8 = 1 << 5;
 /// Not all lines of those who used bare line feeds ended so.
 const NOT_ALL_LF: u8 = 1 << 3;
 
@@ -138,7 +140,7 @@ fn judge(event: &Event<'_>, session: &Session, word: &mut u32, out: &mut Finding
             lines::judge_command(command, session, word, out);
             // Where a line has no end nobody knows what was to follow.
             if command.ending != Ending::None && !command.exchange {
-                if !is_doubtful(command, session) {
+                if !command.in_doubt {
                     syntax::judge(command, session, word, out);
                 }
                 sequence::judge(command, out);
@@ -161,16 +163,11 @@ fn judge(event: &Event<'_>, session: &Session, word: &mut u32, out: &mut Finding
         Event::End(end) => {
             timing::judge_end(end, session, word, out);
             lines::judge_end(end, session, *word, out);
-            replies::judge_end(end, out);
+            replies::judge_end(end, session, out);
             syntax::judge_end(end, out);
         }
         Event::Tls(..) => {}
     }
-}
-
-/// Whether a line may be something else than a command: bytes are missing that would tell, or all of the server's.
-fn is_doubtful(command: &Command, session: &Session) -> bool {
-    session.rests_after_loss || (!session.server_heard && command.seen != Some(0))
 }
 
 /// The port that is for TLS from the first byte (RFC 8314 section 7.3), which `starttls/implicit` tells.

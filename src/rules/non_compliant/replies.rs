@@ -1,6 +1,6 @@
 //! Replies that are none, and replies to nothing (RFC 5321 section 4.2).
 
-use super::{Check, Finding, Findings, NEVER_ACKNOWLEDGED, RULE, Scope, Severity};
+use super::{Check, Finding, Findings, HEARD_ALL, NEVER_ACKNOWLEDGED, RULE, Scope, Severity};
 use crate::smtp::event::{End, Fault, FaultKind};
 use crate::smtp::{Answers, Reply, Session};
 
@@ -37,29 +37,27 @@ pub(super) fn judge(reply: &Reply, answers: &Answers<'_>, session: &Session, out
         out.fire(finding.reply(reply));
     }
     // LMTP answers a message more than once: after loss it takes the LHLO or EHLO to know.
-    let known = session.helo.is_some() || is_whole(session);
+    let known = session.helo.is_some() || session.is_whole();
     if let (Answers::Unsolicited, Some(code), true) = (answers, reply.code, known) {
         let message = format!("the server sent {code}, though no command was left to answer");
         let finding = Finding::new(&RULE, &UNSOLICITED_REPLY, &reply.at, message).reply(reply);
         match code {
-            // What the server had heard of the client nobody knows.
-            _ if reply.seen.is_none() => out.wait(finding, NEVER_ACKNOWLEDGED),
             // Where it is the last one the server lost patience.
             400..=499 => out.defer(finding),
+            // What the server had heard of the client nobody knows.
+            _ if reply.seen.is_none() => out.wait(finding, NEVER_ACKNOWLEDGED),
+            // Nothing, unless it never acknowledges anything.
+            _ if reply.seen == Some(0) => out.wait(finding, HEARD_ALL),
             _ => out.fire(finding),
         }
     }
 }
 
-/// Nothing is missing so far.
-fn is_whole(session: &Session) -> bool {
-    session.from_start && session.missing_client == 0 && session.missing_server == 0
-}
-
-pub(super) fn judge_end(end: &End, out: &mut Findings<'_>) {
+pub(super) fn judge_end(end: &End, session: &Session, out: &mut Findings<'_>) {
     // One that acknowledges what was not captured tells that bytes are missing.
-    let never = !end.server_acknowledges && !end.client_acknowledges;
-    out.settle(NEVER_ACKNOWLEDGED, never, end.at);
+    let never = !end.server_acknowledges && !end.client_acknowledges && session.commands > 0;
+    out.settle(NEVER_ACKNOWLEDGED, never && session.is_whole(), end.at);
+    out.settle(HEARD_ALL, (end.server_acknowledges || never) && session.is_whole(), end.at);
 }
 
 pub(super) fn judge_fault(fault: &Fault, session: &Session, out: &mut Findings<'_>) {

@@ -104,10 +104,11 @@ pub(super) fn judge_reply(
 }
 
 pub(super) fn judge_end(end: &End, session: &Session, word: &mut u32, out: &mut Findings<'_>) {
-    let all_heard = session.missing_server == 0 && session.missing_client == 0;
+    let all_heard = session.server_heard && session.missing_server == 0 && session.missing_client == 0;
     out.settle(NO_PIPECONNECT, all_heard && session.offers(PIPECONNECT) != Some(true), end.at);
     out.settle(ACKNOWLEDGES, end.client_acknowledges, end.at);
-    out.settle(NEVER_ACKNOWLEDGES, !end.client_acknowledges, end.at);
+    // Packet order tells nothing of what was lost.
+    out.settle(NEVER_ACKNOWLEDGES, !end.client_acknowledges && all_heard, end.at);
     // Whether it was lawful may stand in an EHLO reply that was not captured.
     if all_heard || session.capabilities_known {
         judge_early(session, end.at, word, out);
