@@ -27,6 +27,16 @@ const NOT_TRUE: &[(&str, &str, &str)] = &[
         "bad-greeting/unexpected-code",
         "nobody acknowledges anything, so nothing tells of the loss",
     ),
+    (
+        "early-talk-unacknowledged",
+        "non-compliant/unadvertised-pipelining",
+        "nobody acknowledges anything, so nothing tells of the loss",
+    ),
+    (
+        "lf-line-end-crlf-only",
+        "non-compliant/unadvertised-pipelining",
+        "the line end is chosen by replies before the loss shows",
+    ),
     ("greeting-cut-short", "bad-greeting/inconsistent", "only what the first line's sender knew is told of a reply"),
     ("inconsistent-cut", "bad-greeting/inconsistent", "only what the first line's sender knew is told of a reply"),
     ("answered-in-auth", "help-exposed/answered", "a line of AUTH whose 334 was lost is read as a command"),
