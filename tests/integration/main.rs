@@ -19,6 +19,7 @@ mod invariance;
 mod loss;
 mod mirror;
 mod mta;
+mod others;
 mod readme;
 mod rules;
 mod scan;
