@@ -21,39 +21,51 @@ pub(super) static RULE: Rule = Rule {
     fixes: &[
         Fix {
             server: "Postfix",
-            text: "Version 3.7 refuses HELP by itself (500). Where it is answered: smtpd_noop_commands = HELP has it answered \
-                   250 Ok and no more, and smtpd_command_filter can turn it into a command that is not known.",
-            source: "recorded from Postfix 3.7.11; postconf(5), smtpd_noop_commands and smtpd_command_filter",
+            text: "3.7.11 refuses HELP by itself (500), 3.10.13 answers it. There smtpd_command_filter = regexp:FILE with \
+                   the line `/^help/ XHELP` has it refused with 500, and smtpd_noop_commands = HELP has it answered \
+                   250 Ok and no more. HELP in smtpd_forbidden_commands has no effect.",
+            source: "recorded from Postfix 3.7.11; recorded from Postfix 3.10.13; recorded from Postfix 3.10.13 command-filter; \
+                     recorded from Postfix 3.10.13 noop-help; recorded from Postfix 3.10.13 forbidden-help; \
+                     https://www.postfix.org/postconf.5.html#smtpd_command_filter",
         },
         Fix {
             server: "Exim",
-            text: "There is neither an option nor an ACL for it. What helps is a relay in front whose own HELP is refused.",
-            source: "recorded from Exim 4.96; Exim specification, chapter 14 (main configuration) and section 44.2 (the ACLs)",
+            text: "There is neither an option nor an ACL for HELP, and nothing takes it out of the EHLO reply. \
+                   smtp_accept_max_nonmail = 0 answers it 554 and closes the connection, and does so to every command but \
+                   those of a mail, NOOP and VRFY too. Else only a relay in front whose own HELP is refused helps.",
+            source: "recorded from Exim 4.96; recorded from Exim 4.96 no-nonmail; Exim specification, chapters 14 (main \
+                     configuration) and 44 (access control lists), \
+                     https://www.exim.org/exim-html-current/doc/html/spec_html/ch-main_configuration.html",
         },
         Fix {
             server: "Sendmail",
-            text: "Let HELP_FILE (`O HelpFile` in sendmail.cf) name a file that cannot be opened: HELP then gets 502.",
-            source: "\"sendmail\", 4th edition, O'Reilly 2007, chapter 24, HelpFile",
+            text: "Set HELP_FILE to /dev/null, or have no line `O HelpFile` in sendmail.cf: HELP then gets 502, which still \
+                   names the version, and the EHLO reply still lists it. An empty help file is no fix: it answers 214.",
+            source: "recorded from Sendmail 8.17.1.9 help-file-dev-null; recorded from Sendmail 8.17.1.9 no-help-file; \
+                     recorded from Sendmail 8.17.1.9 empty-help-file; \"sendmail\", 4th edition, O'Reilly 2007, \
+                     HelpFile, \
+                     https://www.oreilly.com/library/view/sendmail-4th-edition/9780596510299/ch24s09s54.html",
         },
         Fix {
             server: "OpenSMTPD",
-            text: "There is no option for it. What helps is a relay in front whose own HELP is refused.",
-            source: "smtpd.conf(5), which names none",
+            text: "There is no option for HELP, nor to take it out of the EHLO reply. Only a relay in front whose own HELP is \
+                   refused helps.",
+            source: "recorded from OpenSMTPD 6.8.0p2; smtpd.conf(5), which names none, https://man.openbsd.org/smtpd.conf.5",
         },
         Fix {
             server: "qpsmtpd",
             text: "Give the plugin `help` the option `not_implemented 1`: HELP then gets 502.",
-            source: "qpsmtpd, plugins/help, section OPTIONS",
+            source: "qpsmtpd, plugins/help, section OPTIONS, https://github.com/smtpd/qpsmtpd/blob/master/plugins/help",
         },
         Fix {
             server: "aiosmtpd",
-            text: "Override smtp_HELP in a subclass of SMTP, and leave HELP out of what handle_EHLO returns.",
-            source: "aiosmtpd documentation, \"The SMTP class\" (commands are methods) and \"Handlers\" (handle_EHLO)",
+            text: "Override smtp_HELP in a subclass of SMTP to answer 502, and leave HELP out of what handle_EHLO returns.",
+            source: "recorded from aiosmtpd 1.4.6 no-help; https://aiosmtpd.aio-libs.org/en/stable/handlers.html",
         },
         Fix {
             server: "smtp-server (Nodemailer)",
-            text: "Set disabledCommands: ['HELP'].",
-            source: "smtp-server documentation, options, disabledCommands",
+            text: "Set disabledCommands: ['HELP']: HELP then gets 500.",
+            source: "recorded from smtp-server 3.21.6 no-help; https://nodemailer.com/extras/smtp-server",
         },
     ],
     references: &[
