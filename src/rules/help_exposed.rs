@@ -179,7 +179,9 @@ fn judge_help(command: &Command, reply: &Reply, session: &Session, word: &mut u3
         400..=599 => {
             if verbs.len() < VERBS && !proves_nothing(command, code, session) {
                 *word |= SETTLED;
-                out.note(Note::HelpRefused);
+                if !refuses_topic(command, code, reply) {
+                    out.note(Note::HelpRefused);
+                }
             }
             return;
         }
@@ -189,8 +191,12 @@ fn judge_help(command: &Command, reply: &Reply, session: &Session, word: &mut u3
     out.note(Note::HelpExposed);
     let software = software(reply);
     let mut message = format!("HELP was answered {code}");
-    if !verbs.is_empty() {
-        let _ = write!(message, ", naming {} commands", verbs.len());
+    match verbs.len() {
+        0 => {}
+        1 => message.push_str(", naming 1 command"),
+        many => {
+            let _ = write!(message, ", naming {many} commands");
+        }
     }
     if let Some(software) = &software {
         let _ = write!(message, " and the software {software}");
@@ -250,7 +256,8 @@ fn judge_end(end: &End, session: &Session, word: u32, out: &mut Findings<'_>) {
     }
 }
 
-/// The SMTP verbs that the reply names; those that it may only repeat from the command do not count.
+/// The SMTP verbs that the reply names; those that it may only repeat from the command do not count, nor does HELP
+/// alone, which "End of HELP info" discloses to nobody.
 fn disclosed(command: &Command, reply: &Reply) -> Vec<&'static str> {
     let sent = patterns::verbs(reading::argument(command));
     let mut verbs: Vec<&'static str> = Vec::new();
@@ -260,7 +267,7 @@ fn disclosed(command: &Command, reply: &Reply) -> Vec<&'static str> {
             verbs.push(verb);
         }
     }
-    verbs
+    if verbs == [patterns::HELP] { Vec::new() } else { verbs }
 }
 
 /// A 421 or 554 to a HELP that came too early says nothing of HELP, nor does any refusal where the greeting
@@ -268,6 +275,13 @@ fn disclosed(command: &Command, reply: &Reply) -> Vec<&'static str> {
 fn proves_nothing(command: &Command, code: u16, session: &Session) -> bool {
     let refused = session.greeting.as_ref().is_some_and(|greeting| matches!(greeting.code, Some(400..=599)));
     refused || (matches!(code, 421 | 554) && command.early != Some(false))
+}
+
+/// Whether a refusal concerns the topic and not HELP itself: OpenSMTPD answers HELP and refuses any argument of it
+/// with 500 5.5.4, Sendmail a topic that it does not know with 504.
+fn refuses_topic(command: &Command, code: u16, reply: &Reply) -> bool {
+    let invalid_arguments = |text: &[u8]| text.starts_with(b"5.5.4 ");
+    !reading::argument(command).is_empty() && (matches!(code, 501 | 504) || reply.texts().any(invalid_arguments))
 }
 
 fn name_software(greeting: &Reply, out: &mut Findings<'_>) {
@@ -336,6 +350,28 @@ mod tests {
             assert_eq!(judged(&dialogue), Vec::<String>::new());
             assert_eq!(notes(&dialogue), [Note::HelpRefused]);
         }
+    }
+
+    #[test]
+    fn a_refused_topic_is_no_refusal_of_help() {
+        for refusal in ["500 5.5.4 Invalid command arguments: command does not accept arguments.", "501 no", "504 no"] {
+            assert_eq!(notes(&format!("S: 220 mx\nC: HELP MAIL\nS: {refusal}")), [], "{refusal}");
+            assert_eq!(notes(&format!("S: 220 mx\nC: HELP\nS: {refusal}")), [Note::HelpRefused], "{refusal}");
+        }
+        assert_eq!(notes("S: 220 mx\nC: HELP MAIL\nS: 500 5.5.2 Error: command not recognized"), [Note::HelpRefused]);
+        let pattern = "S: 220 mx see HELP\nC: HELP MAIL\nS: 504 no";
+        assert_eq!(judged(pattern), Vec::<String>::new(), "but the pattern rests");
+    }
+
+    #[test]
+    fn help_alone_discloses_no_command() {
+        let message = |reply: &str| {
+            let dialogue = Dialogue::read(&format!("S: 220 mx\nC: HELP\nS: {reply}"));
+            dialogue.findings().remove(0).message
+        };
+        assert_eq!(message("214 2.0.0 End of HELP info"), "HELP was answered 214");
+        assert_eq!(message("214 try VRFY"), "HELP was answered 214, naming 1 command");
+        assert_eq!(message("214 HELP VRFY"), "HELP was answered 214, naming 2 commands");
     }
 
     #[test]
