@@ -277,8 +277,8 @@ fn proves_nothing(command: &Command, code: u16, session: &Session) -> bool {
     refused || (matches!(code, 421 | 554) && command.early != Some(false))
 }
 
-/// Whether a refusal concerns the topic and not HELP itself: OpenSMTPD answers HELP and refuses any argument of it
-/// with 500 5.5.4, Sendmail a topic that it does not know with 504.
+/// Whether a refusal concerns the topic and not HELP itself: some servers answer HELP and refuse any argument of it
+/// (`500 5.5.4`), or a topic that they do not know (504).
 fn refuses_topic(command: &Command, code: u16, reply: &Reply) -> bool {
     let invalid_arguments = |text: &[u8]| text.starts_with(b"5.5.4 ");
     !reading::argument(command).is_empty() && (matches!(code, 501 | 504) || reply.texts().any(invalid_arguments))

@@ -55,8 +55,7 @@ pub(super) static RULE: Rule = Rule {
         },
         Fix {
             server: "Exim, Sendmail and OpenSMTPD, for bare-lf",
-            text: "As they are installed, Sendmail answers a mail whose lines end in LF with 421, Exim and OpenSMTPD take it: \
-                   update these.",
+            text: "As they are installed, Sendmail answers a mail whose lines end in LF with 421, Exim and OpenSMTPD take it.",
             source: "recorded from Sendmail 8.17.1.9; recorded from Exim 4.96; recorded from OpenSMTPD 6.8.0p2",
         },
         Fix {
