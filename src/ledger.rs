@@ -225,10 +225,15 @@ impl Ledger {
     }
 
     fn note(&mut self, key: Key, who: Who, note: Note) {
-        if matches!(note, Note::HelpRefused)
+        let answered = match note {
+            Note::HelpRefused => Some(server::Help::Refused),
+            Note::HelpExposed => Some(server::Help::Exposed),
+            Note::HelpAdvertised | Note::Software(_) => None,
+        };
+        if let Some(help) = answered
             && let Some(said) = room(&mut self.said, who.server, self.most_servers)
         {
-            said.help_refused = true;
+            said.help = said.help.max(help);
         }
         if let Some(server) = room(&mut self.servers, who.server, self.most_servers) {
             server.note(key, note);

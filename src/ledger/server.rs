@@ -92,13 +92,15 @@ pub(crate) struct Partial {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Said {
     reported: BTreeSet<(&'static str, &'static str, Severity)>,
-    pub(super) help_refused: bool,
+    /// What answers to HELP showed, the strongest of them: a server that answered one refuses what it was asked
+    /// besides, not HELP.
+    pub(super) help: Help,
 }
 
 impl Said {
     /// Whether a finding is withheld because of what this server did before.
     pub(super) fn withholds(&self, finding: &Finding) -> bool {
-        self.help_refused && (finding.rule.id, finding.check.id) == WITHHELD
+        self.help == Help::Refused && (finding.rule.id, finding.check.id) == WITHHELD
     }
 
     /// Whether this finding of the server was reported before; it now has been.

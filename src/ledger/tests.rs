@@ -96,6 +96,8 @@ fn help_that_is_advertised_is_withheld_behind_a_refusal_and_not_counted() {
     assert_eq!((servers(&out)[0].help, servers(&out)[0].findings.len()), (Help::Advertised, 0));
     let out = all(&read(&[ADVERTISED, REFUSED]));
     assert_eq!(findings(&out), ["help-exposed/advertised"], "what stands earlier is not taken back");
+    let out = all(&read(&[EXPOSED, REFUSED, ADVERTISED]));
+    assert_eq!(findings(&out), ["help-exposed/answered", "help-exposed/advertised"], "one answer outweighs it");
     let mut other = read(&[REFUSED, ADVERTISED]);
     other[0].session.server.port = 587;
     assert_eq!(findings(&all(&other)), ["help-exposed/advertised"], "another server's refusal says nothing");

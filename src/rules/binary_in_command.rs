@@ -14,12 +14,36 @@ pub(super) static RULE: Rule = Rule {
     honesty: "SBP-2010-06 names this protection without its triggers; what triggers it here is this project's own reading \
               of RFC 5321 and RFC 6531.",
     checks: &[&NUL, &CONTROL, &EIGHT_BIT, &INVALID_UTF8],
-    fixes: &[Fix {
-        server: "any",
-        text: "Find the client: software that speaks SMTP sends no such octets. Mail addresses beyond ASCII need SMTPUTF8 \
-               in the EHLO reply and on MAIL.",
-        source: "RFC 5321 section 2.4, RFC 6531 section 3.4",
-    }],
+    fixes: &[
+        Fix {
+            server: "any client",
+            text: "Find it: software that speaks SMTP sends no such octets. Mail addresses beyond ASCII need SMTPUTF8 in the \
+                   EHLO reply and on MAIL.",
+            source: "RFC 5321 section 2.4, RFC 6531 section 3.4",
+        },
+        Fix {
+            server: "Postfix",
+            text: "It refuses a NUL in an address (501) and what is not UTF-8 (500), but takes NOOP with a NUL or a control \
+                   character and, without SMTPUTF8, a sender's address in UTF-8.",
+            source: "recorded from Postfix 3.7.11; recorded from Postfix 3.10.13",
+        },
+        Fix {
+            server: "Exim",
+            text: "It refuses a NUL in any command (501), but takes NOOP with a control character or an octet above ASCII.",
+            source: "recorded from Exim 4.96",
+        },
+        Fix {
+            server: "Sendmail",
+            text: "It takes NOOP with any of them, and takes the eighth bit off a sender's address and accepts what is left: \
+                   let a relay in front of it refuse these.",
+            source: "recorded from Sendmail 8.17.1.9",
+        },
+        Fix {
+            server: "OpenSMTPD",
+            text: "It refuses addresses that hold any of them (553), and NOOP with an argument (500).",
+            source: "recorded from OpenSMTPD 6.8.0p2",
+        },
+    ],
     references: &[
         Reference {
             text: "RFC 5321 section 4.1.2, command argument syntax",

@@ -24,9 +24,10 @@ pub(super) static RULE: Rule = Rule {
         },
         Fix {
             server: "any other",
-            text: "Find out who the client is: a server that is no Exchange refuses these verbs, and nobody sends them to \
-                   it for mail.",
-            source: "RFC 5321 section 4.1.5, on private-use commands",
+            text: "Find out who the client is: nobody sends these verbs to it for mail. Postfix, Exim, Sendmail and OpenSMTPD \
+                   refuse them with 500 as they are installed.",
+            source: "RFC 5321 section 4.1.5, on private-use commands; recorded from Postfix 3.10.13; recorded from Exim 4.96; \
+                     recorded from Sendmail 8.17.1.9; recorded from OpenSMTPD 6.8.0p2",
         },
     ],
     references: &[

@@ -21,39 +21,51 @@ pub(super) static RULE: Rule = Rule {
     fixes: &[
         Fix {
             server: "Postfix",
-            text: "Version 3.7 refuses HELP by itself (500). Where it is answered: smtpd_noop_commands = HELP has it answered \
-                   250 Ok and no more, and smtpd_command_filter can turn it into a command that is not known.",
-            source: "recorded from Postfix 3.7.11; postconf(5), smtpd_noop_commands and smtpd_command_filter",
+            text: "3.7.11 refuses HELP by itself (500), 3.10.13 answers it. There smtpd_command_filter = regexp:FILE with \
+                   the line `/^help/ XHELP` has it refused with 500, and smtpd_noop_commands = HELP has it answered \
+                   250 Ok and no more. HELP in smtpd_forbidden_commands has no effect.",
+            source: "recorded from Postfix 3.7.11; recorded from Postfix 3.10.13; recorded from Postfix 3.10.13 command-filter; \
+                     recorded from Postfix 3.10.13 noop-help; recorded from Postfix 3.10.13 forbidden-help; \
+                     https://www.postfix.org/postconf.5.html#smtpd_command_filter",
         },
         Fix {
             server: "Exim",
-            text: "There is neither an option nor an ACL for it. What helps is a relay in front whose own HELP is refused.",
-            source: "recorded from Exim 4.96; Exim specification, chapter 14 (main configuration) and section 44.2 (the ACLs)",
+            text: "There is neither an option nor an ACL for HELP, and nothing takes it out of the EHLO reply. \
+                   smtp_accept_max_nonmail = 0 answers it 554 and closes the connection, and does so to every command but \
+                   those of a mail, NOOP and VRFY too. Else only a relay in front whose own HELP is refused helps.",
+            source: "recorded from Exim 4.96; recorded from Exim 4.96 no-nonmail; Exim specification, chapters 14 (main \
+                     configuration) and 44 (access control lists), \
+                     https://www.exim.org/exim-html-current/doc/html/spec_html/ch-main_configuration.html",
         },
         Fix {
             server: "Sendmail",
-            text: "Let HELP_FILE (`O HelpFile` in sendmail.cf) name a file that cannot be opened: HELP then gets 502.",
-            source: "\"sendmail\", 4th edition, O'Reilly 2007, chapter 24, HelpFile",
+            text: "Set HELP_FILE to /dev/null, or have no line `O HelpFile` in sendmail.cf: HELP then gets 502, which still \
+                   names the version, and the EHLO reply still lists it. An empty help file is no fix: it answers 214.",
+            source: "recorded from Sendmail 8.17.1.9 help-file-dev-null; recorded from Sendmail 8.17.1.9 no-help-file; \
+                     recorded from Sendmail 8.17.1.9 empty-help-file; \"sendmail\", 4th edition, O'Reilly 2007, \
+                     HelpFile, \
+                     https://www.oreilly.com/library/view/sendmail-4th-edition/9780596510299/ch24s09s54.html",
         },
         Fix {
             server: "OpenSMTPD",
-            text: "There is no option for it. What helps is a relay in front whose own HELP is refused.",
-            source: "smtpd.conf(5), which names none",
+            text: "There is no option for HELP, nor to take it out of the EHLO reply. Only a relay in front whose own HELP is \
+                   refused helps.",
+            source: "recorded from OpenSMTPD 6.8.0p2; smtpd.conf(5), which names none, https://man.openbsd.org/smtpd.conf.5",
         },
         Fix {
             server: "qpsmtpd",
             text: "Give the plugin `help` the option `not_implemented 1`: HELP then gets 502.",
-            source: "qpsmtpd, plugins/help, section OPTIONS",
+            source: "qpsmtpd, plugins/help, section OPTIONS, https://github.com/smtpd/qpsmtpd/blob/master/plugins/help",
         },
         Fix {
             server: "aiosmtpd",
-            text: "Override smtp_HELP in a subclass of SMTP, and leave HELP out of what handle_EHLO returns.",
-            source: "aiosmtpd documentation, \"The SMTP class\" (commands are methods) and \"Handlers\" (handle_EHLO)",
+            text: "Override smtp_HELP in a subclass of SMTP to answer 502, and leave HELP out of what handle_EHLO returns.",
+            source: "recorded from aiosmtpd 1.4.6 no-help; https://aiosmtpd.aio-libs.org/en/stable/handlers.html",
         },
         Fix {
             server: "smtp-server (Nodemailer)",
-            text: "Set disabledCommands: ['HELP'].",
-            source: "smtp-server documentation, options, disabledCommands",
+            text: "Set disabledCommands: ['HELP']: HELP then gets 500.",
+            source: "recorded from smtp-server 3.21.6 no-help; https://nodemailer.com/extras/smtp-server",
         },
     ],
     references: &[
@@ -167,7 +179,9 @@ fn judge_help(command: &Command, reply: &Reply, session: &Session, word: &mut u3
         400..=599 => {
             if verbs.len() < VERBS && !proves_nothing(command, code, session) {
                 *word |= SETTLED;
-                out.note(Note::HelpRefused);
+                if !refuses_topic(command, code, reply) {
+                    out.note(Note::HelpRefused);
+                }
             }
             return;
         }
@@ -177,8 +191,12 @@ fn judge_help(command: &Command, reply: &Reply, session: &Session, word: &mut u3
     out.note(Note::HelpExposed);
     let software = software(reply);
     let mut message = format!("HELP was answered {code}");
-    if !verbs.is_empty() {
-        let _ = write!(message, ", naming {} commands", verbs.len());
+    match verbs.len() {
+        0 => {}
+        1 => message.push_str(", naming 1 command"),
+        many => {
+            let _ = write!(message, ", naming {many} commands");
+        }
     }
     if let Some(software) = &software {
         let _ = write!(message, " and the software {software}");
@@ -238,7 +256,8 @@ fn judge_end(end: &End, session: &Session, word: u32, out: &mut Findings<'_>) {
     }
 }
 
-/// The SMTP verbs that the reply names; those that it may only repeat from the command do not count.
+/// The SMTP verbs that the reply names; those that it may only repeat from the command do not count, nor does HELP
+/// alone, which "End of HELP info" discloses to nobody.
 fn disclosed(command: &Command, reply: &Reply) -> Vec<&'static str> {
     let sent = patterns::verbs(reading::argument(command));
     let mut verbs: Vec<&'static str> = Vec::new();
@@ -248,7 +267,7 @@ fn disclosed(command: &Command, reply: &Reply) -> Vec<&'static str> {
             verbs.push(verb);
         }
     }
-    verbs
+    if verbs == [patterns::HELP] { Vec::new() } else { verbs }
 }
 
 /// A 421 or 554 to a HELP that came too early says nothing of HELP, nor does any refusal where the greeting
@@ -256,6 +275,13 @@ fn disclosed(command: &Command, reply: &Reply) -> Vec<&'static str> {
 fn proves_nothing(command: &Command, code: u16, session: &Session) -> bool {
     let refused = session.greeting.as_ref().is_some_and(|greeting| matches!(greeting.code, Some(400..=599)));
     refused || (matches!(code, 421 | 554) && command.early != Some(false))
+}
+
+/// Whether a refusal concerns the topic and not HELP itself: some servers answer HELP and refuse any argument of it
+/// (`500 5.5.4`), or a topic that they do not know (504).
+fn refuses_topic(command: &Command, code: u16, reply: &Reply) -> bool {
+    let invalid_arguments = |text: &[u8]| text.starts_with(b"5.5.4 ");
+    !reading::argument(command).is_empty() && (matches!(code, 501 | 504) || reply.texts().any(invalid_arguments))
 }
 
 fn name_software(greeting: &Reply, out: &mut Findings<'_>) {
@@ -324,6 +350,28 @@ mod tests {
             assert_eq!(judged(&dialogue), Vec::<String>::new());
             assert_eq!(notes(&dialogue), [Note::HelpRefused]);
         }
+    }
+
+    #[test]
+    fn a_refused_topic_is_no_refusal_of_help() {
+        for refusal in ["500 5.5.4 Invalid command arguments: command does not accept arguments.", "501 no", "504 no"] {
+            assert_eq!(notes(&format!("S: 220 mx\nC: HELP MAIL\nS: {refusal}")), [], "{refusal}");
+            assert_eq!(notes(&format!("S: 220 mx\nC: HELP\nS: {refusal}")), [Note::HelpRefused], "{refusal}");
+        }
+        assert_eq!(notes("S: 220 mx\nC: HELP MAIL\nS: 500 5.5.2 Error: command not recognized"), [Note::HelpRefused]);
+        let pattern = "S: 220 mx see HELP\nC: HELP MAIL\nS: 504 no";
+        assert_eq!(judged(pattern), Vec::<String>::new(), "but the pattern rests");
+    }
+
+    #[test]
+    fn help_alone_discloses_no_command() {
+        let message = |reply: &str| {
+            let dialogue = Dialogue::read(&format!("S: 220 mx\nC: HELP\nS: {reply}"));
+            dialogue.findings().remove(0).message
+        };
+        assert_eq!(message("214 2.0.0 End of HELP info"), "HELP was answered 214");
+        assert_eq!(message("214 try VRFY"), "HELP was answered 214, naming 1 command");
+        assert_eq!(message("214 HELP VRFY"), "HELP was answered 214, naming 2 commands");
     }
 
     #[test]

@@ -5,42 +5,19 @@ use std::sync::LazyLock;
 
 use aho_corasick::{AhoCorasick, Anchored, Input, MatchKind, StartKind};
 
+use crate::smtp::Verb;
+use crate::smtp::extension::EXTENSIONS;
+
 /// The parts of the ATK plugin's glob `220 *HELP*`, upper case as written.
 const GLOB: [&str; 2] = ["220 ", "HELP"];
 
-/// Verbs that a HELP reply may disclose (RFC 5321 4.1.1, RFC 821 4.1.1, and the extensions' own).
-const VERBS: &[&str] = &[
-    "HELO",
-    "EHLO",
-    "LHLO",
-    "MAIL",
-    "RCPT",
-    "DATA",
-    "BDAT",
-    "BURL",
-    "RSET",
-    "VRFY",
-    "EXPN",
-    "HELP",
-    "NOOP",
-    "QUIT",
-    "AUTH",
-    "STARTTLS",
-    "ETRN",
-    "ATRN",
-    "TURN",
-    "SEND",
-    "SOML",
-    "SAML",
-    "VERB",
-    "ONEX",
-    "XEXCH50",
-    "X-LINK2STATE",
-    "X-EXPS",
-    "X-ANONYMOUSTLS",
-    "XCLIENT",
-    "XFORWARD",
-];
+/// Verbs that a HELP reply may disclose: the known ones, and what extensions bring besides.
+static VERBS: LazyLock<Vec<&'static str>> = LazyLock::new(|| {
+    let known = Verb::KNOWN.iter().map(Verb::name);
+    let brought = EXTENSIONS.iter().flat_map(|extension| extension.verbs).copied();
+    let unknown = brought.filter(|verb| !Verb::of(verb.as_bytes()).is_known());
+    known.chain(unknown).collect()
+});
 
 /// Verbs that are English words too: in lower case they say nothing.
 const WORDS: &[&str] = &["MAIL", "DATA", "HELP", "QUIT", "TURN", "SEND", "VERB"];

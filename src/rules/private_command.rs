@@ -20,8 +20,13 @@ pub(super) static RULE: Rule = Rule {
         Fix {
             server: "Postfix",
             text: "Name in smtpd_authorized_xclient_hosts and smtpd_authorized_xforward_hosts only the proxies and filters \
-                   that stand in front of it; both are empty by default.",
-            source: "Postfix manual, postconf(5)",
+                   that stand in front of it; both are empty by default, and XCLIENT and XFORWARD get 550.",
+            source: "https://www.postfix.org/postconf.5.html#smtpd_authorized_xclient_hosts; recorded from Postfix 3.10.13",
+        },
+        Fix {
+            server: "Exim, Sendmail and OpenSMTPD",
+            text: "As they are installed they know none of XCLIENT, XFORWARD and XADR (500): find out who the client is.",
+            source: "recorded from Exim 4.96; recorded from Sendmail 8.17.1.9; recorded from OpenSMTPD 6.8.0p2",
         },
         Fix {
             server: "any",

@@ -18,8 +18,27 @@ pub(super) static RULE: Rule = Rule {
         Fix {
             server: "Postfix",
             text: "reject_non_fqdn_recipient in smtpd_recipient_restrictions refuses recipients without a full domain; \
-                   allow_percent_hack = no and swap_bangpath = no take the routing tricks away.",
-            source: "Postfix manual, postconf(5)",
+                   allow_percent_hack = no and swap_bangpath = no take the routing tricks away. As it is installed it takes \
+                   <bob> and <@example.org>, and refuses <bob@> and <> (501).",
+            source: "https://www.postfix.org/postconf.5.html#reject_non_fqdn_recipient; recorded from Postfix 3.10.13",
+        },
+        Fix {
+            server: "Exim",
+            text: "Leave recipient_unqualified_hosts unset, as it is by default: recipients without a domain get 501.",
+            source: "Exim specification, chapter 14, \
+                     https://www.exim.org/exim-html-current/doc/html/spec_html/ch-main_configuration.html; recorded from Exim 4.96",
+        },
+        Fix {
+            server: "Sendmail",
+            text: "As it is installed it takes <bob> and <@relay.example.org:bob> for its own users, and refuses <bob@>, \
+                   <@example.org> and <> (553).",
+            source: "recorded from Sendmail 8.17.1.9",
+        },
+        Fix {
+            server: "OpenSMTPD",
+            text: "It adds its own host name to a recipient without a domain: as long as no `match` rule names that host, such \
+                   recipients get 550.",
+            source: "recorded from OpenSMTPD 6.8.0p2",
         },
         Fix {
             server: "any",

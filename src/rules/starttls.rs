@@ -27,6 +27,36 @@ pub(super) static RULE: Rule = Rule {
             source: "RFC 3207 sections 4.2 and 6, CVE-2011-0411",
         },
         Fix {
+            server: "Postfix, for refused",
+            text: "Give it a certificate (smtpd_tls_chain_files) and set smtpd_tls_security_level = may: it then offers STARTTLS.",
+            source: "https://www.postfix.org/postconf.5.html#smtpd_tls_security_level",
+        },
+        Fix {
+            server: "Exim, for refused",
+            text: "Give it a certificate (tls_certificate), and leave tls_advertise_hosts at `*`, its default.",
+            source: "Exim specification, chapters 14 and 43, \
+                     https://www.exim.org/exim-html-current/doc/html/spec_html/ch-main_configuration.html",
+        },
+        Fix {
+            server: "Sendmail, for refused",
+            text: "Give it a certificate and its key (ServerCertFile, ServerKeyFile).",
+            source: "Sendmail Installation and Operation Guide, section 5.6, options; recorded from Sendmail 8.17.1.9 tls-auth",
+        },
+        Fix {
+            server: "OpenSMTPD, for refused",
+            text: "Name a certificate and its key by `pki NAME cert FILE` and `pki NAME key FILE`, and say `tls pki NAME` in \
+                   `listen on`.",
+            source: "smtpd.conf(5), https://man.openbsd.org/smtpd.conf.5",
+        },
+        Fix {
+            server: "the servers that were recorded, for injected",
+            text: "Postfix, Exim, Sendmail, aiosmtpd, Haraka and smtp-server answer 220 to STARTTLS with a command behind it, \
+                   and forget that command; OpenSMTPD refuses it (500).",
+            source: "recorded from Postfix 3.7.11 tls-auth; recorded from Exim 4.96 tls-auth; recorded from Sendmail \
+                     8.17.1.9 tls-auth; recorded from aiosmtpd 1.4.6 tls-auth; recorded from Haraka 3.3.4 tls-auth; recorded \
+                     from smtp-server 3.21.6 tls-auth; recorded from OpenSMTPD 6.8.0p2 tls-auth",
+        },
+        Fix {
             server: "a middlebox that masks commands",
             text: "Switch its inspection of SMTP off: masked verbs and keywords take STARTTLS from both ends.",
             source: "RFC 3207 section 6, on what is lost where STARTTLS is taken out",

@@ -83,7 +83,7 @@ impl Command {
             Role::Command if verb.as_ref().is_some_and(Verb::is_auth) => initial_response(&text, argument_at),
             // A password of POP3 or FTP, which are no names of a client's first line.
             Role::Command if matches!(&verb, Some(Verb::Other(name)) if name == "PASS") => Some(argument_at),
-            Role::Command => None,
+            Role::Command => stray_response(&text, verb.as_ref()),
             Role::Exchange | Role::Leaked => Some(0),
         };
         let (line, hidden) = match secret_at {
@@ -137,6 +137,14 @@ impl Command {
             .map_or(self.argument(), |secret| secret.reveal().get(self.argument_at..).unwrap_or_default())
     }
 
+    /// What is secret of the line, without what stands before it and is shown; all of it where several lines are
+    /// joined.
+    pub(super) fn secret_part(&self) -> Option<&[u8]> {
+        let whole = self.hidden.as_ref()?.reveal();
+        let shown = self.line.strip_suffix(Secret::SHOWN);
+        Some(shown.and_then(|shown| whole.strip_prefix(shown)).unwrap_or(whole))
+    }
+
     pub(crate) fn is(&self, verb: &Verb) -> bool {
         self.verb.as_ref() == Some(verb)
     }
@@ -158,7 +166,8 @@ pub(super) fn redacted(text: &[u8]) -> Vec<u8> {
         let (verb, argument_at) = verb::split(content);
         let secret_at = match verb {
             Some(verb) if verb.is_auth() => initial_response(content, argument_at),
-            _ => super::auth::looks_like_base64(content).then_some(0),
+            _ if super::auth::looks_like_base64(content) => Some(0),
+            verb => stray_response(content, verb.as_ref()),
         };
         match secret_at {
             Some(at) => [content.get(..at).unwrap_or_default(), Secret::SHOWN, ending].concat(),
@@ -175,6 +184,31 @@ fn initial_response(line: &[u8], argument_at: usize) -> Option<usize> {
     let blanks = argument.iter().skip(mechanism).take_while(|&&byte| verb::is_blank(byte)).count();
     let at = argument_at.checked_add(mechanism)?.checked_add(blanks)?;
     (at < line.len()).then_some(at)
+}
+
+/// Where a response begins that stands behind no AUTH: a long word of base64 behind a misspelt one (`AUTHPLAIN`,
+/// `AUTH=PLAIN`), or behind a verb that takes no argument, where a client lost its place.
+fn stray_response(line: &[u8], verb: Option<&Verb>) -> Option<usize> {
+    /// The shortest response of a user and a password that is taken for one.
+    const SHORTEST: usize = 16;
+    let mut words = line.split(|&byte| verb::is_blank(byte));
+    let mut at = 0_usize;
+    let first = words.by_ref().find(|word| {
+        at = at.saturating_add(word.len()).saturating_add(1);
+        !word.is_empty()
+    })?;
+    let misspelt = first.get(..4).is_some_and(|head| head.eq_ignore_ascii_case(b"AUTH"));
+    if !misspelt && !verb.is_some_and(Verb::takes_no_argument) {
+        return None;
+    }
+    let is_blob = |word: &[u8]| word.len() >= SHORTEST && super::auth::looks_like_base64(word);
+    for word in words {
+        if is_blob(word) {
+            return Some(at);
+        }
+        at = at.saturating_add(word.len()).saturating_add(1);
+    }
+    None
 }
 
 /// Whether a line is a command in strict form: one whose syntax message text hardly has by chance.
@@ -211,6 +245,26 @@ mod tests {
     fn in_text_of_several_lines_every_secret_is_replaced() {
         let text = b"AUTH LOGIN\r\ndXNlcg==\r\nauth plain AHVzZXIAcGFzcw==\r\nNOOP x";
         assert_eq!(redacted(text), b"AUTH LOGIN\r\n<redacted>\r\nauth plain <redacted>\r\nNOOP x");
+    }
+
+    #[test]
+    fn a_response_behind_no_auth_is_found() {
+        let at = |line: &str| stray_response(line.as_bytes(), verb::split(line.as_bytes()).0.as_ref());
+        assert_eq!(at("AUTHPLAIN AHVzZXIAcGFzcw=="), Some(10));
+        assert_eq!(at(" auth=plain  AHVzZXIAcGFzcw=="), Some(13));
+        assert_eq!(at("AUTHENTICATE PLAIN AHVzZXIAcGFzcw==\r"), Some(19));
+        assert_eq!(at("STARTTLS AHVzZXIAcGFzcw=="), Some(9));
+        for line in [
+            "AUTHPLAIN dXNlcg==",
+            "STARTTLS now",
+            "NOOP AHVzZXIAcGFzcw==",
+            "VRFY AHVzZXIAcGFzcw==",
+            "STARTTLS",
+            "",
+            "  ",
+        ] {
+            assert_eq!(at(line), None, "{line}");
+        }
     }
 
     #[test]

@@ -80,7 +80,7 @@ impl Dialogue {
             _ => Vec::new(),
         };
         session.capabilities_known = reply.is_some_and(|reply| !reply.unfinished);
-        if session.offers("STARTTLS") == Some(true) && session.tls.state == State::None {
+        if session.offers(Verb::StartTls.name()) == Some(true) && session.tls.state == State::None {
             session.tls.state = State::Offered;
         }
     }

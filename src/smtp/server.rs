@@ -146,8 +146,8 @@ impl Dialogue {
         let quoted = self
             .secrets
             .iter()
-            .filter_map(|command| command.hidden.as_ref())
-            .any(|secret| super::auth::quotes(&line.text, secret.reveal()));
+            .filter_map(|command| command.secret_part())
+            .any(|secret| super::auth::quotes(&line.text, secret));
         if quoted {
             line.text = super::Secret::SHOWN.to_vec();
         }
@@ -165,8 +165,8 @@ impl Dialogue {
             self.tally.one(Limit::ReplyLines.key());
         }
         for command in &self.secrets {
-            if let Some(secret) = &command.hidden {
-                reply.hide(secret.reveal());
+            if let Some(secret) = command.secret_part() {
+                reply.hide(secret);
             }
         }
         match self.greeting {

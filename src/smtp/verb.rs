@@ -61,6 +61,11 @@ impl Verb {
         matches!(self, Verb::StartTls | Verb::XAnonymousTls)
     }
 
+    /// It takes no argument (RFC 5321 section 4.1.1, RFC 3207 section 4).
+    pub(crate) fn takes_no_argument(&self) -> bool {
+        matches!(self, Verb::Data | Verb::Rset | Verb::Quit | Verb::Turn | Verb::StartTls | Verb::XAnonymousTls)
+    }
+
     /// Nothing may stand behind it in one flight (RFC 2920 section 3.1 and the verbs' own RFCs).
     pub(crate) fn must_be_last(&self) -> bool {
         matches!(

@@ -43,14 +43,39 @@ pub(super) static RULE: Rule = Rule {
     fixes: &[
         Fix {
             server: "any, for end-of-data and bare-lf",
-            text: "Take nothing but CRLF.CRLF for the end of a mail and refuse a bare LF. In Postfix from 3.9 (or 3.8.5, 3.7.10, \
-                   3.6.14, 3.5.24) set smtpd_forbid_bare_newline = normalize.",
-            source: "RFC 5321 sections 2.3.8 and 4.1.1.4; Postfix manual, postconf(5), smtpd_forbid_bare_newline",
+            text: "Take nothing but CRLF.CRLF for the end of a mail.",
+            source: "RFC 5321 sections 2.3.8 and 4.1.1.4",
         },
         Fix {
-            server: "Postfix, for early-talk and unadvertised-pipelining",
-            text: "smtpd_data_restrictions = reject_unauth_pipelining refuses clients that do not wait.",
-            source: "Postfix manual, postconf(5), reject_unauth_pipelining",
+            server: "Postfix, for end-of-data and bare-lf",
+            text: "smtpd_forbid_bare_newline = normalize takes nothing but CRLF.CRLF for the end of a mail, = reject refuses \
+                   every bare LF. 3.7.11 as installed takes a mail whose lines end in LF, 3.10.13 waits for CRLF.CRLF.",
+            source: "https://www.postfix.org/postconf.5.html#smtpd_forbid_bare_newline; recorded from Postfix 3.7.11; \
+                     recorded from Postfix 3.10.13",
+        },
+        Fix {
+            server: "Exim, Sendmail and OpenSMTPD, for bare-lf",
+            text: "As they are installed, Sendmail answers a mail whose lines end in LF with 421, Exim and OpenSMTPD take it.",
+            source: "recorded from Sendmail 8.17.1.9; recorded from Exim 4.96; recorded from OpenSMTPD 6.8.0p2",
+        },
+        Fix {
+            server: "Postfix, for unadvertised-pipelining",
+            text: "smtpd_forbid_unauth_pipelining = yes, the default from 3.9 on, ends such a session with 554; in older \
+                   versions smtpd_data_restrictions = reject_unauth_pipelining refuses its mail.",
+            source: "https://www.postfix.org/postconf.5.html#smtpd_forbid_unauth_pipelining; recorded from Postfix 3.10.13",
+        },
+        Fix {
+            server: "Exim, for unadvertised-pipelining",
+            text: "Leave smtp_enforce_sync on, as it is by default: commands that did not wait get 554 and the connection is \
+                   closed, though not each time: what comes late goes unseen.",
+            source: "Exim specification, chapter 14, \
+                     https://www.exim.org/exim-html-current/doc/html/spec_html/ch-main_configuration.html; recorded from Exim 4.96",
+        },
+        Fix {
+            server: "OpenSMTPD and Sendmail, for unadvertised-pipelining",
+            text: "OpenSMTPD refuses whatever does not wait (500). Sendmail refuses it behind EHLO and DATA (554) and takes it \
+                   after HELO.",
+            source: "recorded from OpenSMTPD 6.8.0p2; recorded from Sendmail 8.17.1.9",
         },
         Fix {
             server: "any client",

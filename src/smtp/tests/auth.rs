@@ -101,6 +101,41 @@ fn an_initial_response_is_a_secret() {
 }
 
 #[test]
+fn a_response_behind_a_verb_that_is_no_auth_is_a_secret_too() {
+    let heard = assert_hides(
+        "
+        S: 220 mx
+        C: AUTHPLAIN AHVzZXIAcGFzcw==
+        S: 500 Command unrecognized: \"AUTHPLAIN AHVzZXIAcGFzcw==\"
+        C: AUTH=PLAIN AHVzZXIAcGFzcw==
+        S: 500 AUTH=PLAIN is unknown
+        C: STARTTLS AHVzZXIAcGFzcw==
+        S: 501 no argument: AHVzZXIAcGFzcw==
+        C: EHLO a
+        S: 250-mx
+        S: 250 STARTTLS
+        ",
+        &SECRETS,
+    );
+    assert_heard(
+        &heard.lines,
+        "
+        greeting 220 mx
+        C AUTHPLAIN <redacted>
+        R 500 AUTHPLAIN secret
+        C AUTH=PLAIN <redacted>
+        R 500 -
+        C STARTTLS <redacted>
+        R 501 STARTTLS secret
+        T refused 501 settled
+        C EHLO a
+        R 250 EHLO
+        ",
+    );
+    assert_eq!(heard.session().capabilities, [b"STARTTLS".to_vec()], "the verb beside a secret is none");
+}
+
+#[test]
 fn a_client_that_does_not_listen_to_the_refusal_is_redacted_too() {
     let heard = assert_hides(
         "
