@@ -1,6 +1,8 @@
 //! Which checks are wanted, and how bad they are said to be: `--select`, `--ignore`, `--min-severity` and the
 //! configuration's severities, compiled once for all sessions.
 
+use std::collections::BTreeMap;
+
 use ipnet::IpNet;
 
 use crate::base::{Limit, Limits};
@@ -53,7 +55,7 @@ impl std::fmt::Display for Selector {
 }
 
 impl Selector {
-    fn names(self, rule: &Rule, check: &Check) -> bool {
+    fn names(&self, rule: &Rule, check: &Check) -> bool {
         self.rule == rule.id && self.check.is_none_or(|id| id == check.id)
     }
 }
@@ -90,14 +92,13 @@ impl Selection {
     }
 
     /// Findings of what is named here get this severity whatever the rule says; a check's own row wins over its rule's.
-    pub(crate) fn severities(mut self, severities: &[(Selector, Severity)]) -> Self {
-        let of_rules = severities.iter().filter(|(selector, _)| selector.check.is_none());
-        let of_checks = severities.iter().filter(|(selector, _)| selector.check.is_some());
-        for &(selector, severity) in of_rules.chain(of_checks) {
+    pub(crate) fn severities(mut self, severities: &BTreeMap<Selector, Severity>) -> Self {
+        // A rule's row stands before those of its checks.
+        for (selector, severity) in severities {
             for (rule, row) in RULES.iter().zip(&mut self.severities) {
                 for (check, set) in rule.checks.iter().zip(row) {
                     if selector.names(rule, check) {
-                        *set = Some(severity);
+                        *set = Some(*severity);
                     }
                 }
             }
@@ -161,7 +162,8 @@ mod tests {
     fn a_severity_that_is_set_wins_over_the_rule_and_a_check_over_its_rule() {
         let set = |text: &str, severity| (text.parse().unwrap(), severity);
         let judged = |severities: &[(Selector, Severity)], least| {
-            let selection = Selection::new(&[], &[], least, &Limits::default()).severities(severities);
+            let severities = severities.iter().copied().collect();
+            let selection = Selection::new(&[], &[], least, &Limits::default()).severities(&severities);
             let dialogue = "S: 220 mx\nC: HELP\nS: 214 ok\nC: STARTTLS\nS: 454 no\nC: STARTTLS\nS: 501 no";
             Dialogue::read(dialogue).selection(selection).judged()
         };
