@@ -41,8 +41,12 @@ fn parse(bytes: &[u8]) -> Result<Options, (usize, String)> {
         .map_err(|error| (line_of(bytes, error.valid_up_to()), "not UTF-8 text".to_owned()))?;
     toml::from_str(text).map_err(|error| {
         // What is wrong with the whole (there is no such thing yet) is wrong from its beginning.
-        let at = error.span().map_or(0, |span| span.start);
-        (line_of(bytes, at), one_line(error.message()))
+        let span = error.span().unwrap_or_default();
+        let mut what = error.message().to_owned();
+        if what == "duplicate key" {
+            what = format!("{what} `{}`", text.get(span.clone()).unwrap_or_default());
+        }
+        (line_of(bytes, span.start), one_line(&what))
     })
 }
 
@@ -296,7 +300,7 @@ mod tests {
             ("severity = ['low']", 1, "expected a table"),
             ("[limits]\nservers = 1\nserver = 1", 3, "no limit 'server'; the limits are: connections"),
             ("[limits]\nservers = 0", 2, "a whole number from 1 to 9223372036854775807"),
-            ("ports = [25]\nports = [587]", 2, "duplicate key"),
+            ("ports = [25]\nports = [587]", 2, "duplicate key `ports`"),
             ("\nports = [25\n", 2, "unclosed array"),
             ("\"a\\u001bb\" = 1", 1, "unknown key `a\\u{1b}b`"),
             ("# \u{e9}\n= 1", 2, "keys cannot be empty"),

@@ -1,7 +1,7 @@
 //! The command line: arguments in, an exit code out. The only room that knows of arguments, of standard output and
 //! standard error; one file per subcommand.
 //!
-//! Read in this order: [`args`], [`options`], [`file`], [`settings`], [`scan`], [`config`], [`rules`], [`exit`],
+//! Read in this order: [`args`], [`options`], [`mod@file`], [`settings`], [`scan`], [`config`], [`rules`], [`exit`],
 //! [`progress`].
 
 mod args;

@@ -215,7 +215,7 @@ fn what_is_wrong_in_the_file_is_one_line_with_file_line_and_cause() {
         ("[severity]\n'starttls/x' = 'low'", 2, "rule 'starttls' has no check 'x'; its checks are: started"),
         ("exchange_peers = ['192.0.2.0/33']", 1, "'192.0.2.0/33': a network such as"),
         ("separate = true\nports = [25", 2, "unclosed array, expected `]`"),
-        ("separate = true\nseparate = true", 2, "duplicate key"),
+        ("separate = true\nseparate = true", 2, "duplicate key `separate`"),
     ] {
         let file = File::of(text);
         let report = file.folder.path().join("report");
