@@ -1,20 +1,19 @@
-//! The arguments, and what they mean for the engine. Limits are flags made from their own table.
+//! The arguments: what each subcommand takes.
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::builder::PossibleValuesParser;
-use clap::{Arg, ArgMatches, Args, FromArgMatches, Parser, Subcommand, ValueEnum, value_parser};
-use ipnet::IpNet;
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::base::limits::Bound;
-use crate::base::{Limit, Limits, Time, Timeouts};
 use crate::capture;
-use crate::engine::Config;
 use crate::ledger::{Kind, Records};
 use crate::report::{self, FORMATS};
-use crate::rules::selection::Selector;
-use crate::rules::{Selection, Severity};
+use crate::rules::Severity;
+
+use super::file;
+use super::options::Options;
+use super::settings::Settings;
 
 /// Passive SMTP analyser: reads packet captures, follows each SMTP session, and reports what its rules find.
 #[derive(Debug, Parser)]
@@ -30,6 +29,8 @@ pub(super) enum Command {
     /// Scan capture files
     #[command(after_help = EXIT_CODES)]
     Scan(Box<Scan>),
+    /// Print the options that are in force as a configuration file, with what each is for
+    Config(Box<Config>),
     /// List the rules, or print everything known of one
     Rules(Rules),
 }
@@ -49,11 +50,7 @@ pub(super) struct Scan {
     #[command(flatten)]
     pub choice: Choice,
     #[command(flatten)]
-    pub reading: Reading,
-    #[command(flatten)]
-    pub timers: Timers,
-    #[command(flatten)]
-    pub limits: LimitFlags,
+    pub work: Work,
 }
 
 /// How to print.
@@ -63,9 +60,6 @@ pub(super) struct Output {
     /// The output format
     #[arg(long, value_name = "FORMAT", default_value = "text", value_parser = formats())]
     pub format: String,
-    /// Which records to print
-    #[arg(long, value_name = "KINDS", value_delimiter = ',', default_value = "findings,servers,summary")]
-    pub records: Vec<Kind>,
     /// Write to FILE instead of standard output; a capture is never overwritten
     #[arg(long = "output", short = 'o', value_name = "FILE")]
     pub file: Option<PathBuf>,
@@ -92,37 +86,28 @@ pub(super) enum Color {
     Never,
 }
 
-/// What to report.
+/// Everything that decides what is found and reported.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "What to report")]
 pub(super) struct Choice {
-    /// Report nothing below this severity
-    #[arg(long, value_name = "SEVERITY", default_value = "info")]
-    pub min_severity: Severity,
-    /// Only these rules or checks
-    #[arg(long, value_name = "RULE[/CHECK]", value_delimiter = ',')]
-    pub select: Vec<Selector>,
-    /// All but these rules or checks
-    #[arg(long, value_name = "RULE[/CHECK]", value_delimiter = ',')]
-    pub ignore: Vec<Selector>,
-    /// Only what concerns servers in these networks
-    #[arg(long, value_name = "NET", value_delimiter = ',', value_parser = network)]
-    pub servers: Vec<IpNet>,
+    /// Read options from a TOML file; what the command line says wins (`mailtap config` prints one)
+    #[arg(long, value_name = "FILE", help_heading = "What to report")]
+    pub config: Option<PathBuf>,
+    #[command(flatten)]
+    pub options: Options,
 }
 
-/// How to read.
+impl Choice {
+    /// What is in force.
+    pub(super) fn settings(&self) -> Result<Settings, file::Problem> {
+        let file = self.config.as_deref().map_or_else(|| Ok(Options::default()), file::read)?;
+        Ok(self.options.clone().or(file).into())
+    }
+}
+
+/// How the work is divided.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Reading")]
-pub(super) struct Reading {
-    /// The TCP ports to analyse
-    #[arg(long, value_name = "PORT", value_delimiter = ',', default_values_t = [Config::PORT], value_parser = value_parser!(u16).range(1..))]
-    pub port: Vec<u16>,
-    /// Treat every file alone: no connection carries on from one into another
-    #[arg(long)]
-    pub separate: bool,
-    /// Compute the SHA-256 of every file
-    #[arg(long)]
-    pub hash: bool,
+pub(super) struct Work {
     /// Threads, the reader's too; changes no result [default: one per core]
     #[arg(long, value_name = "N")]
     pub threads: Option<NonZeroUsize>,
@@ -131,22 +116,18 @@ pub(super) struct Reading {
     pub batch_bytes: usize,
 }
 
-/// How long to keep what is silent, in seconds.
+#[cfg(test)]
+impl Default for Work {
+    fn default() -> Self {
+        Work { threads: None, batch_bytes: capture::Options::DEFAULT_BATCH }
+    }
+}
+
+/// The arguments of `config`.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "Timeouts, in seconds of the capture's time")]
-pub(super) struct Timers {
-    /// Of a connection whose handshake was not completed
-    #[arg(long = "half-open-timeout", value_name = "SECONDS", default_value_t = seconds(Timeouts::default().half_open))]
-    pub half_open: u32,
-    /// Of an open connection
-    #[arg(long = "idle-timeout", value_name = "SECONDS", default_value_t = seconds(Timeouts::default().idle))]
-    pub idle: u32,
-    /// Of a closed connection
-    #[arg(long = "closed-timeout", value_name = "SECONDS", default_value_t = seconds(Timeouts::default().closed))]
-    pub closed: u32,
-    /// Of fragments that wait for their siblings
-    #[arg(long = "fragment-timeout", value_name = "SECONDS", default_value_t = seconds(Timeouts::default().fragments))]
-    pub fragment: u32,
+pub(super) struct Config {
+    #[command(flatten)]
+    pub choice: Choice,
 }
 
 /// The arguments of `rules`.
@@ -154,130 +135,39 @@ pub(super) struct Timers {
 pub(super) struct Rules {
     /// The rule to print whole
     pub id: Option<String>,
+    /// How to print
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub format: Catalogue,
 }
 
-/// `--max-KEY` for every row of the table of limits.
-#[derive(Clone, Debug, Default)]
-pub(super) struct LimitFlags {
-    pub limits: Limits,
-}
-
-impl Args for LimitFlags {
-    fn augment_args(command: clap::Command) -> clap::Command {
-        Limit::ALL.iter().fold(command, |command, bound| {
-            let flag = Arg::new(flag_of(bound))
-                .long(flag_of(bound))
-                .value_name("N")
-                .value_parser(value_parser!(u64).range(1..))
-                .help(format!("{} [default: {}]", capitalized(bound.help), bound.default))
-                .help_heading("Limits");
-            command.arg(flag)
-        })
-    }
-
-    fn augment_args_for_update(command: clap::Command) -> clap::Command {
-        Self::augment_args(command)
-    }
-}
-
-impl FromArgMatches for LimitFlags {
-    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
-        let mut flags = LimitFlags::default();
-        flags.update_from_arg_matches(matches)?;
-        Ok(flags)
-    }
-
-    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
-        for bound in Limit::ALL {
-            if let Some(value) = matches.get_one::<u64>(&flag_of(bound)) {
-                self.limits.set(bound.limit, *value);
-            }
-        }
-        Ok(())
-    }
+/// In which form the catalogue is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Catalogue {
+    /// For a terminal
+    Text,
+    /// One JSON document
+    Json,
+    /// A page of documentation
+    Markdown,
 }
 
 impl Scan {
-    /// What the arguments mean for the engine.
-    pub(super) fn config(&self) -> Config {
-        let Choice { min_severity, select, ignore, servers } = &self.choice;
-        let Reading { port, separate, hash, threads, batch_bytes } = &self.reading;
-        let limits = self.limits.limits.clone();
-        Config {
-            ports: port.clone(),
-            timeouts: Timeouts {
-                half_open: nanoseconds(self.timers.half_open),
-                idle: nanoseconds(self.timers.idle),
-                closed: nanoseconds(self.timers.closed),
-                fragments: nanoseconds(self.timers.fragment),
-            },
-            reading: capture::Options { batch_bytes: *batch_bytes, separate: *separate, hash: *hash },
-            threads: *threads,
-            selection: Selection::new(select, ignore, *min_severity, &limits),
-            servers: servers.clone(),
-            records: Records::of(&self.output.records),
-            limits,
-        }
-    }
-
-    /// The first record: the options that change results, by their flags' names. Threads and batches are none.
-    pub(super) fn start(&self) -> report::Start {
-        let texts = |values: &mut dyn Iterator<Item = String>| values.collect::<Vec<_>>();
-        let mut options = std::collections::BTreeMap::new();
-        let mut set = |name, value: serde_json::Value| options.insert(name, value);
-        set("port", self.reading.port.clone().into());
-        set("separate", self.reading.separate.into());
-        set("hash", self.reading.hash.into());
-        set("records", texts(&mut self.output.records.iter().map(|kind| kind.name().to_owned())).into());
-        set("show_secrets", self.output.show_secrets.into());
-        set("min_severity", self.choice.min_severity.name().into());
-        set("select", texts(&mut self.choice.select.iter().map(ToString::to_string)).into());
-        set("ignore", texts(&mut self.choice.ignore.iter().map(ToString::to_string)).into());
-        set("servers", texts(&mut self.choice.servers.iter().map(ToString::to_string)).into());
-        set("half_open_timeout", self.timers.half_open.into());
-        set("idle_timeout", self.timers.idle.into());
-        set("closed_timeout", self.timers.closed.into());
-        set("fragment_timeout", self.timers.fragment.into());
-        let limits = Limit::ALL.iter().map(|bound| (bound.key.to_owned(), self.limits.limits.get(bound.limit).into()));
-        set("limits", serde_json::Value::Object(limits.collect()));
+    /// The first record: the options that change results, by their names. Threads and batches are none.
+    pub(super) fn start(&self, settings: &Settings) -> report::Start {
+        let mut options = settings.options();
+        options.insert("show_secrets", self.output.show_secrets.into());
         report::Start { command: "scan", options }
     }
 
     /// Whether records are printed while the scan goes on: all but the text report's findings, which are grouped.
-    pub(super) fn streams(&self) -> bool {
-        let kinds = Records::of(&self.output.records);
+    pub(super) fn streams(&self, settings: &Settings) -> bool {
+        let kinds = Records::of(&settings.records);
         !self.format().groups || kinds.has(Kind::Events) || kinds.has(Kind::Sessions)
     }
 
     /// The chosen output format.
     pub(super) fn format(&self) -> &'static report::Named {
         FORMATS.iter().copied().find(|format| format.name == self.output.format).unwrap_or(&report::TEXT)
-    }
-}
-
-impl ValueEnum for Severity {
-    fn value_variants<'a>() -> &'a [Self] {
-        &Severity::ALL
-    }
-
-    fn to_possible_value(&self) -> Option<clap::builder::PossibleValue> {
-        Some(clap::builder::PossibleValue::new(self.name()))
-    }
-}
-
-impl ValueEnum for Kind {
-    fn value_variants<'a>() -> &'a [Self] {
-        &Kind::ALL
-    }
-
-    fn to_possible_value(&self) -> Option<clap::builder::PossibleValue> {
-        Some(clap::builder::PossibleValue::new(self.name()))
-    }
-}
-
-impl std::fmt::Display for Kind {
-    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        out.write_str(self.name())
     }
 }
 
@@ -289,33 +179,11 @@ fn formats() -> PossibleValuesParser {
         .into()
 }
 
-/// A network, or a single address.
-fn network(text: &str) -> Result<IpNet, String> {
-    let address = || text.parse::<std::net::IpAddr>().map(IpNet::from).ok();
-    let net = text.parse::<IpNet>().ok().or_else(address);
-    net.ok_or_else(|| "a network such as 192.0.2.0/24 or 2001:db8::/32, or an address, is wanted".to_owned())
-}
-
-fn flag_of(bound: &Bound) -> String {
-    format!("max-{}", bound.key)
-}
-
-fn capitalized(text: &str) -> String {
-    let mut chars = text.chars();
-    chars.next().map(|first| first.to_uppercase().chain(chars).collect()).unwrap_or_default()
-}
-
-fn seconds(nanoseconds: i64) -> u32 {
-    u32::try_from(nanoseconds.div_euclid(Time::SECOND)).unwrap_or(u32::MAX)
-}
-
-fn nanoseconds(seconds: u32) -> i64 {
-    i64::from(seconds).saturating_mul(Time::SECOND)
-}
-
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;
+
+    use crate::base::Limit;
 
     use super::*;
 
@@ -323,8 +191,12 @@ mod tests {
         let arguments = ["mailtap", "scan"].iter().chain(arguments);
         match Arguments::try_parse_from(arguments).map_err(|error| error.to_string())?.command {
             Command::Scan(scan) => Ok(scan),
-            Command::Rules(_) => unreachable!("scan was asked for"),
+            _ => unreachable!("scan was asked for"),
         }
+    }
+
+    fn settings(arguments: &[&str]) -> Settings {
+        scan(arguments).unwrap().choice.settings().unwrap()
     }
 
     #[test]
@@ -333,20 +205,17 @@ mod tests {
     }
 
     #[test]
-    fn without_options_the_config_is_the_default() {
-        let config = scan(&["a.pcap"]).unwrap().config();
-        let default = Config::default();
-        assert_eq!((config.ports, config.timeouts, config.limits), (default.ports, default.timeouts, default.limits));
-        assert_eq!((config.threads, config.records), (default.threads, default.records));
-        assert_eq!(config.reading.batch_bytes, default.reading.batch_bytes);
+    fn without_options_the_defaults_are_in_force() {
+        assert_eq!(settings(&["a.pcap"]), Settings::default());
+        let Work { threads, batch_bytes } = scan(&["a.pcap"]).unwrap().work;
+        assert_eq!((threads, batch_bytes), (None, capture::Options::DEFAULT_BATCH));
     }
 
     #[test]
     fn every_limit_is_a_flag() {
         for bound in Limit::ALL {
             let flag = format!("--max-{}", bound.key);
-            let config = scan(&[&flag, "7", "a.pcap"]).unwrap().config();
-            assert_eq!(config.limits.get(bound.limit), 7, "{flag}");
+            assert_eq!(settings(&[&flag, "7", "a.pcap"]).limits.get(bound.limit), 7, "{flag}");
             assert!(scan(&[&flag, "0", "a.pcap"]).is_err(), "{flag} 0");
         }
     }
@@ -355,12 +224,18 @@ mod tests {
     fn lists_and_timeouts_reach_the_engine() {
         let options = ["--port", "25,587", "--half-open-timeout", "1", "--idle-timeout", "2", "--closed-timeout", "3"];
         let more = ["--fragment-timeout", "4", "--servers", "192.0.2.1,2001:db8::/32", "--records", "events", "-"];
-        let config = scan(&[&options[..], &more].concat()).unwrap().config();
+        let config = settings(&[&options[..], &more].concat()).engine(&Work::default());
         assert_eq!(config.ports, [25, 587]);
-        let Timeouts { half_open, idle, closed, fragments } = config.timeouts;
+        let crate::base::Timeouts { half_open, idle, closed, fragments } = config.timeouts;
         assert_eq!([half_open, idle, closed, fragments], [1, 2, 3, 4].map(|s| s * 1_000_000_000));
         assert_eq!(config.servers.len(), 2);
         assert!(config.records.has(Kind::Events) && !config.records.has(Kind::Findings));
+    }
+
+    #[test]
+    fn a_switch_takes_no_path_for_its_value_and_can_be_turned_off() {
+        let settings = settings(&["--separate", "--hash=false", "a.pcap"]);
+        assert_eq!((settings.separate, settings.hash), (true, false));
     }
 
     #[test]
@@ -382,7 +257,8 @@ mod tests {
 
     #[test]
     fn the_start_record_names_what_changes_results_and_not_how_the_work_was_divided() {
-        let start = scan(&["--threads", "3", "--batch-bytes", "4096", "--max-servers", "9", "a.pcap"]).unwrap().start();
+        let scan = scan(&["--threads", "3", "--batch-bytes", "4096", "--max-servers", "9", "a.pcap"]).unwrap();
+        let start = scan.start(&scan.choice.settings().unwrap());
         assert_eq!(start.options["limits"]["servers"], 9);
         let text = serde_json::to_string(&start.options).unwrap();
         assert!(!text.contains("threads") && !text.contains("4096"), "{text}");

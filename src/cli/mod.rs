@@ -1,13 +1,18 @@
 //! The command line: arguments in, an exit code out. The only room that knows of arguments, of standard output and
 //! standard error; one file per subcommand.
 //!
-//! Read in this order: [`args`], [`scan`], [`rules`], [`exit`], [`progress`].
+//! Read in this order: [`args`], [`options`], [`mod@file`], [`settings`], [`scan`], [`config`], [`rules`], [`exit`],
+//! [`progress`].
 
 mod args;
+mod config;
 mod exit;
+mod file;
+mod options;
 mod progress;
 mod rules;
 mod scan;
+mod settings;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -32,6 +37,7 @@ fn run() -> Exit {
     match Arguments::try_parse() {
         Ok(arguments) => match arguments.command {
             Command::Scan(arguments) => scan::run(&arguments),
+            Command::Config(arguments) => config::run(&arguments),
             Command::Rules(arguments) => rules::run(&arguments),
         },
         Err(error) => {
@@ -43,4 +49,22 @@ fn run() -> Exit {
             }
         }
     }
+}
+
+/// Prints what a subcommand gives beside reports, with styles where the terminal shows them.
+fn print(text: &str) -> Exit {
+    let mut out = anstream::stdout();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            told(&format!("cannot write standard output: {error}"))
+        }
+        _ => Exit::Done,
+    }
+}
+
+/// Says in one line why nothing more is done.
+fn told(problem: &str) -> Exit {
+    // Nobody is left to be told where this fails.
+    let _ = writeln!(std::io::stderr(), "mailtap: {problem}");
+    Exit::Problem
 }

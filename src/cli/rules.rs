@@ -1,38 +1,33 @@
-//! `mailtap rules`: the catalogue, and one rule whole. Everything comes from the rules' records.
+//! `mailtap rules`: the catalogue, and one rule whole, as text, JSON or Markdown. Everything comes from the rules'
+//! records.
+
+mod json;
+mod markdown;
 
 use std::fmt::{Display, Write as _};
-use std::io::Write as _;
 
 use anstyle::Style;
 
 use crate::rules::{self, Check, RULES, Rule, Scope};
 
-use super::args;
+use super::args::{self, Catalogue};
 use super::exit::Exit;
 
 /// Prints the catalogue or one rule.
 pub(super) fn run(arguments: &args::Rules) -> Exit {
-    let text = match &arguments.id {
-        None => catalogue(),
-        Some(id) => {
-            let Some(rule) = rules::find(id) else {
-                let known = RULES.iter().map(|rule| rule.id).collect::<Vec<_>>().join(", ");
-                // Nobody is left to be told where this fails.
-                let _ = writeln!(std::io::stderr(), "mailtap: no rule '{id}'; the rules are: {known}");
-                return Exit::Problem;
-            };
-            whole(rule)
+    let one = arguments.id.as_deref().map(|id| rules::find(id).ok_or(id));
+    let one = match one.transpose() {
+        Ok(one) => one,
+        Err(id) => {
+            let known = RULES.iter().map(|rule| rule.id).collect::<Vec<_>>().join(", ");
+            return super::told(&format!("no rule '{id}'; the rules are: {known}"));
         }
     };
-    let mut out = anstream::stdout();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-            // Nobody is left to be told where this fails.
-            let _ = writeln!(std::io::stderr(), "mailtap: cannot write standard output: {error}");
-            Exit::Problem
-        }
-        _ => Exit::Done,
-    }
+    super::print(&match arguments.format {
+        Catalogue::Text => one.map_or_else(catalogue, whole),
+        Catalogue::Json => json::document(one),
+        Catalogue::Markdown => one.map_or_else(markdown::catalogue, markdown::page),
+    })
 }
 
 /// Every rule with its checks, a line each.
@@ -91,7 +86,7 @@ fn bold(text: impl Display) -> String {
 }
 
 /// The text in lines of at most 100 columns behind `indent`.
-fn wrapped(indent: &str, text: &str) -> String {
+pub(super) fn wrapped(indent: &str, text: &str) -> String {
     const WIDTH: usize = 100;
     let mut lines = String::new();
     let mut line = String::new();

@@ -13,12 +13,17 @@ use crate::report::Printer;
 use super::args::{Color, Output as Options, Scan};
 use super::exit::Exit;
 use super::progress::Terminal;
+use super::settings::Settings;
 
 /// Scans and prints.
 pub(super) fn run(arguments: &Scan) -> Exit {
     let Options { quiet, file, .. } = &arguments.output;
-    let terminal = Terminal::new(*quiet, file.is_none() && arguments.streams());
-    let exit = scan(arguments, &terminal);
+    let settings = match arguments.choice.settings() {
+        Ok(settings) => settings,
+        Err(problem) => return super::told(&chain(&problem)),
+    };
+    let terminal = Terminal::new(*quiet, file.is_none() && arguments.streams(&settings));
+    let exit = scan(arguments, &settings, &terminal);
     terminal.clear();
     match exit {
         Ok(exit) => exit,
@@ -30,7 +35,7 @@ pub(super) fn run(arguments: &Scan) -> Exit {
     }
 }
 
-fn scan(arguments: &Scan, terminal: &Terminal) -> Result<Exit, Box<dyn Error>> {
+fn scan(arguments: &Scan, settings: &Settings, terminal: &Terminal) -> Result<Exit, Box<dyn Error>> {
     let options = &arguments.output;
     let name = options.file.as_deref().map_or_else(|| "standard output".to_owned(), |path| ShownPath(path).to_string());
     let cannot = |source| CannotWrite { to: name.clone(), source };
@@ -43,8 +48,8 @@ fn scan(arguments: &Scan, terminal: &Terminal) -> Result<Exit, Box<dyn Error>> {
     };
     let color = styled(options.color, options.file.is_none());
     let mut printer = Printer::new(arguments.format(), options.show_secrets, color, to);
-    printer.start(&arguments.start()).map_err(cannot)?;
-    let ran = engine::run(&arguments.config(), &arguments.paths, &mut Printing(&mut printer), terminal);
+    printer.start(&arguments.start(settings)).map_err(cannot)?;
+    let ran = engine::run(&settings.engine(&arguments.work), &arguments.paths, &mut Printing(&mut printer), terminal);
     let outcome = ran.map_err(|stopped| match stopped {
         Stopped::Output(error) => Box::<dyn Error>::from(cannot(error)),
         Stopped::Threads(_) => stopped.into(),
@@ -107,7 +112,7 @@ fn closed_pipe(error: &(dyn Error + 'static)) -> bool {
 }
 
 /// An error and its causes in one line.
-fn chain(error: &dyn Error) -> String {
+pub(super) fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

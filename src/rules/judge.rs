@@ -174,10 +174,11 @@ impl Counts {
 
 impl Findings<'_> {
     /// Reports a finding, unless it is a repeat, not selected, or above the limit.
-    pub(crate) fn fire(&mut self, finding: Finding) {
+    pub(crate) fn fire(&mut self, mut finding: Finding) {
         if !self.selection.wants(self.place, &finding) {
             return;
         }
+        finding.severity = self.selection.severity(self.place, &finding);
         self.found.counts.add(finding.rule, finding.check, 1);
         let reported = self.key(&finding);
         if self.found.reported.contains(&reported) {
@@ -301,7 +302,7 @@ impl Findings<'_> {
 
     fn key(&self, finding: &Finding) -> Reported {
         let (severity, verb) = match finding.check.scope {
-            Scope::Server => (Some(finding.severity), None),
+            Scope::Server => (Some(self.selection.severity(self.place, finding)), None),
             Scope::Session => (None, finding.verb.clone()),
         };
         Reported { place: self.place, check: finding.check.id, severity, verb }

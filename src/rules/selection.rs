@@ -1,4 +1,7 @@
-//! Which checks are wanted: `--select`, `--ignore` and `--min-severity`, compiled once for all sessions.
+//! Which checks are wanted, and how bad they are said to be: `--select`, `--ignore`, `--min-severity` and the
+//! configuration's severities, compiled once for all sessions.
+
+use std::collections::BTreeMap;
 
 use ipnet::IpNet;
 
@@ -13,6 +16,8 @@ pub(crate) struct Selection {
     checks: Vec<u64>,
     /// Per rule of [`RULES`], what it is called for.
     hears: Vec<Hears>,
+    /// Per rule of [`RULES`] and each of its checks, the severity that its findings get whatever the rule says.
+    severities: Vec<Vec<Option<Severity>>>,
     min_severity: Severity,
     per_rule: u64,
     /// Networks of Exchange servers: what these say to each other with Exchange's own verbs is usual.
@@ -20,7 +25,7 @@ pub(crate) struct Selection {
 }
 
 /// A `RULE` or `RULE/CHECK` of the command line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Selector {
     rule: &'static str,
     check: Option<&'static str>,
@@ -50,7 +55,7 @@ impl std::fmt::Display for Selector {
 }
 
 impl Selector {
-    fn names(self, rule: &Rule, check: &Check) -> bool {
+    fn names(&self, rule: &Rule, check: &Check) -> bool {
         self.rule == rule.id && self.check.is_none_or(|id| id == check.id)
     }
 }
@@ -79,10 +84,26 @@ impl Selection {
         Selection {
             checks,
             hears,
+            severities: RULES.iter().map(|rule| vec![None; rule.checks.len()]).collect(),
             min_severity,
             per_rule: limits.get(Limit::FindingsPerRule),
             exchange_peers: Vec::new(),
         }
+    }
+
+    /// Findings of what is named here get this severity whatever the rule says; a check's own row wins over its rule's.
+    pub(crate) fn severities(mut self, severities: &BTreeMap<Selector, Severity>) -> Self {
+        // A rule's row stands before those of its checks.
+        for (selector, severity) in severities {
+            for (rule, row) in RULES.iter().zip(&mut self.severities) {
+                for (check, set) in rule.checks.iter().zip(row) {
+                    if selector.names(rule, check) {
+                        *set = Some(*severity);
+                    }
+                }
+            }
+        }
+        self
     }
 
     /// Findings of one session and rule that are reported; the rest is counted.
@@ -95,10 +116,20 @@ impl Selection {
     }
 
     pub(super) fn wants(&self, place: usize, finding: &Finding) -> bool {
-        let nth = finding.rule.checks.iter().position(|&check| check == finding.check);
         let bits = self.checks.get(place).copied().unwrap_or(0);
-        finding.severity >= self.min_severity && nth.is_some_and(|nth| bits & bit(nth) != 0)
+        self.severity(place, finding) >= self.min_severity && nth(finding).is_some_and(|nth| bits & bit(nth) != 0)
     }
+
+    /// The severity that the finding is reported with.
+    pub(super) fn severity(&self, place: usize, finding: &Finding) -> Severity {
+        let set = self.severities.get(place).zip(nth(finding)).and_then(|(row, nth)| row.get(nth).copied().flatten());
+        set.unwrap_or(finding.severity)
+    }
+}
+
+/// The place of the finding's check among its rule's.
+fn nth(finding: &Finding) -> Option<usize> {
+    finding.rule.checks.iter().position(|&check| check == finding.check)
 }
 
 fn bit(nth: usize) -> u64 {
@@ -108,6 +139,7 @@ fn bit(nth: usize) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rules::dialogue::Dialogue;
 
     #[test]
     fn an_unknown_rule_or_check_is_told_with_what_there_is() {
@@ -125,5 +157,22 @@ mod tests {
         assert_ne!(selection.hears(0), Hears::NOTHING);
         assert_eq!(selection.hears(1), Hears::NOTHING);
         assert_ne!(selection.hears(2), Hears::NOTHING);
+    }
+    #[test]
+    fn a_severity_that_is_set_wins_over_the_rule_and_a_check_over_its_rule() {
+        let set = |text: &str, severity| (text.parse().unwrap(), severity);
+        let judged = |severities: &[(Selector, Severity)], least| {
+            let severities = severities.iter().copied().collect();
+            let selection = Selection::new(&[], &[], least, &Limits::default()).severities(&severities);
+            let dialogue = "S: 220 mx\nC: HELP\nS: 214 ok\nC: STARTTLS\nS: 454 no\nC: STARTTLS\nS: 501 no";
+            Dialogue::read(dialogue).selection(selection).judged()
+        };
+        let usual = ["help-exposed/answered low 95", "starttls/refused low 95", "starttls/refused info 95"];
+        assert_eq!(judged(&[], Severity::Info), usual);
+        // One severity, one finding of the server.
+        let rows = [set("starttls/refused", Severity::High), set("starttls", Severity::Info)];
+        assert_eq!(judged(&rows, Severity::Info), ["help-exposed/answered low 95", "starttls/refused high 95"]);
+        let rows = [set("help-exposed", Severity::Critical), set("help-exposed/advertised", Severity::Info)];
+        assert_eq!(judged(&rows, Severity::Medium), ["help-exposed/answered critical 95"]);
     }
 }

@@ -67,7 +67,9 @@ fn wrong_usage_is_2_and_says_what_there_is() {
 
 #[test]
 fn help_version_and_the_catalogue_are_0() {
-    for arguments in [&["--help"][..], &["--version"], &["scan", "--help"], &["rules"], &["rules", "help-exposed"]] {
+    for arguments in
+        [&["--help"][..], &["--version"], &["scan", "--help"], &["config"], &["rules"], &["rules", "help-exposed"]]
+    {
         let ran = run(arguments);
         assert_eq!((ran.code(), ran.stderr.as_str()), (0, ""), "{arguments:?}");
         assert!(!ran.stdout.is_empty(), "{arguments:?}");
@@ -107,7 +109,7 @@ fn a_full_disk_is_2_and_one_line_that_names_the_output() {
         assert_eq!((ran.code(), ran.stderr.lines().count()), (2, 1), "{}", ran.stderr);
         assert!(ran.stderr.starts_with("mailtap: cannot write /dev/full: "), "{}", ran.stderr);
     }
-    for arguments in [&["scan", &exposed()][..], &["rules"], &["rules", "starttls"]] {
+    for arguments in [&["scan", &exposed()][..], &["rules"], &["rules", "starttls"], &["config"]] {
         let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
         let output = Command::new(env!("CARGO_BIN_EXE_mailtap"))
             .args(arguments)

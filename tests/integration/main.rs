@@ -9,6 +9,8 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a skipped test says why")]
 
 mod bounds;
+mod catalogue;
+mod config;
 mod dialogues;
 mod exit;
 mod files;

@@ -1,0 +1,131 @@
+//! The catalogue as one JSON document: `{"mailtap": VERSION, "format": 1, "rules": [...]}`.
+
+use serde::{Serialize, Serializer};
+
+use crate::rules::{Check, Fix, RULES, Reference, Rule, Scope};
+
+/// The catalogue, or the same with one rule alone.
+pub(super) fn document(one: Option<&Rule>) -> String {
+    let rules = RULES.iter().copied().filter(|rule| one.is_none_or(|one| one.id == rule.id)).map(OneRule::of).collect();
+    let document = Document { mailtap: env!("CARGO_PKG_VERSION"), format: 1, rules };
+    // Nothing in it can fail to be JSON: strings and numbers under names.
+    serde_json::to_string_pretty(&document).unwrap_or_default() + "\n"
+}
+
+#[derive(Serialize)]
+struct Document {
+    mailtap: &'static str,
+    /// Of this document; fields may be added.
+    format: u8,
+    rules: Vec<OneRule>,
+}
+
+#[derive(Serialize)]
+struct OneRule {
+    id: &'static str,
+    title: &'static str,
+    what: &'static str,
+    why: &'static str,
+    honesty: &'static str,
+    checks: Vec<OneCheck>,
+    fixes: Vec<OneFix>,
+    references: Vec<OneReference>,
+    #[serde(serialize_with = "in_order")]
+    source_data: &'static [(&'static str, &'static str)],
+}
+
+impl OneRule {
+    fn of(rule: &Rule) -> Self {
+        OneRule {
+            id: rule.id,
+            title: rule.title,
+            what: rule.what,
+            why: rule.why,
+            honesty: rule.honesty,
+            checks: rule.checks.iter().map(|check| OneCheck::of(check)).collect(),
+            fixes: rule.fixes.iter().map(OneFix::of).collect(),
+            references: rule.references.iter().map(OneReference::of).collect(),
+            source_data: rule.source_data,
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct OneCheck {
+    id: &'static str,
+    severity: &'static str,
+    confidence: u8,
+    /// What it is reported once for: `server` or `session`.
+    scope: &'static str,
+    fires_when: &'static str,
+}
+
+impl OneCheck {
+    fn of(check: &Check) -> Self {
+        let scope = match check.scope {
+            Scope::Server => "server",
+            Scope::Session => "session",
+        };
+        let &Check { id, confidence, fires: fires_when, .. } = check;
+        OneCheck { id, severity: check.severity.name(), confidence, scope, fires_when }
+    }
+}
+
+#[derive(Serialize)]
+struct OneFix {
+    server: &'static str,
+    text: &'static str,
+    source: &'static str,
+}
+
+impl OneFix {
+    fn of(&Fix { server, text, source }: &Fix) -> Self {
+        OneFix { server, text, source }
+    }
+}
+
+#[derive(Serialize)]
+struct OneReference {
+    text: &'static str,
+    /// `null` where there is none that lasts.
+    url: Option<&'static str>,
+}
+
+impl OneReference {
+    fn of(&Reference { text, url }: &Reference) -> Self {
+        OneReference { text, url: Some(url).filter(|url| !url.is_empty()) }
+    }
+}
+
+/// An object whose names keep their order.
+fn in_order<S: Serializer>(rows: &&'static [(&'static str, &'static str)], to: S) -> Result<S::Ok, S::Error> {
+    to.collect_map(rows.iter().copied())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+
+    #[test]
+    fn the_document_has_every_rule_whole() {
+        let document: Value = serde_json::from_str(&document(None)).unwrap();
+        let listed = document["rules"].as_array().unwrap();
+        assert_eq!(listed.len(), RULES.len());
+        for (rule, listed) in RULES.iter().zip(listed) {
+            let texts = [listed["id"].as_str(), listed["title"].as_str(), listed["what"].as_str()];
+            assert_eq!(texts, [rule.id, rule.title, rule.what].map(Some));
+            assert_eq!([&listed["why"], &listed["honesty"]], [rule.why, rule.honesty]);
+            let counts = ["checks", "fixes", "references"].map(|name| listed[name].as_array().unwrap().len());
+            assert_eq!(counts, [rule.checks.len(), rule.fixes.len(), rule.references.len()]);
+            for (name, value) in rule.source_data {
+                assert_eq!(listed["source_data"][name], *value);
+            }
+        }
+        let answered = &document["rules"][0]["checks"][0];
+        let (severity, scope) = (&answered["severity"], &answered["scope"]);
+        assert_eq!((severity.as_str(), scope.as_str()), (Some("low"), Some("server")));
+        assert!(answered["fires_when"].as_str().unwrap().contains("211 or 214"));
+    }
+}
