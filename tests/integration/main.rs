@@ -22,6 +22,7 @@ mod mta;
 mod readme;
 mod rules;
 mod scan;
+mod servers;
 mod session;
 mod support;
 mod tshark_events;
