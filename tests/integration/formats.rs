@@ -1,6 +1,6 @@
 //! Output: the records have the fields that are documented, in their order; the text report is a person's.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
@@ -216,11 +216,16 @@ fn a_filter_shows_the_findings_packets_and_no_other_connection() {
         return;
     }
     let captures: Vec<PathBuf> = support::files_ending(&support::package().join("testdata/servers"), &[".pcap"]);
-    let mut checked = 0;
+    let mut checks = BTreeSet::new();
     for capture in captures {
         let path = capture.to_str().unwrap();
         let records = run(&["scan", "--quiet", "--format", "jsonl", "--records", "findings", path]).records();
         for finding in support::of_type(&records, "finding") {
+            // One of each check and conversation: tshark takes its time, and the next server's proves no more.
+            let conversation = capture.file_name().unwrap().to_string_lossy();
+            if !checks.insert(format!("{conversation} {}/{}", finding["rule"], finding["check"])) {
+                continue;
+            }
             let filter = finding["wireshark_filter"].as_str().unwrap();
             let shown = Command::new("tshark")
                 .args(["-r", path, "-Y", filter, "-T", "fields", "-e", "frame.number", "-e", "tcp.stream"])
@@ -233,8 +238,7 @@ fn a_filter_shows_the_findings_packets_and_no_other_connection() {
                 assert!(shown.iter().any(|(frame, _)| packet["frame"] == *frame), "{packet} is not in {filter}");
             }
             assert!(shown.windows(2).all(|pair| pair[0].1 == pair[1].1), "{path}: {filter} shows two connections");
-            checked += 1;
         }
     }
-    assert!(checked > 0, "no finding in testdata/servers");
+    assert!(!checks.is_empty(), "no finding in testdata/servers");
 }

@@ -25,6 +25,7 @@ mod others;
 mod readme;
 mod rules;
 mod scan;
+mod servers;
 mod session;
 mod support;
 mod tshark_events;

@@ -31,9 +31,14 @@ impl Ran {
 
 /// Runs `mailtap` with these arguments in the package's folder, with nothing of the caller's colour settings.
 pub(crate) fn run(arguments: &[impl AsRef<OsStr>]) -> Ran {
+    run_in(package(), arguments)
+}
+
+/// Runs it in another folder, for records that name captures without one.
+pub(crate) fn run_in(folder: &Path, arguments: &[impl AsRef<OsStr>]) -> Ran {
     let output = Command::new(env!("CARGO_BIN_EXE_mailtap"))
         .args(arguments)
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .current_dir(folder)
         .env_remove("NO_COLOR")
         .env_remove("CLICOLOR_FORCE")
         .output()
