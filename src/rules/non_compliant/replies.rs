@@ -1,6 +1,6 @@
 //! Replies that are none, and replies to nothing (RFC 5321 section 4.2).
 
-use super::{Check, Finding, Findings, HEARD_ALL, NEVER_ACKNOWLEDGED, RULE, Scope, Severity};
+use super::{Check, Finding, Findings, HEARD_ALL, NEVER_ACKNOWLEDGED, NOT_ITS_LAST, RULE, Scope, Severity};
 use crate::smtp::event::{End, Fault, FaultKind};
 use crate::smtp::{Answers, Reply, Session};
 
@@ -21,10 +21,7 @@ pub(super) static UNSOLICITED_REPLY: Check = Check {
 };
 
 pub(super) fn judge(reply: &Reply, answers: &Answers<'_>, session: &Session, out: &mut Findings<'_>) {
-    // It was not the server's last.
-    if let Some(finding) = out.take(&UNSOLICITED_REPLY, reply.at.last()) {
-        out.fire(finding);
-    }
+    out.settle(NOT_ITS_LAST, true, reply.at.last());
     if reply.uncertain || session.rests_after_loss {
         return;
     }
@@ -41,19 +38,24 @@ pub(super) fn judge(reply: &Reply, answers: &Answers<'_>, session: &Session, out
     if let (Answers::Unsolicited, Some(code), true) = (answers, reply.code, known) {
         let message = format!("the server sent {code}, though no command was left to answer");
         let finding = Finding::new(&RULE, &UNSOLICITED_REPLY, &reply.at, message).reply(reply);
-        match code {
-            // Where it is the last one the server lost patience.
-            400..=499 => out.defer(finding),
+        // Where it is the last one the server lost patience.
+        let last = if (400..500).contains(&code) { NOT_ITS_LAST } else { 0 };
+        let heard = match reply.seen {
             // What the server had heard of the client nobody knows.
-            _ if reply.seen.is_none() => out.wait(finding, NEVER_ACKNOWLEDGED),
+            None => NEVER_ACKNOWLEDGED,
             // Nothing, unless it never acknowledges anything.
-            _ if reply.seen == Some(0) => out.wait(finding, HEARD_ALL),
-            _ => out.fire(finding),
+            Some(0) => HEARD_ALL,
+            Some(_) => 0,
+        };
+        match last | heard {
+            0 => out.fire(finding),
+            open => out.wait(finding, open),
         }
     }
 }
 
 pub(super) fn judge_end(end: &End, session: &Session, out: &mut Findings<'_>) {
+    out.settle(NOT_ITS_LAST, false, end.at);
     // One that acknowledges what was not captured tells that bytes are missing.
     let never = !end.server_acknowledges && !end.client_acknowledges && session.commands > 0;
     out.settle(NEVER_ACKNOWLEDGED, never && session.is_whole(), end.at);
