@@ -107,12 +107,15 @@ fn judge(event: &Event<'_>, session: &Session, word: &mut u32, out: &mut Finding
     }
     let word = *word;
     reading::with_reply(event, RULE.checks, out, |command, verb, reply| {
+        if !is_private(verb) {
+            return None;
+        }
         let offered = match verb {
             Verb::XClient if word & XCLIENT_OFFERED != 0 => Some(true),
             Verb::XClient => (word & XCLIENT_NOT_OFFERED != 0).then_some(false),
             _ => session.offers(verb.name()),
         };
-        is_private(verb).then(|| finding(command, verb, offered, reply))
+        Some(finding(command, verb, offered, reply))
     });
 }
 

@@ -166,7 +166,10 @@ fn judge(event: &Event<'_>, session: &Session, word: &mut u32, out: &mut Finding
         *word |= HARVESTED;
     }
     reading::with_reply(event, SINGLE, out, |command, verb, reply| {
-        let path = forward_path(command).filter(|_| *verb == Verb::Rcpt)?;
+        if *verb != Verb::Rcpt {
+            return None;
+        }
+        let path = forward_path(command)?;
         Some(finding(command, path, flaw(path)?, reply))
     });
 }

@@ -293,9 +293,17 @@ impl Header {
         self.bytes.len()
     }
 
+    /// Its lines without their ends.
+    fn lines(&self) -> impl Iterator<Item = &[u8]> {
+        let ends = memchr::memchr_iter(b'\n', &self.bytes).chain([self.bytes.len()]);
+        let starts = std::iter::once(0).chain(ends.clone().map(|end| end.saturating_add(1)));
+        let line = |(start, end): (usize, usize)| self.bytes.get(start..end).unwrap_or_default();
+        starts.zip(ends).map(line).map(|line| line.strip_suffix(b"\r").unwrap_or(line))
+    }
+
     /// The first field of that name, unfolded (RFC 5322 2.2.3), without the blanks around it.
     pub(super) fn field(&self, name: &[u8]) -> Option<Vec<u8>> {
-        let mut lines = self.bytes.split(|&byte| byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
+        let mut lines = self.lines();
         let first = lines.by_ref().find_map(|line| {
             let (head, value) = line.split_at_checked(name.len())?;
             let value = value.trim_ascii_start().strip_prefix(b":")?;

@@ -140,14 +140,14 @@ const ACKNOWLEDGES: u8 = 1;
 const NEVER_ACKNOWLEDGES: u8 = 1 << 1;
 /// The server does not offer PIPECONNECT.
 const NO_PIPECONNECT: u8 = 1 << 2;
-/// Neither end ever acknowledges anything, and nothing is missing: packet order decides.
-const NEVER_ACKNOWLEDGED: u8 = 1 << 4;
-/// The server said more behind it.
-const NOT_ITS_LAST: u8 = 1 << 6;
-/// All that the client had said is known.
-const HEARD_ALL: u8 = 1 << 5;
 /// Not all lines of those who used bare line feeds ended so.
 const NOT_ALL_LF: u8 = 1 << 3;
+/// Neither end ever acknowledges anything, and nothing is missing: packet order decides.
+const NEVER_ACKNOWLEDGED: u8 = 1 << 4;
+/// All that the client had said is known.
+const HEARD_ALL: u8 = 1 << 5;
+/// The server said more behind it.
+const NOT_ITS_LAST: u8 = 1 << 6;
 
 fn judge(event: &Event<'_>, session: &Session, word: &mut u32, out: &mut Findings<'_>) {
     if let Event::Fault(Fault { kind: FaultKind::OtherProtocol { name }, .. }) = event {
