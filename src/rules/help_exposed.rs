@@ -247,9 +247,9 @@ fn read_on(reply: &Reply, session: &Session, word: &mut u32, out: &mut Findings<
 }
 
 fn judge_end(end: &End, session: &Session, word: u32, out: &mut Findings<'_>) {
-    let all_commands = session.from_start && session.missing_client == 0;
+    // A HELP, or its refusal, may be among the missing bytes.
     if word & (SETTLED | UNSURE) == 0
-        && all_commands
+        && session.is_whole()
         && let Some(finding) = out.take(&PATTERN, end.at)
     {
         out.fire(finding);

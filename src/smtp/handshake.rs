@@ -134,8 +134,10 @@ impl Dialogue {
     pub(super) fn not_tls(&mut self, hears: &mut dyn Hears) {
         self.tell_injected(hears);
         self.client = Client::Opaque;
+        let whole = !self.session.rests_after_loss;
         let tls = &mut self.session.tls;
-        (tls.state, tls.not_tls, tls.settled) = (State::Failed, true, true);
+        // Where bytes are missing it may be SMTP whose replies are among them.
+        (tls.state, tls.not_tls, tls.settled) = (State::Failed, whole, true);
         let at = self.held.source().map_or(self.session.last, |source| source.at);
         self.tell_tls(at, hears);
     }

@@ -40,9 +40,6 @@ const NOT_TRUE: &[(&str, &str, &str)] = &[
     ("greeting-cut-short", "bad-greeting/inconsistent", "only what the first line's sender knew is told of a reply"),
     ("inconsistent-cut", "bad-greeting/inconsistent", "only what the first line's sender knew is told of a reply"),
     ("answered-in-auth", "help-exposed/answered", "a line of AUTH whose 334 was lost is read as a command"),
-    ("pattern-withheld", "help-exposed/pattern", "that a command's reply was lost does not make the pattern rest"),
-    ("starttls-decrypted", "starttls/not-tls", "after a gap SMTP behind the 220 is told as neither"),
-    ("started-decrypted", "starttls/not-tls", "after a gap SMTP behind the 220 is told as neither"),
 ];
 
 fn plans() -> [(&'static str, Plan); 3] {
