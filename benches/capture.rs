@@ -1,8 +1,9 @@
 //! Capture: packets per second of each reader, and bytes of the unpacked file.
 
 use std::io::Write as _;
+use std::time::Duration;
 
-use criterion::{Criterion, Throughput};
+use criterion::{Criterion, SamplingMode, Throughput};
 use flate2::write::GzEncoder;
 use liblzma::write::XzEncoder;
 use lz4_flex::frame::FrameEncoder;
@@ -32,6 +33,7 @@ pub(crate) fn bench(criterion: &mut Criterion) {
 
     let folder = Folder::new();
     let mut group = criterion.benchmark_group("capture");
+    group.sampling_mode(SamplingMode::Flat).measurement_time(Duration::from_secs(4));
     let bytes = files[5].1.len() as u64;
     group.throughput(Throughput::ElementsAndBytes { elements: packets.len() as u64, bytes });
     for (name, file) in files {

@@ -22,7 +22,7 @@ pub(crate) fn bench(criterion: &mut Criterion) {
         group.finish();
     };
     let mut selected = vec![("none", Rules::only(&[])), ("all", Rules::all())];
-    each("rules, mail", &input::mail(30, &Plan::new()), &selected);
+    each("rules, mail", &input::mail(10, &Plan::new()), &selected);
     selected.extend(rules().map(|id| (id, Rules::only(&[id]))));
-    each("rules", &input::commands(40, &Plan::new()), &selected);
+    each("rules, commands", &input::commands(10, &Plan::new()), &selected);
 }

@@ -2,7 +2,7 @@
 
 use std::num::NonZeroUsize;
 
-use criterion::{Criterion, Throughput};
+use criterion::{Criterion, SamplingMode, Throughput};
 use mailtap::{Config, Engine, RecordKind, Source};
 use synth::{LinkType, Plan};
 
@@ -15,6 +15,7 @@ pub(crate) fn bench(criterion: &mut Criterion) {
     let mail = synth::pcap::bytes(&input::mail(100, &Plan::new()), LinkType::Ethernet, synth::pcap::Format::default());
     let folder = Folder::new();
     let mut group = criterion.benchmark_group("scan");
+    group.sampling_mode(SamplingMode::Flat);
     for (name, file) in [
         // Two of a hundred octets are mail, as on a mirror port.
         ("mirror", input::mirror(32 << 20, 98)),
@@ -28,7 +29,7 @@ pub(crate) fn bench(criterion: &mut Criterion) {
             let config = Config::new().records(RECORDS).threads(NonZeroUsize::new(threads).unwrap());
             let engine = Engine::new(config);
             assert!(sessions(&engine, &path) > 30, "{name}: sessions");
-            group.bench_function(format!("{name}, {threads} threads"), |bencher| {
+            group.bench_function(format!("{name}, --threads {threads}"), |bencher| {
                 bencher.iter(|| sessions(&engine, &path));
             });
         }
