@@ -35,6 +35,9 @@
 //! ```
 
 mod base;
+#[cfg(feature = "bench")]
+#[doc(hidden)]
+pub mod bench;
 mod capture;
 mod cli;
 mod decode;
