@@ -24,6 +24,7 @@ use std::ops::RangeInclusive;
 pub use compare::differences;
 pub use tally::Totals;
 
+use crate::dialogue::Side;
 use crate::frame::LinkType;
 use crate::pcap;
 use crate::plan::START;
@@ -176,7 +177,7 @@ impl<C: Write, T: Write> Traffic<'_, C, T> {
             // Acknowledgements are what makes packets small: fewer where there are too many, as receivers with offload do.
             let scarce = self.recipe.mss == 1 || self.wire.small_per_mille() < self.recipe.small;
             if let Some(packet) = flow.next(&mut self.rng, self.recipe.reorder, if scarce { 1 } else { 6 }) {
-                if packet.fragile && self.rng.chance(self.recipe.loss) {
+                if packet.side == Side::Client && packet.fragile && self.rng.chance(self.recipe.loss) {
                     flow.lose(&packet);
                 } else {
                     self.wire.packet(flow, &packet, &self.pools)?;
@@ -286,6 +287,22 @@ mod tests {
             let mail = totals.sessions * 1000 / totals.flows;
             assert!(mail.abs_diff(u64::from(recipe.mail)) < 10, "{kind:?}: {mail} of a thousand flows are mail");
         }
+    }
+
+    #[test]
+    fn one_direction_loses_its_share_and_sessions_with_findings_lose_nothing() {
+        let recipe = Recipe { loss: 100, tls: 0, planted: 500, ..relay(10_000_000) };
+        let (_, truth, totals) = made(&recipe);
+        let (mut torn, mut found) = (0, 0);
+        for line in truth.lines().filter(|line| line.starts_with("session\t")) {
+            let fields: Vec<&str> = line.split('\t').collect();
+            assert_eq!(fields[6], "0", "{line}");
+            assert!(fields[5] == "0" || fields[7].is_empty(), "{line}");
+            torn += u64::from(fields[5] != "0");
+            found += u64::from(!fields[7].is_empty());
+        }
+        assert_eq!(torn, totals.torn);
+        assert!(torn * 10 > totals.sessions * 4 && found * 10 > totals.sessions * 4, "{torn} torn, {found} found");
     }
 
     #[test]
