@@ -1,11 +1,11 @@
 //! Every limit at a tiny value: it acts, is counted under its name, and the output stays the same whatever the threads
 //! and batches.
 
-use std::fs;
 use std::path::Path;
+use std::{fs, io};
 
 use synth::exchange::{Control, exchange};
-use synth::mix::Mix;
+use synth::traffic::{Kind, Recipe};
 use synth::{Dialogue, LinkType, Plan, frame, pcap};
 
 use crate::invariance::{assert_same, scan};
@@ -67,7 +67,8 @@ fn each_limit_acts_under_its_name_and_changes_nothing_else_from_run_to_run() {
     let folder = tempfile::tempdir().unwrap();
     let put = |name: &str, bytes: &[u8]| fs::write(folder.path().join(name), bytes).unwrap();
     let mut mix = Vec::new();
-    Mix::new(11).write(2_000_000, &mut mix).unwrap();
+    let recipe = Recipe { flows: 30, seed: 11, ..Recipe::new(Kind::Relay, 2_000_000) };
+    recipe.write(&mut mix, &mut io::sink()).unwrap();
     put("mix.pcap", &mix);
     let greedy = Dialogue::parse(GREEDY).unwrap();
     put("greedy.pcap", &synth::render(&greedy, &Plan::new()).pcap());

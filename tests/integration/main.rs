@@ -28,4 +28,5 @@ mod scan;
 mod servers;
 mod session;
 mod support;
+mod traffic;
 mod tshark_events;

@@ -4,7 +4,7 @@
 //! This crate is mailtap's independent witness: it makes its captures with etherparse's headers and its own
 //! writers and uses none of mailtap's code. Read in this order: [`dialogue`], [`expect`], [`tls`] (the file),
 //! [`plan`], [`exchange`], [`perturb`], [`frame`] (its packets), [`truth`], [`pcap`], [`pcapng`] (the
-//! capture), [`mix`] (traffic by the gigabyte).
+//! capture), [`traffic`] (captures by the gigabyte).
 //!
 //! # The dialogue file
 //!
@@ -85,13 +85,13 @@ mod escape;
 pub mod exchange;
 pub mod expect;
 pub mod frame;
-pub mod mix;
 pub mod pcap;
 pub mod pcapng;
 pub mod perturb;
 pub mod plan;
 mod rng;
 pub mod tls;
+pub mod traffic;
 pub mod truth;
 
 pub use dialogue::{Dialogue, Side};

@@ -1,13 +1,13 @@
-//! `synth`: dialogue files to captures, and traffic by the gigabyte.
+//! `synth`: dialogue files to captures, traffic by the gigabyte, and its truth against what was found.
 
 use std::error::Error;
 use std::fs;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
-use synth::mix::Mix;
+use synth::traffic::{self, Kind, Recipe};
 use synth::{Acks, Cut, Dialogue, LinkType, Plan, Rendered, pcap, pcapng, render};
 
 /// Dialogue files to captures.
@@ -17,7 +17,6 @@ struct Cli {
     command: Command,
 }
 
-#[expect(clippy::large_enum_variant, reason = "there is one of it")]
 #[derive(Subcommand)]
 enum Command {
     /// Renders one dialogue.
@@ -44,21 +43,86 @@ enum Command {
         #[arg(long)]
         check: bool,
     },
-    /// Writes mail sessions and other traffic until the capture has a size.
-    Generate {
-        /// About how many octets.
-        #[arg(long)]
-        bytes: u64,
-        /// What every random choice depends on.
-        #[arg(long, default_value_t = 1)]
-        seed: u64,
-        /// How many octets of a hundred are no mail.
-        #[arg(long, default_value_t = 50)]
-        background: u32,
-        /// Where the capture goes.
-        #[arg(short, long)]
-        output: PathBuf,
+    /// Writes traffic by the gigabyte and prints what it holds (see `synth::traffic`).
+    Generate(Generate),
+    /// Compares the records of a scan with the truth; prints the differences, and fails where there are any.
+    Compare {
+        /// What `generate --truth` wrote.
+        truth: PathBuf,
+        /// `mailtap scan --format jsonl --records findings,sessions,servers,summary`.
+        records: PathBuf,
     },
+}
+
+/// What `generate` makes; what is left out is the kind's own default.
+#[derive(Args)]
+struct Generate {
+    /// `span`, `relay`, `tiny` or `flood`.
+    kind: String,
+    /// About how many octets; K, M and G are powers of 1000.
+    #[arg(long, value_parser = size)]
+    bytes: u64,
+    /// What every random choice depends on.
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Flows that run at the same time.
+    #[arg(long)]
+    flows: Option<usize>,
+    /// Mail sessions, of a thousand flows.
+    #[arg(long)]
+    mail: Option<u32>,
+    /// Not captured, of a thousand packets that clients send.
+    #[arg(long)]
+    loss: Option<u32>,
+    /// Captured behind the next packet of their flow, of a thousand.
+    #[arg(long)]
+    reorder: Option<u32>,
+    /// Mail sessions that bring findings, of a thousand.
+    #[arg(long)]
+    planted: Option<u32>,
+    /// So many SYNs and nothing else, whatever the size.
+    #[arg(long)]
+    syns: Option<u64>,
+    /// Where the capture goes.
+    #[arg(short, long)]
+    output: PathBuf,
+    /// Where the truth goes: every session and every finding.
+    #[arg(long)]
+    truth: Option<PathBuf>,
+}
+
+impl Generate {
+    fn run(&self) -> Result<(), Box<dyn Error>> {
+        let kind = Kind::named(&self.kind).ok_or_else(|| format!("no traffic is called {}", self.kind))?;
+        let default = Recipe::new(kind, self.bytes);
+        let recipe = Recipe {
+            seed: self.seed.unwrap_or(default.seed),
+            flows: self.flows.unwrap_or(default.flows),
+            mail: self.mail.unwrap_or(default.mail),
+            loss: self.loss.unwrap_or(default.loss),
+            reorder: self.reorder.unwrap_or(default.reorder),
+            planted: self.planted.unwrap_or(default.planted),
+            syns: self.syns.unwrap_or(default.syns),
+            ..default
+        };
+        let mut capture = fs::File::create(&self.output)?;
+        let mut truth: Box<dyn Write> = match &self.truth {
+            Some(path) => Box::new(BufWriter::new(fs::File::create(path)?)),
+            None => Box::new(io::sink()),
+        };
+        let totals = recipe.write(&mut capture, &mut truth)?;
+        write!(io::stdout(), "{totals}")?;
+        Ok(())
+    }
+}
+
+/// A number of octets: `100M`.
+fn size(text: &str) -> Result<u64, String> {
+    let units = [('K', 1_000), ('M', 1_000_000), ('G', 1_000_000_000)];
+    let unit = units.iter().find_map(|&(unit, factor)| Some((text.strip_suffix(unit)?, factor)));
+    let (digits, factor) = unit.unwrap_or((text, 1_u64));
+    let number = digits.parse::<u64>().ok().and_then(|number| number.checked_mul(factor));
+    number.ok_or_else(|| format!("`{text}` is no size such as 100M"))
 }
 
 /// The options of a plan (see `synth::Plan`).
@@ -187,10 +251,20 @@ fn run(command: Command) -> Result<ExitCode, Box<dyn Error>> {
             }
         }
         Command::RenderTree { directory, check } => return render_tree(&directory, check),
-        Command::Generate { bytes, seed, background, output } => {
-            let mut out = BufWriter::with_capacity(1 << 20, fs::File::create(output)?);
-            Mix::new(seed).background(background).write(bytes, &mut out)?;
-            out.flush()?;
+        Command::Generate(generate) => generate.run()?,
+        Command::Compare { truth, records } => {
+            let open = |path: &Path| {
+                let file = fs::File::open(path).map_err(|error| format!("{}: {error}", path.display()))?;
+                Ok::<_, String>(BufReader::new(file))
+            };
+            let wrong = traffic::differences(open(&truth)?, open(&records)?)?;
+            for line in wrong.iter().take(20) {
+                writeln!(io::stdout(), "{line}")?;
+            }
+            if let Some(more @ 1..) = wrong.len().checked_sub(20) {
+                writeln!(io::stdout(), "and {more} more")?;
+            }
+            return Ok(if wrong.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE });
         }
     }
     Ok(ExitCode::SUCCESS)

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use synth::pcapng::{Interface, Writer};
+use synth::traffic::{Kind, Recipe};
 use synth::{Acks, Cut, Dialogue, LinkType, Plan, Rendered, Side, pcap, pcapng, render};
 
 const MAIL: &str = "\
@@ -257,11 +258,16 @@ fn sections_and_interfaces_may_differ() {
 
 #[test]
 fn generated_traffic_is_well_formed() {
-    let mut bytes = Vec::new();
-    synth::mix::Mix::new(11).write(1_000_000, &mut bytes).unwrap();
-    let path = file("mix.pcap", &bytes);
-    let Some(wrong) = fields(&path, &format!("{WRONG} || udp.checksum.status == 0"), &["frame.number"]) else { return };
-    assert!(wrong.is_empty(), "frames {wrong:?}");
-    let mail = fields(&path, "tcp.dstport == 25 && tcp.flags.syn == 1", &["tcp.srcport"]).unwrap();
-    assert!(mail.len() >= 32, "only {} mail sessions", mail.len());
+    for kind in [Kind::Span, Kind::Relay, Kind::Tiny, Kind::Flood] {
+        // Nothing lost or late, which tshark would tell.
+        let recipe = Recipe { flows: 20, loss: 0, reorder: 0, ..Recipe::new(kind, 1_000_000) };
+        let mut bytes = Vec::new();
+        let totals = recipe.write(&mut bytes, &mut std::io::sink()).unwrap();
+        let path = file(&format!("{kind:?}.pcap"), &bytes);
+        let filter = format!("{WRONG} || udp.checksum.status == 0");
+        let Some(wrong) = fields(&path, &filter, &["frame.number"]) else { return };
+        assert!(wrong.is_empty(), "{kind:?}: frames {wrong:?}");
+        let mail = fields(&path, "tcp.dstport == 25 && tcp.flags.syn == 1", &["tcp.srcport"]).unwrap();
+        assert_eq!(mail.len() as u64, totals.connections, "{kind:?}");
+    }
 }
