@@ -2,10 +2,12 @@
 
 use std::fmt::Write as _;
 use std::fs;
+use std::io;
 use std::path::PathBuf;
 
-use synth::mix::Mix;
 use synth::pcap::Format;
+use synth::traffic::{Kind, Recipe};
+
 use synth::{Dialogue, LinkType, Packet, Plan, Rng};
 use tempfile::TempDir;
 
@@ -34,10 +36,10 @@ impl Folder {
     }
 }
 
-/// About so many octets of a mirror port's traffic, as a pcap file; of a hundred, `background` are no mail.
-pub(crate) fn mirror(octets: u64, background: u32) -> Vec<u8> {
+/// About so many octets of traffic, as a pcap file.
+pub(crate) fn traffic(kind: Kind, octets: u64) -> Vec<u8> {
     let mut file = Vec::new();
-    Mix::new(SEED).background(background).write(octets, &mut file).unwrap();
+    Recipe { seed: SEED, ..Recipe::new(kind, octets) }.write(&mut file, &mut io::sink()).unwrap();
     file
 }
 
