@@ -71,6 +71,9 @@ struct Generate {
     /// Mail sessions, of a thousand flows.
     #[arg(long)]
     mail: Option<u32>,
+    /// Octets of the largest mail and of the largest transfer that is none.
+    #[arg(long)]
+    largest: Option<usize>,
     /// Not captured, of a thousand packets that clients send.
     #[arg(long)]
     loss: Option<u32>,
@@ -99,6 +102,8 @@ impl Generate {
             seed: self.seed.unwrap_or(default.seed),
             flows: self.flows.unwrap_or(default.flows),
             mail: self.mail.unwrap_or(default.mail),
+            mail_bytes: *default.mail_bytes.start()..=self.largest.unwrap_or(*default.mail_bytes.end()),
+            transfer_bytes: *default.transfer_bytes.start()..=self.largest.unwrap_or(*default.transfer_bytes.end()),
             loss: self.loss.unwrap_or(default.loss),
             reorder: self.reorder.unwrap_or(default.reorder),
             planted: self.planted.unwrap_or(default.planted),

@@ -7,8 +7,8 @@
 //! behind the next one of their flow. 5 % of the mail sessions bring findings, which loss spares; a third go on in TLS;
 //! the rest are clean.
 //!
-//! Read in this order: [`script`] what is said, [`plant`] what is found, [`flow`] a script as packets, [`wire`] their
-//! octets, [`tally`] the truth, [`compare`] mailtap's records against it.
+//! Read in this order: `script` what is said, `plant` what is found, `flow` a script as packets, `wire` their octets,
+//! `tally` the truth, `compare` mailtap's records against it.
 
 mod compare;
 mod flow;
@@ -73,6 +73,8 @@ pub struct Recipe {
     pub mail: u32,
     /// Octets of one mail.
     pub mail_bytes: RangeInclusive<usize>,
+    /// Octets of one transfer that is no mail.
+    pub transfer_bytes: RangeInclusive<usize>,
     /// Not captured, of a thousand packets that clients send (handshakes and ends excepted).
     pub loss: u32,
     /// Captured behind the next packet of their flow, of a thousand packets.
@@ -102,6 +104,7 @@ impl Recipe {
             flows: 2000,
             mail: 1000,
             mail_bytes: 2000..=200_000,
+            transfer_bytes: 300..=300_000,
             loss: 10,
             reorder: 5,
             planted: 50,
@@ -169,6 +172,7 @@ impl<C: Write, T: Write> Traffic<'_, C, T> {
             while running.len() < self.recipe.flows && self.wire.written() + self.planned < self.recipe.bytes {
                 running.push(self.begin());
             }
+            self.tally.running(running.len());
             if running.is_empty() {
                 return Ok(());
             }
@@ -201,7 +205,7 @@ impl<C: Write, T: Write> Traffic<'_, C, T> {
         let script = if mail {
             script::mail(&mut self.rng, &self.pools, recipe, server)
         } else {
-            script::background(&mut self.rng, &self.pools)
+            script::background(&mut self.rng, &self.pools, recipe)
         };
         let server = end(server, ipv6, script.port);
         let vlan = self.rng.chance(recipe.vlan).then_some(100 + u16::try_from(self.begun % 16).unwrap_or(0));

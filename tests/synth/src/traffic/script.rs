@@ -274,7 +274,7 @@ fn secured(script: &mut Script, rng: &mut Rng, pools: &Pools, octets: usize) {
 }
 
 /// A flow that is no mail: transfers over TCP, lookups and streams of datagrams.
-pub(super) fn background(rng: &mut Rng, pools: &Pools) -> Script {
+pub(super) fn background(rng: &mut Rng, pools: &Pools, recipe: &Recipe) -> Script {
     let mut script = Script::default();
     let say = |script: &mut Script, side, octets: usize, rng: &mut Rng| {
         script.push(side, Source::Noise, pools.noise(rng, octets), octets);
@@ -283,7 +283,8 @@ pub(super) fn background(rng: &mut Rng, pools: &Pools) -> Script {
         0..6 => {
             script.port = [443, 443, 443, 80, 8080, 993, 22, 3306][rng.below(8)];
             for _ in 0..rng.between(1, 4) {
-                let (request, answer) = (rng.between(100, 700), spread(rng, 300, 300_000));
+                let request = rng.between(100, 700);
+                let answer = spread(rng, *recipe.transfer_bytes.start(), *recipe.transfer_bytes.end());
                 say(&mut script, Side::Client, request, rng);
                 say(&mut script, Side::Server, answer, rng);
             }

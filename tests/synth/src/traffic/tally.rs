@@ -20,6 +20,8 @@ pub struct Totals {
     pub small: u64,
     /// Flows, mail or not.
     pub flows: u64,
+    /// The most flows that ran at the same time.
+    pub concurrent: u64,
     /// TCP connections to port 25.
     pub connections: u64,
     /// Those on which something was said.
@@ -36,12 +38,13 @@ pub struct Totals {
 
 impl Totals {
     /// All but the findings, with their names.
-    fn named(&self) -> [(&'static str, u64); 9] {
+    fn named(&self) -> [(&'static str, u64); 10] {
         [
             ("packets", self.packets),
             ("bytes", self.bytes),
             ("small", self.small),
             ("flows", self.flows),
+            ("concurrent", self.concurrent),
             ("connections", self.connections),
             ("sessions", self.sessions),
             ("commands", self.commands),
@@ -74,6 +77,11 @@ pub(super) struct Tally<'t, T> {
 impl<'t, T: Write> Tally<'t, T> {
     pub(super) fn new(out: &'t mut T) -> Self {
         Tally { out, totals: Totals::default(), told: HashSet::new() }
+    }
+
+    /// So many flows run at the same time.
+    pub(super) fn running(&mut self, flows: usize) {
+        self.totals.concurrent = self.totals.concurrent.max(flows as u64);
     }
 
     /// A connection that nobody answered.
