@@ -64,7 +64,8 @@ impl Dialogue {
     }
 
     pub(super) fn begin_data(&mut self, command: Option<Arc<Command>>, prompt_end: Option<u64>) {
-        let before = match command.as_ref().map_or(Ending::CrLf, |command| command.ending) {
+        // Where the command lies in a gap, so may the message's first lines.
+        let before = match command.as_ref().map_or(Ending::None, |command| command.ending) {
             Ending::CrLf => LineEnd::CrLf,
             Ending::Lf => LineEnd::Lf,
             Ending::None => LineEnd::Unknown,

@@ -460,6 +460,11 @@ impl Dialogue {
             self.decided(&command, code, reply.end, hears);
         } else if unsure || seen.is_some_and(|seen| seen > self.client_end) {
             self.tell_reply(reply, Answers::Unknown, hears);
+        } else if code == 354 && self.session.rests_after_loss {
+            // A command that a gap tore had a reply, so each was taken for that of the next: this one is DATA's.
+            self.tell_reply(reply, Answers::Unknown, hears);
+            self.forget_pending();
+            self.find_data(reply.end, hears);
         } else if code == 421 {
             self.tell_reply(reply, Answers::Nothing, hears);
         } else {
