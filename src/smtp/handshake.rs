@@ -18,6 +18,9 @@ pub(super) struct Hello {
     prompt_end: Option<u64>,
     injected: Option<(Vec<u8>, Packets)>,
     begins: Begins,
+    /// The first line that the server sends in clear behind its 220, as far as it has come.
+    server_clear: Option<(Vec<u8>, Packets)>,
+    /// That was told.
     server_injected: bool,
 }
 
@@ -36,7 +39,7 @@ enum Begins {
 
 impl Hello {
     pub(super) fn new(prompt_end: Option<u64>) -> Hello {
-        Hello { prompt_end, injected: None, begins: Begins::Awaited, server_injected: false }
+        Hello { prompt_end, injected: None, begins: Begins::Awaited, server_clear: None, server_injected: false }
     }
 
     pub(super) fn waits(&self) -> bool {
@@ -49,7 +52,8 @@ impl Hello {
     }
 
     pub(super) fn held(&self) -> usize {
-        self.injected.as_ref().map_or(0, |(bytes, _)| bytes.len())
+        let held = |kept: &Option<(Vec<u8>, Packets)>| kept.as_ref().map_or(0, |(bytes, _)| bytes.len());
+        held(&self.injected).saturating_add(held(&self.server_clear))
     }
 }
 
@@ -119,6 +123,7 @@ impl Dialogue {
     }
 
     pub(super) fn tell_injected(&mut self, hears: &mut dyn Hears) {
+        self.tell_server_injected(hears);
         let side = self.client_side;
         if let Client::Hello(hello) = &mut self.client
             && let Some((bytes, at)) = hello.injected.take()
@@ -127,6 +132,17 @@ impl Dialogue {
             let shown = redacted(&bytes);
             let hidden = (shown != bytes).then(|| Secret::new(bytes));
             self.fault(FaultKind::Injected { bytes: shown, hidden, accepted }, side, at, hears);
+        }
+    }
+
+    fn tell_server_injected(&mut self, hears: &mut dyn Hears) {
+        let side = self.client_side.other();
+        if let Client::Hello(hello) = &mut self.client
+            && let Some((bytes, at)) = hello.server_clear.take()
+        {
+            hello.server_injected = true;
+            let bytes = redacted(&bytes);
+            self.fault(FaultKind::ServerInjected { bytes }, side, at, hears);
         }
     }
 
@@ -151,7 +167,6 @@ impl Dialogue {
         let bound = self.bounds.line;
         let begun = self.server_lines.held() > 0;
         let record = !begun && tls::begins_record(piece.bytes);
-        let side = self.client_side.other();
         let Client::Hello(hello) = &mut self.client else { return true };
         match (hello.is_clear(), record) {
             (true, false) => return true,
@@ -159,9 +174,15 @@ impl Dialogue {
             (false, true) => {}
             (false, false) if hello.server_injected => {}
             (false, false) => {
-                hello.server_injected = true;
-                let bytes = redacted(piece.bytes.get(..bound).unwrap_or(piece.bytes));
-                self.fault(FaultKind::ServerInjected { bytes }, side, Packets::one(piece.from.at), hears);
+                let (line, at) = hello.server_clear.get_or_insert_with(|| (Vec::new(), Packets::one(piece.from.at)));
+                at.push(piece.from.at);
+                let end = memchr::memchr(b'\n', piece.bytes).map(|at| at.saturating_add(1));
+                let part = piece.bytes.get(..end.unwrap_or(piece.bytes.len())).unwrap_or(piece.bytes);
+                let room = bound.saturating_sub(line.len());
+                line.extend_from_slice(part.get(..room).unwrap_or(part));
+                if end.is_some() || line.len() >= bound {
+                    self.tell_server_injected(hears);
+                }
             }
         }
         false

@@ -24,6 +24,7 @@ fn dialogues() -> Vec<String> {
     all.push(format!("{HELLO}C: STARTTLS\\r\\nNOOP\nS: 220 go\nC> {hello}\nS> \\x15\\x03\\x01\\0\\x02\\x02\\x28"));
     all.push(format!("{HELLO}C: STARTTLS\nS: 220 go\nC: EHLO me\nS: 250-mx\\r\\n250 X\nC: QUIT\nS: 221 x"));
     all.push("C> PROXY TCP4 192.0.2.1 192.0.2.2 1 2\\r\\n\nS: 220-mx\nC: HELP\nS: 502 no\nC: QUIT\nS: 221 x".into());
+    all.push("C: STARTTLS\nS: 220 mx\nS: 220 mx\nS: 220 mx".into());
     all
 }
 
