@@ -1,4 +1,4 @@
-//! Decode: packets per second of the port test and of full decode; a thousand million by it are nanoseconds per packet.
+//! Decode: packets per second of the port test and of full decode: 1000 by its Melem/s are nanoseconds per packet.
 
 use criterion::{Criterion, Throughput};
 use mailtap::bench::{Decoding, Packets};
