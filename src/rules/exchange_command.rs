@@ -85,7 +85,7 @@ fn judge(event: &Event<'_>, session: &Session, word: &mut u32, out: &mut Finding
     }
     let first_at = word.checked_sub(1).map(u64::from);
     let peers = out.between_exchange_peers(session);
-    reading::with_reply(event, RULE.checks, out, |command, verb, reply| {
+    let found = |command: &Command, verb: &Verb, reply: Option<&Reply>| {
         let (check, attack) = match verb {
             Verb::XExch50 => (&XEXCH50, attacks_xexch50(command)),
             Verb::XLink2State => (&X_LINK2STATE, attacks_link2state(command, first_at, session)),
@@ -102,11 +102,12 @@ fn judge(event: &Event<'_>, session: &Session, word: &mut u32, out: &mut Finding
             Some(_) => finding.severity(Severity::High),
             None => finding,
         };
-        Some(evidence(finding, command, verb, reply, session))
-    });
+        Some(evidence(finding, command, verb, session))
+    };
+    reading::with_reply(event, RULE.checks, out, found, std::convert::identity);
 }
 
-fn evidence(finding: Finding, command: &Command, verb: &Verb, reply: Option<&Reply>, session: &Session) -> Finding {
+fn evidence(finding: Finding, command: &Command, verb: &Verb, session: &Session) -> Finding {
     let mut finding = match verb {
         // Its argument is a login: only the mechanism is told.
         Verb::XExps => finding
@@ -120,10 +121,7 @@ fn evidence(finding: Finding, command: &Command, verb: &Verb, reply: Option<&Rep
     if let Some(offered) = session.offers(verb.name()) {
         finding = finding.with("advertised", Evidence::Flag(offered));
     }
-    match reply {
-        Some(reply) => finding.reply(reply),
-        None => finding,
-    }
+    finding
 }
 
 /// `XEXCH50 n m`: the octets that follow, as a signed number.

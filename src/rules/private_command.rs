@@ -96,17 +96,8 @@ fn judge(event: &Event<'_>, session: &Session, word: &mut u32, out: &mut Finding
             None => 0,
         };
     }
-    if let Event::End(end) = event
-        && !session.is_whole()
-    {
-        while let Some(finding) = out.take(&USED, end.at) {
-            // The EHLO reply that is missing may have offered it.
-            let usual = finding.verb.as_deref().and_then(known).is_some_and(|known| known.usual);
-            out.fire(if usual { finding.severity(Severity::Info) } else { finding });
-        }
-    }
     let word = *word;
-    reading::with_reply(event, RULE.checks, out, |command, verb, reply| {
+    let found = |command: &Command, verb: &Verb, reply: Option<&Reply>| {
         if !is_private(verb) {
             return None;
         }
@@ -116,6 +107,11 @@ fn judge(event: &Event<'_>, session: &Session, word: &mut u32, out: &mut Finding
             _ => session.offers(verb.name()),
         };
         Some(finding(command, verb, offered, reply))
+    };
+    reading::with_reply(event, RULE.checks, out, found, |finding| {
+        // Where the EHLO reply is missing it may have offered it.
+        let usual = finding.verb.as_deref().and_then(known).is_some_and(|known| known.usual);
+        if usual && !session.is_whole() { finding.severity(Severity::Info) } else { finding }
     });
 }
 
@@ -150,10 +146,7 @@ fn finding(command: &Command, verb: &Verb, offered: Option<bool>, reply: Option<
     if let Some(offered) = offered {
         finding = finding.with("advertised", Evidence::Flag(offered));
     }
-    match reply {
-        Some(reply) => finding.reply(reply),
-        None => finding,
-    }
+    finding
 }
 
 #[cfg(test)]

@@ -35,12 +35,14 @@ pub(super) fn lists_capabilities(verb: &Verb, reply: &Reply) -> bool {
 }
 
 /// Judges every whole command together with its reply. `found` is asked when a command is heard, and what it finds
-/// is kept; and again when the reply comes. What got none is told at the session's end.
+/// is kept; and again when the reply comes, which is evidence then. What got none is told at the session's end, as
+/// `unanswered` has it.
 pub(super) fn with_reply(
     event: &Event<'_>,
     checks: &[&'static Check],
     out: &mut Findings<'_>,
     found: impl Fn(&Command, &Verb, Option<&Reply>) -> Option<Finding>,
+    unanswered: impl Fn(Finding) -> Finding,
 ) {
     match event {
         Event::Command(command) => {
@@ -55,13 +57,13 @@ pub(super) fn with_reply(
                 && whole(command).is_some()
                 && let Some(finding) = found(command, verb, Some(reply))
             {
-                out.decide(finding);
+                out.decide(finding.reply(reply));
             }
         }
         Event::End(end) => {
             for check in checks {
                 while let Some(finding) = out.take(check, end.at) {
-                    out.fire(finding);
+                    out.fire(unanswered(finding));
                 }
             }
         }

@@ -146,16 +146,6 @@ impl Flaw {
 }
 
 fn judge(event: &Event<'_>, session: &Session, word: &mut u32, out: &mut Findings<'_>) {
-    if let Event::End(end) = event
-        && (session.rests_after_loss || session.missing_server > 0 || !session.server_heard)
-    {
-        // The reply that is missing may have been a refusal.
-        for check in SINGLE {
-            while let Some(finding) = out.take(check, end.at) {
-                out.fire(finding.severity(Severity::Low));
-            }
-        }
-    }
     if let Event::Command(command) = event
         && *word & HARVESTED == 0
         && reading::whole(command) == Some(&Verb::Rcpt)
@@ -165,13 +155,17 @@ fn judge(event: &Event<'_>, session: &Session, word: &mut u32, out: &mut Finding
     {
         *word |= HARVESTED;
     }
-    reading::with_reply(event, SINGLE, out, |command, verb, reply| {
+    let found = |command: &Command, verb: &Verb, reply: Option<&Reply>| {
         if *verb != Verb::Rcpt {
             return None;
         }
         let path = forward_path(command)?;
         Some(finding(command, path, flaw(path)?, reply))
-    });
+    };
+    // A reply that is missing may have been a refusal.
+    let missing = session.rests_after_loss || session.missing_server > 0 || !session.server_heard;
+    let unanswered = |finding: Finding| if missing { finding.severity(Severity::Low) } else { finding };
+    reading::with_reply(event, SINGLE, out, found, unanswered);
 }
 
 fn finding(command: &Command, path: &[u8], flaw: Flaw, reply: Option<&Reply>) -> Finding {
@@ -185,14 +179,10 @@ fn finding(command: &Command, path: &[u8], flaw: Flaw, reply: Option<&Reply>) ->
     let at = reply.map_or(&command.at, |reply| &reply.at);
     let mut finding = Finding::new(&RULE, flaw.check(), at, message).severity(severity).command(command);
     finding = finding.bytes("recipient", path);
-    finding = match flaw {
+    match flaw {
         Flaw::Percent => finding.with("routing", Evidence::Word("percent")),
         Flaw::Bang => finding.with("routing", Evidence::Word("bang")),
         _ => finding,
-    };
-    match reply {
-        Some(reply) => finding.reply(reply),
-        None => finding,
     }
 }
 
