@@ -133,7 +133,7 @@ static MASKED: Check = Check {
 };
 
 /// The port that is for TLS from the first byte (RFC 8314 section 7.3).
-const SUBMISSIONS: u16 = 465;
+pub(super) const SUBMISSIONS: u16 = 465;
 
 fn judge(event: &Event<'_>, session: &Session, _word: &mut u32, out: &mut Findings<'_>) {
     match event {

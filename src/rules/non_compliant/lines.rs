@@ -56,8 +56,7 @@ const EXCHANGE: u64 = 12_288;
 
 pub(super) fn judge_command(command: &Command, session: &Session, word: &mut u32, out: &mut Findings<'_>) {
     judge_smuggled(command, out);
-    if is_too_long(command, session) {
-        let most = longest(command, session).unwrap_or(LINE);
+    if let Some(most) = exceeded(command, session) {
         let message = format!("a command line of {} octets, where {most} are the most", command.octets);
         let finding = Finding::new(&RULE, &COMMAND_TOO_LONG, &command.at, message).command(command);
         out.fire(finding.with("octets", Evidence::Number(command.octets)).with("most", Evidence::Number(most)));
@@ -162,9 +161,12 @@ fn placed(finding: Finding) -> Finding {
     finding.with("place", Evidence::Word(place))
 }
 
-/// Whether a command line is longer than it may be, as far as that is known.
-pub(super) fn is_too_long(command: &Command, session: &Session) -> bool {
-    command.octets > LINE && longest(command, session).is_some_and(|most| command.octets > most)
+/// The most octets that the line may have, where it has more.
+pub(super) fn exceeded(command: &Command, session: &Session) -> Option<u64> {
+    if command.octets <= LINE {
+        return None;
+    }
+    longest(command, session).filter(|&most| command.octets > most)
 }
 
 /// The most octets that this line may have; `None` where that depends on what is not known.

@@ -10,6 +10,7 @@ mod sequence;
 mod syntax;
 mod timing;
 
+use super::starttls::SUBMISSIONS;
 use super::{Check, Evidence, Finding, Findings, Fix, Hears, Reference, Rule, Scope, Severity};
 use crate::smtp::event::{Fault, FaultKind};
 use crate::smtp::{Ending, Event, Knew, Knowledge, Session};
@@ -197,11 +198,9 @@ fn judge(event: &Event<'_>, session: &Session, word: &mut u32, out: &mut Finding
     }
 }
 
-/// The port that is for TLS from the first byte (RFC 8314 section 7.3), which `starttls/implicit` tells.
-const SUBMISSIONS: u16 = 465;
-
 fn judge_protocol(name: &'static str, event: &Event<'_>, session: &Session, out: &mut Findings<'_>) {
     let Event::Fault(fault) = event else { return };
+    // That is told by starttls/implicit.
     let implicit = name == "TLS" && session.server.port == SUBMISSIONS;
     // A session picked up midway may have begun as SMTP.
     let doubtful = name == "unknown" && session.rests_after_loss;

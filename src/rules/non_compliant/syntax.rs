@@ -43,7 +43,7 @@ pub(super) fn judge(command: &Command, session: &Session, word: &mut u32, out: &
     if !http {
         judge_verb(command, session, word, out);
     }
-    if command.secret && command.verb.is_none() || lines::is_too_long(command, session) {
+    if command.secret && command.verb.is_none() || lines::exceeded(command, session).is_some() {
         return;
     }
     let path = path_of(command);
