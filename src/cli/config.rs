@@ -8,7 +8,7 @@ use crate::base::Limit;
 
 use super::args;
 use super::exit::Exit;
-use super::options::{Options, flag_of};
+use super::options::{Options, READING, REPORT, TIMEOUTS, flag_of};
 use super::rules::wrapped;
 use super::scan::chain;
 use super::settings::{Settings, seconds};
@@ -34,18 +34,18 @@ pub(super) fn run(arguments: &args::Config) -> Exit {
 /// A file that gives these settings.
 fn toml(settings: &Settings) -> String {
     let mut page = Page { text: wrapped("# ", HEAD), flags: Options::augment_args(clap::Command::new("")) };
-    page.section("What to report");
+    page.section(REPORT);
     page.option("min_severity", quoted(settings.min_severity.name()));
     page.option("select", list(settings.select.iter().map(quoted)));
     page.option("ignore", list(settings.ignore.iter().map(quoted)));
     page.option("servers", list(settings.servers.iter().map(quoted)));
     page.key(EXCHANGE_PEERS, "exchange_peers", list(settings.exchange_peers.iter().map(quoted)));
     page.option("records", list(settings.records.iter().map(|kind| quoted(kind.name()))));
-    page.section("Reading");
+    page.section(READING);
     page.option("ports", list(&settings.ports));
     page.option("separate", settings.separate);
     page.option("hash", settings.hash);
-    page.section("Timeouts, in seconds of the capture's time");
+    page.section(TIMEOUTS);
     page.option("half_open_timeout", seconds(settings.timeouts.half_open));
     page.option("idle_timeout", seconds(settings.timeouts.idle));
     page.option("closed_timeout", seconds(settings.timeouts.closed));

@@ -14,9 +14,9 @@ use crate::rules::selection::Selector;
 
 use super::file;
 
-const REPORT: &str = "What to report";
-const READING: &str = "Reading";
-const TIMEOUTS: &str = "Timeouts, in seconds of the capture's time";
+pub(super) const REPORT: &str = "What to report";
+pub(super) const READING: &str = "Reading";
+pub(super) const TIMEOUTS: &str = "Timeouts, in seconds of the capture's time";
 const LIMITS: &str = "Limits";
 
 /// What was said on the command line, or in the file. The names of the fields are the keys of the file.
