@@ -148,6 +148,7 @@ impl<L: Listener> Connection<L> {
             captured_of_other: other.next.since(other.base),
         };
         own.next = own.next.plus(segment.payload.len() as u64);
+        own.late |= own.next <= own.acked;
         own.edge = own.next;
         own.top = own.next;
         listener.chunk(&chunk, out);
@@ -326,6 +327,7 @@ impl<L: Listener> Connection<L> {
         if length == 0 {
             return None;
         }
+        own.late |= end > own.edge && end <= own.acked;
         if own.is_empty() && start <= own.next && end > own.next && segment.missing == 0 {
             let old = usize::try_from(own.next.since(start)).unwrap_or(usize::MAX);
             let bytes = segment.payload.get(old..).unwrap_or_default();

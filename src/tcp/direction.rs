@@ -135,6 +135,8 @@ pub(super) struct Direction {
     pub came: bool,
     /// All that tells its beginning so far is one segment that may have been a keep-alive.
     probe: bool,
+    /// Something of it was captured behind its acknowledgement: the capture shows this direction late.
+    pub late: bool,
     /// Its SYN was captured.
     pub syn: bool,
     /// Its FIN was handed on.

@@ -14,6 +14,10 @@ use super::seq::Position;
 
 /// A hole is certain so many packets of the connection after the one that showed it, at the latest.
 const CERTAIN_AFTER_PACKETS: u64 = 1000;
+/// The same where nothing of the direction ever came behind its acknowledgement. A capture in the true order shows
+/// octets before their acknowledgement, so an acknowledged hole is lost at once (Zeek takes every one for that);
+/// the few packets are for a capture that mixes its two directions now and then.
+const CERTAIN_AFTER_PACKETS_IN_TIME: u64 = 16;
 /// A hole of a direction whose peer was never seen is certain after so many ticks.
 const CERTAIN_UNSEEN: u64 = 10;
 
@@ -201,8 +205,9 @@ impl<L: Listener> Connection<L> {
     fn is_certain(&self, side: Side, hole: &Hole, tick: u64) -> bool {
         match hole.shown {
             Some(shown) => {
-                tick >= shown.tick.saturating_add(PATIENCE)
-                    || self.packets >= shown.packet.saturating_add(CERTAIN_AFTER_PACKETS)
+                let late = self.sides[side].late;
+                let packets = if late { CERTAIN_AFTER_PACKETS } else { CERTAIN_AFTER_PACKETS_IN_TIME };
+                tick >= shown.tick.saturating_add(PATIENCE) || self.packets >= shown.packet.saturating_add(packets)
             }
             None => self.certain_unshown(side, hole).is_some_and(|certain| tick >= certain),
         }

@@ -304,13 +304,37 @@ mod gaps {
     }
 
     #[test]
-    fn a_gap_is_declared_after_a_thousand_packets_of_the_connection() {
+    fn a_gap_is_declared_after_sixteen_packets_where_nothing_came_behind_its_acknowledgement() {
         let mut lab = Lab::established();
         lab.take([c(1, 1, "ab"), c(5, 1, "ef"), s(1, 7, "")]);
-        lab.take((0..999).map(|_| s(1, 7, "")));
+        lab.take((0..15).map(|_| s(1, 7, "")));
         assert_eq!(lab.heard(), ["c 0 ab knew 0"]);
         lab.take([s(1, 7, "")]);
         assert_eq!(lab.heard(), ["c 2 gap of 2", "c 4 ef knew 0"]);
+    }
+
+    #[test]
+    fn a_gap_is_declared_after_a_thousand_packets_where_the_direction_is_captured_late() {
+        let first_late = [s(1, 3, ""), c(1, 1, "ab"), c(5, 1, "ef"), s(1, 7, "")];
+        let all_late = [s(1, 7, ""), c(1, 1, "ab"), c(5, 1, "ef")];
+        for packets in [&first_late[..], &all_late] {
+            let mut lab = Lab::established();
+            lab.take(packets.iter().cloned());
+            lab.take((0..999).map(|_| s(1, 7, "")));
+            assert_eq!(lab.heard(), ["c 0 ab knew 0"]);
+            lab.take([s(1, 7, "")]);
+            assert_eq!(lab.heard(), ["c 2 gap of 2", "c 4 ef knew 0"]);
+        }
+    }
+
+    #[test]
+    fn what_fills_a_hole_behind_its_acknowledgement_shows_the_direction_to_be_late() {
+        let mut lab = Lab::established();
+        lab.take([c(3, 1, "cd"), s(1, 5, ""), c(1, 1, "ab"), c(7, 1, "gh"), s(1, 9, "")]);
+        lab.take((0..999).map(|_| s(1, 9, "")));
+        assert_eq!(lab.heard(), ["c 0 ab knew 0", "c 2 cd knew 0"]);
+        lab.take([s(1, 9, "")]);
+        assert_eq!(lab.heard(), ["c 4 gap of 2", "c 6 gh knew 0"]);
     }
 
     #[test]
