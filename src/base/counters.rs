@@ -1,17 +1,29 @@
 //! Counts under names: what was skipped and why, which limits acted, what was found.
 
-use std::collections::BTreeMap;
-
 /// Counts under stable names, in the names' order. Merging is commutative, so the counts of shards,
 /// slices and partial scans join to the same result in any order.
+///
+/// There are few names and each is one literal, so looking for it is comparing some pointers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Tally(BTreeMap<&'static str, u64>);
+pub(crate) struct Tally(Vec<(&'static str, u64)>);
 
 impl Tally {
     pub(crate) fn add(&mut self, name: &'static str, count: u64) {
-        if count > 0 {
-            let sum = self.0.entry(name).or_default();
+        if count == 0 {
+            return;
+        }
+        let same = self.0.iter_mut().find(|(other, _)| std::ptr::eq(*other, name));
+        if let Some((_, sum)) = same {
             *sum = sum.saturating_add(count);
+            return;
+        }
+        match self.0.binary_search_by_key(&name, |&(other, _)| other) {
+            Ok(at) => {
+                if let Some((_, sum)) = self.0.get_mut(at) {
+                    *sum = sum.saturating_add(count);
+                }
+            }
+            Err(at) => self.0.insert(at, (name, count)),
         }
     }
 
@@ -20,23 +32,23 @@ impl Tally {
     }
 
     pub(crate) fn merge(&mut self, other: &Tally) {
-        for (&name, &count) in &other.0 {
+        for &(name, count) in &other.0 {
             self.add(name, count);
         }
     }
 
     #[cfg(test)]
     pub(crate) fn get(&self, name: &str) -> u64 {
-        self.0.get(name).copied().unwrap_or(0)
+        self.iter().find(|(other, _)| *other == name).map_or(0, |(_, count)| count)
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
-        self.0.iter().map(|(&name, &count)| (name, count))
+        self.0.iter().copied()
     }
 
     #[cfg(test)]
     pub(crate) fn total(&self) -> u64 {
-        self.0.values().fold(0, |sum, &count| sum.saturating_add(count))
+        self.iter().fold(0, |sum, (_, count)| sum.saturating_add(count))
     }
 
     #[cfg(test)]

@@ -51,12 +51,13 @@ impl Analysis {
         }
         let datagrams = self.put_together(&slices, &round.marks);
         let completed = self.decode_again(&datagrams);
-        let segments = slices.iter().flat_map(|slice| &slice.segments);
+        let segments = slices.iter().flat_map(|slice| slice.segments.iter().zip(slice.shards.iter().copied()));
         if completed.is_empty() {
             return self.follow(&ByShard::new(segments), &round.marks);
         }
-        let mut all: Vec<&Routed<'_>> = segments.chain(&completed).collect();
-        all.sort_by_key(|routed| routed.at.ordinal);
+        let completed = completed.iter().map(|routed| (routed, route::shard(&routed.segment)));
+        let mut all: Vec<(&Routed<'_>, u8)> = segments.chain(completed).collect();
+        all.sort_by_key(|(routed, _)| routed.at.ordinal);
         self.follow(&ByShard::new(all.iter().copied()), &round.marks)
     }
 

@@ -15,6 +15,8 @@ pub(super) struct Routed<'p> {
 #[derive(Default)]
 pub(super) struct Slice<'p> {
     pub segments: Vec<Routed<'p>>,
+    /// The shard of each segment.
+    pub shards: Vec<u8>,
     pub fragments: Vec<(Moment, Fragment<'p>)>,
     pub skips: Skips,
 }
@@ -25,16 +27,27 @@ pub(super) const SLICE: usize = 1024;
 /// Decodes the packets of `batch` from the one at `from`, at most [`SLICE`] of them.
 pub(super) fn decode_slice<'p>(batch: &'p Batch, from: usize, ports: &Ports) -> Slice<'p> {
     let mut slice = Slice::default();
+    let most = batch.packets.len().saturating_sub(from).min(SLICE);
+    slice.segments.reserve(most);
+    slice.shards.reserve(most);
     let first = batch.first.0.saturating_add(from as u64);
     for (ordinal, packet) in (first..).zip(batch.packets.iter().skip(from).take(SLICE)) {
         let at = Moment { ordinal: Ordinal(ordinal), time: packet.time };
         match decode::decode(packet.link_type, batch.bytes(packet), packet.original, ports) {
-            Decoded::Segment(segment) => slice.segments.push(Routed { at, segment }),
+            Decoded::Segment(segment) => {
+                slice.shards.push(shard(&segment));
+                slice.segments.push(Routed { at, segment });
+            }
             Decoded::Fragment(fragment) => slice.fragments.push((at, fragment)),
             Decoded::Skipped(skip) => slice.skips.one(at.ordinal, skip),
         }
     }
     slice
+}
+
+/// The number of a segment's shard.
+pub(super) fn shard(segment: &Segment<'_>) -> u8 {
+    u8::try_from(segment.flow.shard()).unwrap_or(0)
 }
 
 /// Segments in packet order within each shard.
@@ -45,14 +58,11 @@ pub(super) struct ByShard<'s, 'p> {
 }
 
 impl<'s, 'p> ByShard<'s, 'p> {
-    /// Sorts by shard and keeps the order within each: a counting sort.
-    pub(super) fn new(segments: impl Iterator<Item = &'s Routed<'p>> + Clone) -> Self {
-        let mut shards: Vec<u8> = Vec::new();
+    /// Sorts segments, each with its shard, by shard and keeps the order within each: a counting sort.
+    pub(super) fn new(segments: impl Iterator<Item = (&'s Routed<'p>, u8)> + Clone) -> Self {
         let mut starts = [0_usize; FlowKey::SHARDS + 1];
-        for routed in segments.clone() {
-            let shard = routed.segment.flow.shard();
-            shards.push(u8::try_from(shard).unwrap_or(0));
-            if let Some(count) = starts.get_mut(shard.saturating_add(1)) {
+        for (_, shard) in segments.clone() {
+            if let Some(count) = starts.get_mut(usize::from(shard).saturating_add(1)) {
                 *count = count.saturating_add(1);
             }
         }
@@ -62,9 +72,9 @@ impl<'s, 'p> ByShard<'s, 'p> {
             *start = sum;
         }
         let mut next = starts;
-        let mut routed: Vec<&'s Routed<'p>> = Vec::with_capacity(shards.len());
-        routed.extend(segments.clone());
-        for (segment, &shard) in segments.zip(&shards) {
+        let mut routed: Vec<&'s Routed<'p>> = Vec::with_capacity(sum);
+        routed.extend(segments.clone().map(|(segment, _)| segment));
+        for (segment, shard) in segments {
             let Some(place) = next.get_mut(usize::from(shard)) else { continue };
             if let Some(slot) = routed.get_mut(*place) {
                 *slot = segment;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::base::{Limits, Moment, Ordinal, Side, Tally, Timeouts};
-use crate::decode::{Ports, Segment};
+use crate::decode::Ports;
 use crate::ledger::{Cause, Entry, Item, Key, SessionEnd, Told, Who};
 use crate::rules::{Judge, Selection, Verdict};
 use crate::smtp::{Event, Hears, Options, Parser, Session};
@@ -42,14 +42,15 @@ impl Shard {
 
     /// Follows this shard's segments of one round, and does what is to be done before which packet.
     pub(super) fn round(&mut self, segments: &[&Routed<'_>], marks: &[Mark]) {
-        let mut marks = marks.iter().peekable();
-        for routed in segments {
-            while let Some(mark) = marks.next_if(|mark| mark.before <= routed.at.ordinal) {
-                self.mark(mark);
-            }
-            self.segment(routed.at, &routed.segment);
+        let mut rest = segments;
+        for mark in marks {
+            let before = rest.partition_point(|routed| routed.at.ordinal < mark.before);
+            let (now, later) = rest.split_at_checked(before).unwrap_or((rest, &[]));
+            self.follow(now);
+            self.mark(mark);
+            rest = later;
         }
-        marks.for_each(|mark| self.mark(mark));
+        self.follow(rest);
     }
 
     /// Ends all connections: nothing follows, or nothing that has to do with them.
@@ -91,12 +92,19 @@ impl Shard {
         }
     }
 
-    fn segment(&mut self, at: Moment, segment: &Segment<'_>) {
-        self.outbox.cause = Cause::packet(at.ordinal);
-        self.caught(|table, listen, out| table.segment(at, segment, listen, out));
+    fn follow(&mut self, segments: &[&Routed<'_>]) {
+        let mut segments = segments.iter();
+        let mut rest = |table: &mut Table<Ear>, listen: &mut Listen<'_>, out: &mut Outbox| {
+            for routed in segments.by_ref() {
+                out.cause = Cause::packet(routed.at.ordinal);
+                table.segment(routed.at, &routed.segment, listen, out);
+            }
+        };
+        // Each failed try has taken one segment.
+        while !self.caught(&mut rest) {}
     }
 
-    /// Runs a step of the table. A panic in it ends the connection that was worked on, not the scan: false
+    /// Runs steps of the table. A panic in one ends the connection that was worked on, not the scan: false
     /// then. (A bug in one session must not end a sensor.)
     fn caught(&mut self, step: impl FnOnce(&mut Table<Ear>, &mut Listen<'_>, &mut Outbox)) -> bool {
         let Shard { table, outbox, settings } = self;

@@ -103,51 +103,50 @@ impl<L: Listener> Connection<L> {
         }
     }
 
-    /// Takes the connection's next segment and hands on what may go. `true` where it was the usual
-    /// case, which changes nothing that the table needs to know.
+    /// Takes the connection's next segment and hands on what may go.
     pub(super) fn segment<F: FnMut(&Opening) -> L>(
         &mut self,
         at: Moment,
         segment: &Segment<'_>,
         context: &mut Context<'_, L, F>,
-    ) -> bool {
+    ) {
         self.last = at;
         self.packets = self.packets.saturating_add(1);
-        if self.quiet && self.quick(at, segment, context.out) {
-            return true;
-        }
         self.carefully(at, segment, context);
         self.quiet = self.is_quiet();
-        false
     }
 
-    /// The usual case: in-order data or a bare ACK on a connection where nothing waits.
-    fn quick(&mut self, at: Moment, segment: &Segment<'_>, out: &mut L::Out) -> bool {
-        let flags = segment.flags;
+    /// Takes the usual segment, in-order data or a bare ACK on a connection where nothing waits, which changes
+    /// nothing that the table needs to know but what the listener holds. `false` where it is another: nothing
+    /// was done then.
+    pub(super) fn quick(&mut self, at: Moment, segment: &Segment<'_>, out: &mut L::Out) -> bool {
+        let Segment { from, flags, payload, .. } = *segment;
         let Some(ack) = segment.ack else { return false };
-        if flags.syn || flags.fin || flags.rst || segment.missing != 0 {
+        if !self.quiet || flags.syn || flags.fin || flags.rst || segment.missing != 0 {
             return false;
         }
-        let (own, other) = pair(&mut self.sides, segment.from);
+        let (own, other) = pair(&mut self.sides, from);
         let knew = other.next.near(Seq(ack));
         if own.next.seq() != Seq(segment.seq) || knew > other.next || knew < other.base {
             return false;
         }
         let Some(listener) = &mut self.listener else { return false };
+        self.last = at;
+        self.packets = self.packets.saturating_add(1);
         other.acked = other.acked.max(knew);
         other.last_ack = Some(Seq(ack));
-        if segment.payload.is_empty() {
+        if payload.is_empty() {
             return true;
         }
         let chunk = super::Chunk {
-            side: segment.from,
+            side: from,
             offset: own.next.since(own.base),
-            bytes: segment.payload,
+            bytes: payload,
             at,
             seen: Some(knew.since(other.base)),
             captured_of_other: other.next.since(other.base),
         };
-        own.next = own.next.plus(segment.payload.len() as u64);
+        own.next = own.next.plus(payload.len() as u64);
         own.late |= own.next <= own.acked;
         own.edge = own.next;
         own.top = own.next;
@@ -303,7 +302,7 @@ impl<L: Listener> Connection<L> {
 
         let (own, _) = pair(&mut self.sides, side);
         let mut end = start.plus(length);
-        let fin = own.fin.map(|fin| fin.position);
+        let fin = own.fin.as_ref().map(|fin| fin.position);
         let probe = length == 1 && end == own.acked;
         if own.is_keep_alive(start, length) || (probe && fin == Some(start)) {
             context.counters.keep_alives = context.counters.keep_alives.saturating_add(1);
@@ -322,7 +321,7 @@ impl<L: Listener> Connection<L> {
         }
         if segment.flags.fin && own.fin.is_none() && end >= own.top && end >= own.next {
             let shown = (own.acked > end).then_some(now);
-            own.fin = Some(Fin { position: end, note, shown });
+            own.fin = Some(Box::new(Fin { position: end, note, shown }));
         }
         if length == 0 {
             return None;

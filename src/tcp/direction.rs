@@ -150,7 +150,7 @@ pub(super) struct Direction {
     pub acked: Position,
     /// The acknowledgement number of the peer's latest segment.
     pub last_ack: Option<Seq>,
-    pub fin: Option<Fin>,
+    pub fin: Option<Box<Fin>>,
     /// Bytes handed on as gaps.
     pub missing: u64,
     pieces: BTreeMap<Position, Piece>,
@@ -237,7 +237,10 @@ impl Direction {
     /// Whether all that was captured at the beginning is one octet at most.
     fn only_a_keep_alive(&self) -> bool {
         let octet = self.pieces.get(&self.base).is_none_or(|piece| piece.len() == 1);
-        self.probe && octet && self.edge <= self.base.plus(1) && self.fin.is_none_or(|fin| fin.position > self.base)
+        self.probe
+            && octet
+            && self.edge <= self.base.plus(1)
+            && self.fin.as_ref().is_none_or(|fin| fin.position > self.base)
     }
 
     /// Whether one octet here is a keep-alive: just below what the peer acknowledged, and the octet
@@ -358,7 +361,7 @@ impl Direction {
         if let Some((&end, piece)) = self.pieces.range(self.edge..).next() {
             return Some(Hole { end, beyond: piece.note, shown: piece.shown });
         }
-        let fin = self.fin.filter(|fin| fin.position > self.edge)?;
+        let fin = self.fin.as_ref().filter(|fin| fin.position > self.edge)?;
         Some(Hole { end: fin.position, beyond: fin.note, shown: fin.shown })
     }
 
@@ -383,7 +386,7 @@ impl Direction {
         for (_, piece) in self.pieces.split_off(&self.edge) {
             self.stored = self.stored.saturating_sub(piece.cost());
         }
-        self.fin = self.fin.filter(|fin| fin.position <= self.edge);
+        self.fin = self.fin.take().filter(|fin| fin.position <= self.edge);
         self.top = self.edge;
     }
 
@@ -394,22 +397,22 @@ impl Direction {
 
     /// The greatest number that means something, as far as is known.
     pub(super) fn last_number(&self) -> Position {
-        self.fin.map_or(Position::HIGHEST, |fin| fin.position.plus(1))
+        self.fin.as_ref().map_or(Position::HIGHEST, |fin| fin.position.plus(1))
     }
 
     /// Where its data ends, as far as is known.
     pub(super) fn end(&self) -> Position {
-        self.fin.map_or(Position::HIGHEST, |fin| fin.position)
+        self.fin.as_ref().map_or(Position::HIGHEST, |fin| fin.position)
     }
 
     /// The next number that the capture expects of it.
     pub(super) fn expected(&self) -> Position {
-        let fin = self.fin.is_some_and(|fin| fin.position == self.edge);
+        let fin = self.fin.as_ref().is_some_and(|fin| fin.position == self.edge);
         self.edge.plus(u64::from(fin))
     }
 
     pub(super) fn fin_acknowledged(&self) -> bool {
-        self.fin.is_some_and(|fin| self.acked > fin.position)
+        self.fin.as_ref().is_some_and(|fin| self.acked > fin.position)
     }
 
     /// Whether nothing waits and nothing bounds what is handed on next.

@@ -7,7 +7,7 @@ use super::connection::Connection;
 use super::idle::List;
 use super::seq::Seq;
 
-/// One slot of the table.
+/// One slot of the table: a cache line, for it is looked at for every segment.
 #[derive(Debug)]
 pub(super) struct Entry<L> {
     pub flow: FlowKey,
@@ -16,16 +16,17 @@ pub(super) struct Entry<L> {
     /// The file boundary after which it was last active.
     pub era: u32,
     pub list: List,
-    pub state: State<L>,
+    /// A whole connection. Without one, what there is of it is [`Still`], beside.
+    pub open: Option<Box<Open<L>>>,
 }
 
+/// A connection that says nothing: not yet, or no longer.
 #[derive(Debug)]
-pub(super) enum State<L> {
-    /// The slot is free.
-    Free,
+pub(super) enum Still {
+    /// The slot is free, or a whole connection is in it.
+    Nothing,
     /// One or two segments without data: a SYN flood costs no more than this.
     Embryo(Embryo),
-    Open(Box<Open<L>>),
     Tombstone(Tombstone),
 }
 
@@ -65,38 +66,55 @@ impl Header {
 }
 
 /// A connection of which only its first segment without data, and the SYN-ACK to it, was captured.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(super) struct Embryo {
     pub first: Moment,
-    pub last: Moment,
     pub tick: u64,
     opening: Header,
+    /// What came behind the first segment; a flood's SYNs have none of it.
+    more: Option<Box<More>>,
+}
+
+#[derive(Debug)]
+struct More {
+    last: Moment,
     answer: Option<Header>,
 }
 
 impl Embryo {
     pub(super) fn new(at: Moment, tick: u64, segment: &Segment<'_>) -> Option<Embryo> {
         let opening = Header::of(segment)?;
-        Some(Embryo { first: at, last: at, tick, opening, answer: None })
+        Some(Embryo { first: at, tick, opening, more: None })
+    }
+
+    /// Its last packet.
+    pub(super) fn last(&self) -> Moment {
+        self.more.as_ref().map_or(self.first, |more| more.last)
+    }
+
+    fn answer(&self) -> Option<Header> {
+        self.more.as_ref().and_then(|more| more.answer)
     }
 
     /// Whether the segment adds nothing that an embryo cannot hold.
     pub(super) fn takes(&mut self, at: Moment, segment: &Segment<'_>) -> bool {
         let Some(header) = Header::of(segment) else { return false };
-        let known = header == self.opening || self.answer == Some(header);
-        let answers = self.answer.is_none() && self.opening.syn && header.syn && header.from != self.opening.from;
-        if answers {
-            self.answer = Some(header);
-        }
+        let answer = self.answer();
+        let known = header == self.opening || answer == Some(header);
+        let answers = answer.is_none() && self.opening.syn && header.syn && header.from != self.opening.from;
         if known || answers {
-            self.last = at;
+            let more = self.more.get_or_insert_with(|| Box::new(More { last: at, answer: None }));
+            more.last = at;
+            if answers {
+                more.answer = Some(header);
+            }
         }
         known || answers
     }
 
     /// Its segments, to be taken again by a whole connection.
     pub(super) fn segments(&self, flow: FlowKey) -> impl Iterator<Item = Segment<'static>> {
-        std::iter::once(self.opening).chain(self.answer).map(move |header| Segment {
+        std::iter::once(self.opening).chain(self.answer()).map(move |header| Segment {
             flow,
             from: header.from,
             seq: header.seq,

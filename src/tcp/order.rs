@@ -72,7 +72,7 @@ impl<L: Listener> Connection<L> {
             let state = if waits { State::Waits } else { State::Ready };
             return Some(Head { ordinal: piece.note.at.ordinal, tick: piece.note.came.tick, state });
         }
-        let fin = own.fin.filter(|fin| fin.position == own.next)?;
+        let fin = own.fin.as_ref().filter(|fin| fin.position == own.next)?;
         let state = if self.waits(side, fin.note.knew, tick) {
             State::Waits
         } else if own.fin_acknowledged() || !self.sides[side.other()].came {
@@ -174,13 +174,14 @@ impl<L: Listener> Connection<L> {
 
     fn hand_on_fin<F: FnMut(&Opening) -> L>(&mut self, side: Side, context: &mut Context<'_, L, F>) {
         let own = &mut self.sides[side];
-        let Some(fin) = own.fin.filter(|fin| fin.position == own.next && !own.ended) else { return };
+        let Some(fin) = own.fin.as_ref().filter(|fin| fin.position == own.next && !own.ended) else { return };
+        let at = fin.note.at;
         own.ended = true;
         if self.sides.a.ended && self.sides.b.ended {
             self.ended = Some(context.tick);
         }
         if let Some(listener) = &mut self.listener {
-            listener.end_of_stream(side, fin.note.at, context.out);
+            listener.end_of_stream(side, at, context.out);
         }
     }
 

@@ -16,7 +16,7 @@ use super::chunk::{Closed, Listener, Opening};
 use super::connection::{Connection, Context};
 use super::counters::Counters;
 use super::elapsed::Elapsed;
-use super::entry::{Embryo, Entry, Open, State, Tombstone};
+use super::entry::{Embryo, Entry, Open, Still, Tombstone};
 use super::idle::{List, Lists};
 
 /// The limits that act here.
@@ -34,6 +34,8 @@ pub(crate) struct Table<L> {
     slots: HashTable<u32>,
     hasher: RandomState,
     entries: Vec<Entry<L>>,
+    /// Beside each entry, what is in a slot without a whole connection.
+    stills: Vec<Still>,
     free: Vec<u32>,
     lists: Lists,
     /// Connections that have something to do at a tick, by that tick and their first packet.
@@ -61,6 +63,7 @@ impl<L: Listener> Table<L> {
             slots: HashTable::new(),
             hasher: RandomState::default(),
             entries: Vec::new(),
+            stills: Vec::new(),
             free: Vec::new(),
             lists: Lists::new(),
             due: BTreeSet::new(),
@@ -96,7 +99,11 @@ impl<L: Listener> Table<L> {
         let entries = &self.entries;
         let same = |slot: &u32| entries.get(*slot as usize).is_some_and(|entry| entry.flow == segment.flow);
         match self.slots.find(hash, same).copied() {
-            Some(slot) => self.known(slot, at, segment, listen, out),
+            Some(slot) => {
+                if !self.usual(slot, at, segment, listen, out) {
+                    self.known(slot, at, segment, listen, out);
+                }
+            }
             None => self.open(hash, at, segment, listen, out),
         }
     }
@@ -146,16 +153,20 @@ impl<L: Listener> Table<L> {
     ///
     /// Should a listener panic, call [`Table::abandon`] and then this again for the rest.
     pub(crate) fn finish<F: FnMut(&Opening) -> L>(&mut self, listen: &mut F, out: &mut L::Out) {
-        let mut order: Vec<(Ordinal, u32)> = Vec::with_capacity(self.slots.len());
+        let mut order: Vec<(Ordinal, u32)> = Vec::new();
         for (slot, entry) in (0..).zip(&self.entries) {
-            if let Some(first) = entry.first() {
-                order.push((first.ordinal, slot));
-            }
+            order.extend(entry.open.as_ref().map(|open| (open.connection.first.ordinal, slot)));
         }
         order.sort_unstable();
         for (_, slot) in order {
             self.remove_slot(slot, Closed::EndOfCapture, listen, out);
         }
+        // What is left says nothing.
+        self.slots.clear();
+        self.entries.clear();
+        self.stills.clear();
+        self.free.clear();
+        self.lists = Lists::new();
         self.elapsed = Elapsed::default();
     }
 
@@ -167,8 +178,7 @@ impl<L: Listener> Table<L> {
             return Some(ended);
         }
         let slot = self.current.take()?;
-        let entry = self.entries.get(slot as usize)?;
-        let told = (entry.flow, entry.first()?);
+        let told = (self.entries.get(slot as usize)?.flow, self.first(slot)?);
         self.detach(slot);
         Some(told)
     }
@@ -193,7 +203,34 @@ impl<L: Listener> Table<L> {
         self.entries.get(slot as usize).map_or(0, |entry| self.elapsed.now.saturating_sub(entry.active))
     }
 
-    /// A segment of a flow that the table knows.
+    /// The usual segment of a connection in full flow; `false` where it is another and nothing was done.
+    fn usual<F: FnMut(&Opening) -> L>(
+        &mut self,
+        slot: u32,
+        at: Moment,
+        segment: &Segment<'_>,
+        listen: &mut F,
+        out: &mut L::Out,
+    ) -> bool {
+        let Some(entry) = self.entries.get_mut(slot as usize).filter(|entry| entry.era == self.era) else {
+            return false;
+        };
+        let Some(open) = &mut entry.open else { return false };
+        self.current = Some(slot);
+        let taken = open.connection.quick(at, segment, out);
+        if taken {
+            entry.active = self.elapsed.now;
+            self.lists.touch(entry.list, slot);
+            if open.connection.held() != open.held {
+                self.review(slot, at, listen, out);
+                self.enforce(slot, at, listen, out);
+            }
+        }
+        self.current = None;
+        taken
+    }
+
+    /// Any segment of a flow that the table knows.
     fn known<F: FnMut(&Opening) -> L>(
         &mut self,
         slot: u32,
@@ -205,47 +242,43 @@ impl<L: Listener> Table<L> {
         let Some(entry) = self.entries.get_mut(slot as usize) else { return };
         let boundary = entry.era != self.era;
         entry.era = self.era;
-        match &mut entry.state {
-            State::Open(open) => {
-                let ended = open.connection.is_succeeded_by(segment);
-                if ended || (boundary && !open.connection.goes_on(segment)) {
-                    self.begin_anew(slot, Closed::EndOfCapture, at, segment, listen, out);
-                    return;
-                }
-                let held = open.held;
-                entry.active = self.elapsed.now;
-                self.lists.touch(entry.list, slot);
-                self.current = Some(slot);
-                let counters = &mut self.counters;
-                let mut context = Context { flow: entry.flow, tick: self.tick, counters, listen, out };
-                let usual = open.connection.segment(at, segment, &mut context);
-                if !usual || open.connection.held() != held {
-                    self.review(slot, at, listen, out);
-                    self.enforce(slot, at, listen, out);
-                }
-                self.current = None;
+        if let Some(open) = &mut entry.open {
+            let ended = open.connection.is_succeeded_by(segment);
+            if ended || (boundary && !open.connection.goes_on(segment)) {
+                self.begin_anew(slot, Closed::EndOfCapture, at, segment, listen, out);
+                return;
             }
-            State::Embryo(embryo) => {
+            entry.active = self.elapsed.now;
+            self.lists.touch(entry.list, slot);
+            self.current = Some(slot);
+            let counters = &mut self.counters;
+            let mut context = Context { flow: entry.flow, tick: self.tick, counters, listen, out };
+            open.connection.segment(at, segment, &mut context);
+            self.review(slot, at, listen, out);
+            self.enforce(slot, at, listen, out);
+            self.current = None;
+            return;
+        }
+        match self.stills.get_mut(slot as usize) {
+            Some(Still::Embryo(embryo)) => {
                 if !boundary && embryo.takes(at, segment) {
                     entry.active = self.elapsed.now;
                     self.lists.touch(entry.list, slot);
                     return;
                 }
+                // Once it is whole, its era tells whether a boundary lies between.
+                entry.era = if boundary { self.era.wrapping_sub(1) } else { self.era };
                 self.hatch(slot, listen, out);
-                // Now it is open; its era tells whether a boundary lies between.
-                if let Some(entry) = self.entries.get_mut(slot as usize) {
-                    entry.era = if boundary { self.era.wrapping_sub(1) } else { self.era };
-                }
                 self.known(slot, at, segment, listen, out);
             }
-            State::Tombstone(tombstone) => {
+            Some(Still::Tombstone(tombstone)) => {
                 if tombstone.is_late(segment) {
                     self.counters.late = self.counters.late.saturating_add(1);
                 } else {
                     self.begin_anew(slot, Closed::Fin, at, segment, listen, out);
                 }
             }
-            State::Free => {}
+            Some(Still::Nothing) | None => {}
         }
     }
 
@@ -267,15 +300,16 @@ impl<L: Listener> Table<L> {
     /// An embryo becomes a whole connection.
     fn hatch<F: FnMut(&Opening) -> L>(&mut self, slot: u32, listen: &mut F, out: &mut L::Out) {
         let Some(entry) = self.entries.get_mut(slot as usize) else { return };
-        let State::Embryo(embryo) = entry.state else { return };
+        let Some(still) = self.stills.get_mut(slot as usize) else { return };
+        let Still::Embryo(embryo) = std::mem::replace(still, Still::Nothing) else { return };
         let mut connection = Connection::new(embryo.first, embryo.tick);
         let counters = &mut self.counters;
         let mut context = Context { flow: entry.flow, tick: embryo.tick, counters, listen, out };
         for segment in embryo.segments(entry.flow) {
             connection.segment(embryo.first, &segment, &mut context);
         }
-        connection.last = embryo.last;
-        entry.state = State::Open(Open::new(connection));
+        connection.last = embryo.last();
+        entry.open = Some(Open::new(connection));
     }
 
     /// A flow that the table does not know: a new connection, unless a RST is all there is of it.
@@ -297,11 +331,10 @@ impl<L: Listener> Table<L> {
         }
         self.counters.connections = self.counters.connections.saturating_add(1);
         let embryo = Embryo::new(at, self.tick, segment);
-        let state = embryo.map_or_else(|| State::Open(Open::new(Connection::new(at, self.tick))), State::Embryo);
-        let whole = matches!(state, State::Open(_));
-        let (active, era) = (self.elapsed.now, self.era);
-        let entry = Entry { flow: segment.flow, active, era, list: List::HalfOpen, state };
-        let slot = self.insert(hash, entry);
+        let open = embryo.is_none().then(|| Open::new(Connection::new(at, self.tick)));
+        let whole = open.is_some();
+        let entry = Entry { flow: segment.flow, active: self.elapsed.now, era: self.era, list: List::HalfOpen, open };
+        let slot = self.insert(hash, entry, embryo.map_or(Still::Nothing, Still::Embryo));
         if whole {
             self.known(slot, at, segment, listen, out);
         }
@@ -311,12 +344,15 @@ impl<L: Listener> Table<L> {
         }
     }
 
-    fn insert(&mut self, hash: u64, entry: Entry<L>) -> u32 {
+    fn insert(&mut self, hash: u64, entry: Entry<L>, still: Still) -> u32 {
         let list = entry.list;
         let slot = self.free.pop().unwrap_or(u32::try_from(self.entries.len()).unwrap_or(u32::MAX));
-        match self.entries.get_mut(slot as usize) {
-            Some(free) => *free = entry,
-            None => self.entries.push(entry),
+        match (self.entries.get_mut(slot as usize), self.stills.get_mut(slot as usize)) {
+            (Some(free), Some(nothing)) => (*free, *nothing) = (entry, still),
+            _ => {
+                self.entries.push(entry);
+                self.stills.push(still);
+            }
         }
         let (entries, hasher) = (&self.entries, &self.hasher);
         let hash_of = |slot: &u32| entries.get(*slot as usize).map_or(0, |entry| hasher.hash_one(entry.flow));
@@ -332,10 +368,17 @@ impl<L: Listener> Table<L> {
     }
 
     fn open_at(&mut self, slot: u32) -> Option<&mut Open<L>> {
-        match &mut self.entries.get_mut(slot as usize)?.state {
-            State::Open(open) => Some(open),
-            _ => None,
-        }
+        self.entries.get_mut(slot as usize)?.open.as_deref_mut()
+    }
+
+    /// The first packet of what is in the slot.
+    fn first(&self, slot: u32) -> Option<Moment> {
+        let open = self.entries.get(slot as usize).and_then(|entry| entry.open.as_ref());
+        open.map(|open| open.connection.first).or_else(|| match self.stills.get(slot as usize)? {
+            Still::Nothing => None,
+            Still::Embryo(embryo) => Some(embryo.first),
+            Still::Tombstone(tombstone) => Some(tombstone.first),
+        })
     }
 
     /// The connection in the slot and what its steps need; it is the current one from here on.
@@ -347,7 +390,7 @@ impl<L: Listener> Table<L> {
     ) -> Option<(&'t mut Connection<L>, Context<'t, L, F>)> {
         self.current = Some(slot);
         let entry = self.entries.get_mut(slot as usize)?;
-        let State::Open(open) = &mut entry.state else { return None };
+        let open = entry.open.as_mut()?;
         let context = Context { flow: entry.flow, tick: self.tick, counters: &mut self.counters, listen, out };
         Some((&mut open.connection, context))
     }
@@ -446,10 +489,11 @@ impl<L: Listener> Table<L> {
     fn bury<F: FnMut(&Opening) -> L>(&mut self, slot: u32, how: Closed, listen: &mut F, out: &mut L::Out) {
         self.leave_queues(slot);
         let Some(entry) = self.entries.get_mut(slot as usize) else { return };
-        let State::Open(open) = std::mem::replace(&mut entry.state, State::Free) else { return };
-        let connection = open.connection;
+        let Some(Open { connection, .. }) = entry.open.take().map(|open| *open) else { return };
         let spoke = connection.listener.is_some();
-        entry.state = State::Tombstone(Tombstone { first: connection.first, starts: connection.starts(), spoke });
+        if let Some(still) = self.stills.get_mut(slot as usize) {
+            *still = Still::Tombstone(Tombstone { first: connection.first, starts: connection.starts(), spoke });
+        }
         entry.active = self.elapsed.now;
         self.lists.remove(entry.list, slot);
         entry.list = List::Closed;
@@ -471,7 +515,7 @@ impl<L: Listener> Table<L> {
         let Some(entry) = self.entries.get_mut(slot as usize) else { return };
         let flow = entry.flow;
         new.settle();
-        let State::Open(old) = std::mem::replace(&mut entry.state, State::Open(Open::new(new))) else { return };
+        let Some(old) = entry.open.replace(Open::new(new)) else { return };
         self.lists.remove(entry.list, slot);
         entry.list = List::HalfOpen;
         self.lists.push(List::HalfOpen, slot);
@@ -485,7 +529,7 @@ impl<L: Listener> Table<L> {
     /// Ends whatever is in the slot and frees it.
     fn remove_slot<F: FnMut(&Opening) -> L>(&mut self, slot: u32, cause: Closed, listen: &mut F, out: &mut L::Out) {
         let Some(flow) = self.entries.get(slot as usize).map(|entry| entry.flow) else { return };
-        if let State::Open(open) = self.detach(slot) {
+        if let Some(open) = self.detach(slot) {
             self.end(flow, open.connection, cause, listen, out);
         }
     }
@@ -504,13 +548,14 @@ impl<L: Listener> Table<L> {
         self.ending = None;
     }
 
-    /// Takes a connection out of the table.
-    fn detach(&mut self, slot: u32) -> State<L> {
+    /// Takes what is in the slot out of the table; gives it where it is a whole connection.
+    fn detach(&mut self, slot: u32) -> Option<Box<Open<L>>> {
         self.leave_queues(slot);
-        let Some(entry) = self.entries.get_mut(slot as usize) else { return State::Free };
-        let state = std::mem::replace(&mut entry.state, State::Free);
-        if matches!(state, State::Free) {
-            return state;
+        let entry = self.entries.get_mut(slot as usize)?;
+        let open = entry.open.take();
+        let still = std::mem::replace(self.stills.get_mut(slot as usize)?, Still::Nothing);
+        if open.is_none() && matches!(still, Still::Nothing) {
+            return None;
         }
         self.lists.remove(entry.list, slot);
         let hash = self.hasher.hash_one(entry.flow);
@@ -518,7 +563,7 @@ impl<L: Listener> Table<L> {
             found.remove();
         }
         self.free.push(slot);
-        state
+        open
     }
 
     fn leave_queues(&mut self, slot: u32) {
@@ -532,17 +577,5 @@ impl<L: Listener> Table<L> {
             self.holders.remove(&(since, slot));
         }
         self.held = self.held.saturating_sub(held);
-    }
-}
-
-impl<L> Entry<L> {
-    /// The connection's first packet; `None` where the slot is free.
-    fn first(&self) -> Option<Moment> {
-        match &self.state {
-            State::Free => None,
-            State::Embryo(embryo) => Some(embryo.first),
-            State::Open(open) => Some(open.connection.first),
-            State::Tombstone(tombstone) => Some(tombstone.first),
-        }
     }
 }
