@@ -134,7 +134,8 @@ impl Segments<'_> {
             for tick in clock.advance(at.time) {
                 table.tick(tick, Moment { time: tick.time, ..*at }, &mut listen, out);
             }
-            table.segment(*at, segment, &mut listen, out);
+            let place = table.look_up(segment);
+            table.segment(place, *at, segment, &mut listen, out);
         }
         table.finish(&mut listen, out);
     }

@@ -7,7 +7,7 @@ use crate::decode::Ports;
 use crate::ledger::{Cause, Entry, Item, Key, SessionEnd, Told, Who};
 use crate::rules::{Judge, Selection, Verdict};
 use crate::smtp::{Event, Hears, Options, Parser, Session};
-use crate::tcp::{Anomaly, Chunk, Closing, Counters, Gap, Listener, Opening, Table};
+use crate::tcp::{Anomaly, Chunk, Closing, Counters, Gap, Listener, Opening, Place, Table};
 
 use super::bug;
 use super::rounds::{Mark, What};
@@ -93,16 +93,26 @@ impl Shard {
     }
 
     fn follow(&mut self, segments: &[&Routed<'_>]) {
-        let mut segments = segments.iter();
-        let mut rest = |table: &mut Table<Ear>, listen: &mut Listen<'_>, out: &mut Outbox| {
-            for routed in segments.by_ref() {
-                out.cause = Cause::packet(routed.at.ordinal);
-                table.segment(routed.at, &routed.segment, listen, out);
+        for some in segments.chunks(Self::AT_ONCE) {
+            let mut places = [Place::default(); Self::AT_ONCE];
+            for (place, routed) in places.iter_mut().zip(some) {
+                *place = self.table.look_up(&routed.segment);
             }
-        };
-        // Each failed try has taken one segment.
-        while !self.caught(&mut rest) {}
+            self.table.look_up_oldest(some.len());
+            let mut some = places.into_iter().zip(some);
+            let mut rest = |table: &mut Table<Ear>, listen: &mut Listen<'_>, out: &mut Outbox| {
+                for (place, routed) in some.by_ref() {
+                    out.cause = Cause::packet(routed.at.ordinal);
+                    table.segment(place, routed.at, &routed.segment, listen, out);
+                }
+            };
+            // Each failed try has taken one segment.
+            while !self.caught(&mut rest) {}
+        }
     }
+
+    /// So many segments are looked up before the first of them is taken.
+    const AT_ONCE: usize = 16;
 
     /// Runs steps of the table. A panic in one ends the connection that was worked on, not the scan: false
     /// then. (A bug in one session must not end a sensor.)

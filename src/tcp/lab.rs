@@ -210,7 +210,8 @@ impl Lab {
                 openings.push(opening.clone());
                 Ear { opening: opening.clone(), holds: 0 }
             };
-            self.table.segment(at, &segment, &mut listen, &mut self.out);
+            let place = self.table.look_up(&segment);
+            self.table.segment(place, at, &segment, &mut listen, &mut self.out);
         }
     }
 

@@ -32,4 +32,4 @@ mod tests;
 
 pub(crate) use chunk::{Anomaly, Chunk, Closed, Closing, Gap, Listener, Opening};
 pub(crate) use counters::{Counters, NAMES};
-pub(crate) use table::Table;
+pub(crate) use table::{Place, Table};

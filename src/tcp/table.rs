@@ -28,6 +28,13 @@ struct Most {
     held_of_one: usize,
 }
 
+/// Where a flow was in the table when it was looked up.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Place {
+    hash: u64,
+    slot: Option<u32>,
+}
+
 /// The connections of one shard.
 #[derive(Debug)]
 pub(crate) struct Table<L> {
@@ -85,20 +92,56 @@ impl<L: Listener> Table<L> {
         }
     }
 
-    /// Takes the next segment in packet order. `listen` makes the listener of a connection, once it
-    /// speaks; calls of other connections' listeners come of limits alone.
+    /// Looks the flow of a segment up that will be taken soon. Several look-ups in a row wait for memory at the
+    /// same time, where look-ups between the steps of connections would wait one by one.
+    pub(crate) fn look_up(&self, segment: &Segment<'_>) -> Place {
+        let hash = self.hasher.hash_one(segment.flow);
+        let slot = self.slot_of(hash, &segment.flow);
+        let open = slot.and_then(|slot| self.entries.get(slot as usize)?.open.as_deref());
+        if let Some(open) = open {
+            std::hint::black_box(open.connection.touch());
+        }
+        Place { hash, slot }
+    }
+
+    /// Does the same for what so many new connections would drive out: in a SYN flood the half-open ones stand at
+    /// their limit, and each new one costs a look-up of the oldest.
+    pub(crate) fn look_up_oldest(&self, count: usize) {
+        if self.lists.len(List::HalfOpen).saturating_add(count) <= self.most.half_open {
+            return;
+        }
+        let mut oldest = self.lists.oldest(List::HalfOpen);
+        for _ in 0..count {
+            let Some(slot) = oldest else { return };
+            let Some(entry) = self.entries.get(slot as usize) else { return };
+            let hash = self.hasher.hash_one(entry.flow);
+            std::hint::black_box(self.slots.find(hash, |other| *other == slot).is_some());
+            oldest = self.lists.behind(slot);
+        }
+    }
+
+    fn slot_of(&self, hash: u64, flow: &FlowKey) -> Option<u32> {
+        let same = |slot: &u32| self.entries.get(*slot as usize).is_some_and(|entry| entry.flow == *flow);
+        self.slots.find(hash, same).copied()
+    }
+
+    /// Takes the next segment in packet order, looked up at `place` since the last tick. `listen` makes the listener
+    /// of a connection, once it speaks; calls of other connections' listeners come of limits alone.
     pub(crate) fn segment<F: FnMut(&Opening) -> L>(
         &mut self,
+        place: Place,
         at: Moment,
         segment: &Segment<'_>,
         listen: &mut F,
         out: &mut L::Out,
     ) {
         self.elapsed.packet(at.time);
-        let hash = self.hasher.hash_one(segment.flow);
-        let entries = &self.entries;
-        let same = |slot: &u32| entries.get(*slot as usize).is_some_and(|entry| entry.flow == segment.flow);
-        match self.slots.find(hash, same).copied() {
+        let Place { hash, slot } = place;
+        // Segments between the look-up and now may have changed the table.
+        let still = slot.and_then(|slot| self.entries.get(slot as usize));
+        let holds = still.is_some_and(|entry| entry.used && entry.flow == segment.flow);
+        let slot = if holds { slot } else { self.slot_of(hash, &segment.flow) };
+        match slot {
             Some(slot) => {
                 if !self.usual(slot, at, segment, listen, out) {
                     self.known(slot, at, segment, listen, out);
@@ -333,7 +376,14 @@ impl<L: Listener> Table<L> {
         let embryo = Embryo::new(at, self.tick, segment);
         let open = embryo.is_none().then(|| Open::new(Connection::new(at, self.tick)));
         let whole = open.is_some();
-        let entry = Entry { flow: segment.flow, active: self.elapsed.now, era: self.era, list: List::HalfOpen, open };
+        let entry = Entry {
+            flow: segment.flow,
+            active: self.elapsed.now,
+            era: self.era,
+            list: List::HalfOpen,
+            used: true,
+            open,
+        };
         let slot = self.insert(hash, entry, embryo.map_or(Still::Nothing, Still::Embryo));
         if whole {
             self.known(slot, at, segment, listen, out);
@@ -557,6 +607,7 @@ impl<L: Listener> Table<L> {
         if open.is_none() && matches!(still, Still::Nothing) {
             return None;
         }
+        entry.used = false;
         self.lists.remove(entry.list, slot);
         let hash = self.hasher.hash_one(entry.flow);
         if let Ok(found) = self.slots.find_entry(hash, |other| *other == slot) {
