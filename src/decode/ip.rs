@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use super::rest::Rest;
 use super::{Decoded, Fragment, Layer, Ports, Reason, Skip, tcp, tunnel};
+use crate::base::{Endpoint, FlowKey, Side};
 
 pub(super) const TCP: u8 = 6;
 pub(super) const UDP: u8 = 17;
@@ -27,6 +28,13 @@ pub(super) struct Ends {
     pub destination: IpAddr,
 }
 
+impl Ends {
+    /// The key of a connection between them, and which side of it the source is.
+    fn flow(self, source: u16, destination: u16) -> (FlowKey, Side) {
+        FlowKey::new(Endpoint { ip: self.source, port: source }, Endpoint { ip: self.destination, port: destination })
+    }
+}
+
 /// The number of the next header, and the place in the packet where it stands.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Next {
@@ -38,7 +46,7 @@ pub(super) struct Next {
 pub(super) fn upper<'p>(ends: Ends, mut next: Next, mut rest: Rest<'p>, ports: &Ports) -> Result<Decoded<'p>, Skip> {
     for _ in 0..=EXTENSIONS {
         match next.protocol {
-            TCP => return tcp::decode(ends, rest, ports),
+            TCP => return tcp::decode(rest, ports, |from, to| ends.flow(from, to)).map(Decoded::Segment),
             UDP => return Err(udp(next, rest)),
             FRAGMENT if ends.source.is_ipv6() => {
                 let Some(&[protocol, _, high, low, i0, i1, i2, i3]) = rest.header() else {

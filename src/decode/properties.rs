@@ -107,6 +107,14 @@ fn all_ports() -> Ports {
     Ports::new(0..=u16::MAX)
 }
 
+/// Whether extension headers follow the IP header.
+fn extended(ip: &IpHeaders) -> bool {
+    match ip {
+        IpHeaders::Ipv4(_, extensions) => !extensions.is_empty(),
+        IpHeaders::Ipv6(_, extensions) => !extensions.is_empty(),
+    }
+}
+
 /// Where `part` lies in `whole`.
 fn place(whole: &[u8], part: &[u8]) -> Option<usize> {
     let at = (part.as_ptr() as usize).checked_sub(whole.as_ptr() as usize)?;
@@ -164,11 +172,18 @@ proptest! {
     }
 
     #[test]
-    fn the_port_test_refuses_only_what_the_decoder_refuses_alike((frame, original) in bent()) {
-        let ports = Ports::new([25]);
-        if let Some(skip) = port_test::refuse(&frame, &ports) {
-            prop_assert_eq!(full(ETHERNET, &frame, original, &ports), Decoded::Skipped(skip));
+    fn the_straight_path_says_what_the_decoder_says((frame, original) in bent()) {
+        for ports in [Ports::new([25]), all_ports()] {
+            if let Some(decoded) = straight::decode(&frame, &ports) {
+                prop_assert_eq!(decoded, full(ETHERNET, &frame, original, &ports));
+            }
         }
+    }
+
+    #[test]
+    fn what_etherparse_builds_without_extensions_goes_straight(built in built()) {
+        let straight = straight::decode(&built.frame, &all_ports());
+        prop_assert_eq!(straight.is_some(), !extended(&built.ip));
     }
 
     #[test]

@@ -1,14 +1,19 @@
 //! The TCP header (RFC 9293 section 3.1). Options are stepped over; reassembly needs none of them.
 
-use super::ip::Ends;
 use super::rest::Rest;
-use super::{Decoded, Flags, Layer, Ports, Reason, Segment, Skip};
-use crate::base::{Endpoint, FlowKey};
+use super::{Flags, Layer, Ports, Reason, Segment, Skip};
+use crate::base::{FlowKey, Side};
 
 /// The length of the header without options.
 const HEADER: usize = 20;
 
-pub(super) fn decode<'p>(ends: Ends, rest: Rest<'p>, ports: &Ports) -> Result<Decoded<'p>, Skip> {
+/// Decodes the payload of a datagram; `flow` makes the key of the datagram's ends and the two ports.
+#[inline]
+pub(super) fn decode<'p>(
+    rest: Rest<'p>,
+    ports: &Ports,
+    flow: impl FnOnce(u16, u16) -> (FlowKey, Side),
+) -> Result<Segment<'p>, Skip> {
     let Some(&[s0, s1, d0, d1]) = rest.header() else { return Err(no_header(rest)) };
     let (source, destination) = (u16::from_be_bytes([s0, s1]), u16::from_be_bytes([d0, d1]));
     if !ports.either(source, destination) {
@@ -21,13 +26,13 @@ pub(super) fn decode<'p>(ends: Ends, rest: Rest<'p>, ports: &Ports) -> Result<De
     if header_length < HEADER || header_length > rest.on_wire() {
         return Err(Reason::TcpHeaderLength.at(Layer::Tcp, rest.place(12)));
     }
-    // Where the snap length cut the options, it cut all of the payload, and that much is still known.
-    let payload = rest.bytes.get(header_length..).unwrap_or_default();
-    let missing = rest.on_wire().saturating_sub(header_length).saturating_sub(payload.len());
-
-    let (flow, from) =
-        FlowKey::new(Endpoint { ip: ends.source, port: source }, Endpoint { ip: ends.destination, port: destination });
-    Ok(Decoded::Segment(Segment {
+    let (payload, missing) = match rest.bytes.get(header_length..) {
+        Some(payload) => (payload, rest.missing),
+        // Where the snap length cut the options, it cut all of the payload, and that much is still known.
+        None => (&[][..], rest.on_wire().saturating_sub(header_length)),
+    };
+    let (flow, from) = flow(source, destination);
+    Ok(Segment {
         flow,
         from,
         seq: u32::from_be_bytes([q0, q1, q2, q3]),
@@ -35,7 +40,7 @@ pub(super) fn decode<'p>(ends: Ends, rest: Rest<'p>, ports: &Ports) -> Result<De
         flags: Flags { fin: bits & 0x01 != 0, syn: bits & 0x02 != 0, rst: bits & 0x04 != 0 },
         payload,
         missing: u32::try_from(missing).unwrap_or(u32::MAX),
-    }))
+    })
 }
 
 /// The fixed header is not there: cut off by the capture, or never sent.

@@ -1,0 +1,90 @@
+//! The straight path: Ethernet, two VLAN tags at most, IPv4 or IPv6, then TCP, UDP or ping, each header where it lies
+//! in nearly every packet. On a mirror port 98 of 100 packets are not SMTP, and show it here at a few fixed places.
+//!
+//! It only says what [`super::full`] would say, be it a segment or a refusal; whatever looks unusual (fragments,
+//! extension headers, more tags, lengths that contradict, headers that are cut) it leaves to that.
+
+use super::ether_type::{IPV4, IPV6, is_vlan};
+use super::ip::{self, Next, TCP, UDP};
+use super::rest::Rest;
+use super::{Decoded, Ports, ipv4, ipv6, tcp};
+use crate::base::{FlowKey, Side};
+
+/// What an Ethernet frame gives; `None` where [`super::full`] has to say.
+#[inline]
+pub(super) fn decode<'p>(frame: &'p [u8], ports: &Ports) -> Option<Decoded<'p>> {
+    let (header, mut packet) = frame.split_first_chunk::<14>()?;
+    let mut ether_type = u16::from_be_bytes([header[12], header[13]]);
+    for _ in 0..VLANS {
+        if !is_vlan(ether_type) {
+            break;
+        }
+        let (tag, behind) = packet.split_first_chunk::<4>()?;
+        ether_type = u16::from_be_bytes([tag[2], tag[3]]);
+        packet = behind;
+    }
+    let at = u32::try_from(frame.len().wrapping_sub(packet.len())).ok()?;
+    match ether_type {
+        IPV4 => decode_ipv4(packet, at, ports),
+        IPV6 => decode_ipv6(packet, at, ports),
+        _ => None,
+    }
+}
+
+/// A port's own tag, and a provider's around it.
+const VLANS: usize = 2;
+
+#[inline]
+fn decode_ipv4<'p>(packet: &'p [u8], at: u32, ports: &Ports) -> Option<Decoded<'p>> {
+    let header = packet.first_chunk::<20>()?;
+    let length = ipv4::header_length(header[0]);
+    if header[0] >> 4 != 4 || length < header.len() || !ipv4::is_whole([header[6], header[7]]) {
+        return None;
+    }
+    // A total length of 0 means something else (see `ipv4`); like one that ends within the header it gives `None`.
+    let total = usize::from(u16::from_be_bytes([header[2], header[3]]));
+    let datagram = packet.get(..total).unwrap_or(packet);
+    let missing = total.wrapping_sub(datagram.len());
+    let payload =
+        Rest { bytes: datagram.get(length..)?, missing, at: at.wrapping_add(u32::from(header[0] & 0x0f) << 2) };
+    let [.., s0, s1, s2, s3, d0, d1, d2, d3] = *header;
+    upper(Next { protocol: header[9], at: at.wrapping_add(9) }, payload, ports, |from, to| {
+        FlowKey::of_v4((u32::from_be_bytes([s0, s1, s2, s3]), from), (u32::from_be_bytes([d0, d1, d2, d3]), to))
+    })
+}
+
+#[inline]
+fn decode_ipv6<'p>(packet: &'p [u8], at: u32, ports: &Ports) -> Option<Decoded<'p>> {
+    let (header, behind) = packet.split_first_chunk::<{ ipv6::HEADER }>()?;
+    let length = usize::from(u16::from_be_bytes([header[4], header[5]]));
+    // A length of 0 means something else too.
+    if header[0] >> 4 != 6 || length == 0 {
+        return None;
+    }
+    let bytes = behind.get(..length).unwrap_or(behind);
+    let payload = Rest { bytes, missing: length.wrapping_sub(bytes.len()), at: at.wrapping_add(40) };
+    let (source, destination) = (header[8..].first_chunk()?, header[24..].first_chunk()?);
+    upper(Next { protocol: header[6], at: at.wrapping_add(6) }, payload, ports, |from, to| {
+        FlowKey::of_v6((u128::from_be_bytes(*source), from), (u128::from_be_bytes(*destination), to))
+    })
+}
+
+/// The payload of a whole datagram, which stands in no extension header.
+#[inline]
+fn upper<'p>(
+    next: Next,
+    payload: Rest<'p>,
+    ports: &Ports,
+    flow: impl FnOnce(u16, u16) -> (FlowKey, Side),
+) -> Option<Decoded<'p>> {
+    match next.protocol {
+        TCP => Some(tcp::decode(payload, ports, flow).map_or_else(Decoded::Skipped, Decoded::Segment)),
+        UDP => Some(Decoded::Skipped(ip::udp(next, payload))),
+        // Any other protocol is rare, but for ping.
+        ICMP | ICMPV6 => Some(Decoded::Skipped(ip::refusal(next))),
+        _ => None,
+    }
+}
+
+const ICMP: u8 = 1;
+const ICMPV6: u8 = 58;
