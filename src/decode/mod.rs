@@ -135,14 +135,27 @@ fn link(link_type: LinkType) -> Option<&'static Link> {
 }
 
 /// Decodes one packet that had `original` octets on the wire.
-#[inline]
+#[cfg(any(test, feature = "bench"))]
 pub(crate) fn decode<'p>(link_type: LinkType, bytes: &'p [u8], original: u32, ports: &Ports) -> Decoded<'p> {
+    decode_to(link_type, bytes, original, ports, std::convert::identity)
+}
+
+/// Decodes one packet that had `original` octets on the wire, and gives what comes of it to `take`: there where it
+/// becomes known, so that a segment is written once, to where it is wanted.
+#[inline]
+pub(crate) fn decode_to<'p, R>(
+    link_type: LinkType,
+    bytes: &'p [u8],
+    original: u32,
+    ports: &Ports,
+    mut take: impl FnMut(Decoded<'p>) -> R,
+) -> R {
     if link_type.0 == ethernet::LINK_TYPE
-        && let Some(decoded) = straight::decode(bytes, ports)
+        && let Some(taken) = straight::decode(bytes, ports, &mut take)
     {
-        return decoded;
+        return taken;
     }
-    full(link_type, bytes, original, ports)
+    take(full(link_type, bytes, original, ports))
 }
 
 /// [`decode`] without the straight path before it.

@@ -1,6 +1,7 @@
 //! What holds for every packet: etherparse, which builds and reads them too, is the witness.
 #![expect(clippy::arithmetic_side_effects, reason = "tests build their packets from small numbers")]
 
+use std::convert::identity;
 use std::net::IpAddr;
 
 use etherparse::{
@@ -174,7 +175,7 @@ proptest! {
     #[test]
     fn the_straight_path_says_what_the_decoder_says((frame, original) in bent()) {
         for ports in [Ports::new([25]), all_ports()] {
-            if let Some(decoded) = straight::decode(&frame, &ports) {
+            if let Some(decoded) = straight::decode(&frame, &ports, identity) {
                 prop_assert_eq!(decoded, full(ETHERNET, &frame, original, &ports));
             }
         }
@@ -182,7 +183,7 @@ proptest! {
 
     #[test]
     fn what_etherparse_builds_without_extensions_goes_straight(built in built()) {
-        let straight = straight::decode(&built.frame, &all_ports());
+        let straight = straight::decode(&built.frame, &all_ports(), identity);
         prop_assert_eq!(straight.is_some(), !extended(&built.ip));
     }
 

@@ -10,24 +10,24 @@ use super::rest::Rest;
 use super::{Decoded, Ports, ipv4, ipv6, tcp};
 use crate::base::{FlowKey, Side};
 
-/// What an Ethernet frame gives; `None` where [`super::full`] has to say.
+/// Gives what comes of an Ethernet frame to `take`; `None` where [`super::full`] has to say what that is.
 #[inline]
-pub(super) fn decode<'p>(frame: &'p [u8], ports: &Ports) -> Option<Decoded<'p>> {
+pub(super) fn decode<'p, R>(frame: &'p [u8], ports: &Ports, take: impl FnOnce(Decoded<'p>) -> R) -> Option<R> {
     let (header, mut packet) = frame.split_first_chunk::<14>()?;
     let mut ether_type = u16::from_be_bytes([header[12], header[13]]);
-    for _ in 0..VLANS {
-        if !is_vlan(ether_type) {
-            break;
+    let mut tags = 0..VLANS;
+    loop {
+        let at = u32::try_from(frame.len().wrapping_sub(packet.len())).unwrap_or(u32::MAX);
+        match ether_type {
+            IPV4 => return decode_ipv4(packet, at, ports, take),
+            IPV6 => return decode_ipv6(packet, at, ports, take),
+            tag if is_vlan(tag) && tags.next().is_some() => {
+                let (tag, behind) = packet.split_first_chunk::<4>()?;
+                ether_type = u16::from_be_bytes([tag[2], tag[3]]);
+                packet = behind;
+            }
+            _ => return None,
         }
-        let (tag, behind) = packet.split_first_chunk::<4>()?;
-        ether_type = u16::from_be_bytes([tag[2], tag[3]]);
-        packet = behind;
-    }
-    let at = u32::try_from(frame.len().wrapping_sub(packet.len())).ok()?;
-    match ether_type {
-        IPV4 => decode_ipv4(packet, at, ports),
-        IPV6 => decode_ipv6(packet, at, ports),
-        _ => None,
     }
 }
 
@@ -35,26 +35,30 @@ pub(super) fn decode<'p>(frame: &'p [u8], ports: &Ports) -> Option<Decoded<'p>> 
 const VLANS: usize = 2;
 
 #[inline]
-fn decode_ipv4<'p>(packet: &'p [u8], at: u32, ports: &Ports) -> Option<Decoded<'p>> {
+fn decode_ipv4<'p, R>(packet: &'p [u8], at: u32, ports: &Ports, take: impl FnOnce(Decoded<'p>) -> R) -> Option<R> {
     let header = packet.first_chunk::<20>()?;
-    let length = ipv4::header_length(header[0]);
-    if header[0] >> 4 != 4 || length < header.len() || !ipv4::is_whole([header[6], header[7]]) {
+    // Version 4 and a header of at least 20 octets.
+    if !matches!(header[0], 0x45..=0x4f) || !ipv4::is_whole([header[6], header[7]]) {
         return None;
     }
+    let length = ipv4::header_length(header[0]);
     // A total length of 0 means something else (see `ipv4`); like one that ends within the header it gives `None`.
     let total = usize::from(u16::from_be_bytes([header[2], header[3]]));
     let datagram = packet.get(..total).unwrap_or(packet);
-    let missing = total.wrapping_sub(datagram.len());
-    let payload =
-        Rest { bytes: datagram.get(length..)?, missing, at: at.wrapping_add(u32::from(header[0] & 0x0f) << 2) };
+    let payload = Rest {
+        bytes: datagram.get(length..)?,
+        missing: total.wrapping_sub(datagram.len()),
+        at: at.wrapping_add(u32::from(header[0] & 0x0f) << 2),
+    };
     let [.., s0, s1, s2, s3, d0, d1, d2, d3] = *header;
-    upper(Next { protocol: header[9], at: at.wrapping_add(9) }, payload, ports, |from, to| {
+    let flow = |from, to| {
         FlowKey::of_v4((u32::from_be_bytes([s0, s1, s2, s3]), from), (u32::from_be_bytes([d0, d1, d2, d3]), to))
-    })
+    };
+    upper(Next { protocol: header[9], at: at.wrapping_add(9) }, payload, ports, flow, take)
 }
 
 #[inline]
-fn decode_ipv6<'p>(packet: &'p [u8], at: u32, ports: &Ports) -> Option<Decoded<'p>> {
+fn decode_ipv6<'p, R>(packet: &'p [u8], at: u32, ports: &Ports, take: impl FnOnce(Decoded<'p>) -> R) -> Option<R> {
     let (header, behind) = packet.split_first_chunk::<{ ipv6::HEADER }>()?;
     let length = usize::from(u16::from_be_bytes([header[4], header[5]]));
     // A length of 0 means something else too.
@@ -64,26 +68,30 @@ fn decode_ipv6<'p>(packet: &'p [u8], at: u32, ports: &Ports) -> Option<Decoded<'
     let bytes = behind.get(..length).unwrap_or(behind);
     let payload = Rest { bytes, missing: length.wrapping_sub(bytes.len()), at: at.wrapping_add(40) };
     let (source, destination) = (header[8..].first_chunk()?, header[24..].first_chunk()?);
-    upper(Next { protocol: header[6], at: at.wrapping_add(6) }, payload, ports, |from, to| {
-        FlowKey::of_v6((u128::from_be_bytes(*source), from), (u128::from_be_bytes(*destination), to))
-    })
+    let flow = |from, to| FlowKey::of_v6((u128::from_be_bytes(*source), from), (u128::from_be_bytes(*destination), to));
+    upper(Next { protocol: header[6], at: at.wrapping_add(6) }, payload, ports, flow, take)
 }
 
-/// The payload of a whole datagram, which stands in no extension header.
+/// The payload of a whole datagram that has no extension header.
 #[inline]
-fn upper<'p>(
+fn upper<'p, R>(
     next: Next,
     payload: Rest<'p>,
     ports: &Ports,
     flow: impl FnOnce(u16, u16) -> (FlowKey, Side),
-) -> Option<Decoded<'p>> {
-    match next.protocol {
-        TCP => Some(tcp::decode(payload, ports, flow).map_or_else(Decoded::Skipped, Decoded::Segment)),
-        UDP => Some(Decoded::Skipped(ip::udp(next, payload))),
+    take: impl FnOnce(Decoded<'p>) -> R,
+) -> Option<R> {
+    let skip = match next.protocol {
+        TCP => match tcp::decode(payload, ports, flow) {
+            Ok(segment) => return Some(take(Decoded::Segment(segment))),
+            Err(skip) => skip,
+        },
+        UDP => ip::udp(next, payload),
         // Any other protocol is rare, but for ping.
-        ICMP | ICMPV6 => Some(Decoded::Skipped(ip::refusal(next))),
-        _ => None,
-    }
+        ICMP | ICMPV6 => ip::refusal(next),
+        _ => return None,
+    };
+    Some(take(Decoded::Skipped(skip)))
 }
 
 const ICMP: u8 = 1;

@@ -23,13 +23,11 @@ pub(super) fn decode<'p>(
         return Err(no_header(rest));
     };
     let header_length = usize::from(length >> 4) << 2;
-    if header_length < HEADER || header_length > rest.on_wire() {
-        return Err(Reason::TcpHeaderLength.at(Layer::Tcp, rest.place(12)));
-    }
     let (payload, missing) = match rest.bytes.get(header_length..) {
-        Some(payload) => (payload, rest.missing),
+        Some(payload) if header_length >= HEADER => (payload, rest.missing),
         // Where the snap length cut the options, it cut all of the payload, and that much is still known.
-        None => (&[][..], rest.on_wire().saturating_sub(header_length)),
+        None if header_length <= rest.on_wire() => (&[][..], rest.on_wire().saturating_sub(header_length)),
+        _ => return Err(Reason::TcpHeaderLength.at(Layer::Tcp, rest.place(12))),
     };
     let (flow, from) = flow(source, destination);
     Ok(Segment {

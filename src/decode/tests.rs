@@ -1,6 +1,7 @@
 //! One situation a test, on literal bytes.
 #![expect(clippy::arithmetic_side_effects, reason = "tests build their packets from small numbers")]
 
+use std::convert::identity;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::*;
@@ -546,11 +547,11 @@ mod straight_path {
     fn refuses_and_decodes_the_usual_shapes() {
         let ports = Ports::new([25]);
         for frame in unwanted() {
-            let decoded = straight::decode(&frame, &ports);
+            let decoded = straight::decode(&frame, &ports, identity);
             assert!(matches!(decoded, Some(Decoded::Skipped(_))), "{frame:02x?}: {decoded:?}");
         }
         for frame in wanted() {
-            let decoded = straight::decode(&frame, &ports);
+            let decoded = straight::decode(&frame, &ports, identity);
             assert!(matches!(decoded, Some(Decoded::Segment(_))), "{frame:02x?}: {decoded:?}");
         }
     }
@@ -571,7 +572,7 @@ mod straight_path {
             ethernet(0x0806, &[0; 46]),
             ethernet(0x8100, &[&[0, 1][..], &tagged_twice(0x0800, &ipv4(6, &quit))[12..]].concat()),
         ] {
-            assert_eq!(straight::decode(&frame, &Ports::new([25])), None, "{frame:02x?}");
+            assert_eq!(straight::decode(&frame, &Ports::new([25]), identity), None, "{frame:02x?}");
         }
     }
 
@@ -580,7 +581,7 @@ mod straight_path {
     fn agrees_with_the_decoder_on_every_change_of_one_octet() {
         let ports = Ports::new([25]);
         let agrees = |frame: &[u8], original: usize| {
-            if let Some(decoded) = straight::decode(frame, &ports) {
+            if let Some(decoded) = straight::decode(frame, &ports, identity) {
                 let by_full = full(ETHERNET, frame, u32::try_from(original).unwrap(), &ports);
                 assert_eq!(decoded, by_full, "{frame:02x?}");
             }

@@ -33,14 +33,14 @@ pub(super) fn decode_slice<'p>(batch: &'p Batch, from: usize, ports: &Ports) -> 
     let first = batch.first.0.saturating_add(from as u64);
     for (ordinal, packet) in (first..).zip(batch.packets.iter().skip(from).take(SLICE)) {
         let at = Moment { ordinal: Ordinal(ordinal), time: packet.time };
-        match decode::decode(packet.link_type, batch.bytes(packet), packet.original, ports) {
+        decode::decode_to(packet.link_type, batch.bytes(packet), packet.original, ports, |decoded| match decoded {
             Decoded::Segment(segment) => {
                 slice.shards.push(shard(&segment));
                 slice.segments.push(Routed { at, segment });
             }
             Decoded::Fragment(fragment) => slice.fragments.push((at, fragment)),
             Decoded::Skipped(skip) => slice.skips.one(at.ordinal, skip),
-        }
+        });
     }
     slice
 }
