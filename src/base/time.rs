@@ -55,6 +55,8 @@ impl Default for Timeouts {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Clock {
     now: Option<Time>,
+    /// Where the second of `now` ends and the next one begins.
+    second_ends: i64,
     /// Packets behind the clock (FORMATS.md, `time_backwards`).
     pub backwards: u64,
     /// Steps forward of more than an hour (`time_jumps`).
@@ -67,13 +69,29 @@ impl Clock {
     /// A step above this is believed and counted.
     const JUMP: i64 = 3600 * Time::SECOND;
 
+    /// Takes the next packet's time if it is within the second that the clock is in and not behind it, as nearly
+    /// every packet's is: nothing is due before it, and nothing to be counted. Else [`Clock::advance`] has to.
+    #[inline]
+    pub(crate) fn goes_on(&mut self, time: Time) -> bool {
+        let goes_on = time.0 < self.second_ends && self.now.is_some_and(|now| now <= time);
+        if goes_on {
+            self.now = Some(time);
+        }
+        goes_on
+    }
+
+    /// The clock's time, once it has seen a packet.
+    pub(crate) fn now(&self) -> Option<Time> {
+        self.now
+    }
+
     /// Takes the next packet's time and returns the ticks due before that packet, 0 to 2 of them.
     pub(crate) fn advance(&mut self, time: Time) -> impl Iterator<Item = Tick> + use<> {
         let (first, second) = match self.now {
             Some(now) if time < now => {
                 self.backwards = self.backwards.saturating_add(1);
                 if now.since(time) > Self::TOLERANCE {
-                    self.now = Some(time);
+                    self.set(time);
                 }
                 (None, None)
             }
@@ -81,7 +99,7 @@ impl Clock {
                 if time.since(now) > Self::JUMP {
                     self.jumps = self.jumps.saturating_add(1);
                 }
-                self.now = Some(time);
+                self.set(time);
                 match time.seconds().saturating_sub(now.seconds()) {
                     0 => (None, None),
                     1 => (Some(Tick { time, nth: 0 }), None),
@@ -89,11 +107,16 @@ impl Clock {
                 }
             }
             None => {
-                self.now = Some(time);
+                self.set(time);
                 (None, None)
             }
         };
         [first, second].into_iter().flatten()
+    }
+
+    fn set(&mut self, time: Time) {
+        self.now = Some(time);
+        self.second_ends = time.seconds().saturating_add(1).saturating_mul(Time::SECOND);
     }
 
     /// Forgets the time (a file that starts afresh) but keeps the counts.
@@ -147,6 +170,28 @@ mod tests {
         ticks(&mut clock, seconds(0));
         assert_eq!(ticks(&mut clock, seconds(3601)), 2);
         assert_eq!((clock.now, clock.jumps), (Some(seconds(3601)), 1));
+    }
+
+    #[test]
+    fn going_on_is_an_advance_that_nothing_comes_of() {
+        let (mut quick, mut plain) = (Clock::default(), Clock::default());
+        let times = [-1, 0, 1, 999_999_999, 1_000_000_000, 1_000_000_001, 1, 2_500_000_000, i64::MAX, i64::MIN, 0, 0];
+        let went_on = times.map(|time| {
+            let counts = (plain.backwards, plain.jumps);
+            let due = ticks(&mut plain, Time(time));
+            let goes_on = quick.goes_on(Time(time));
+            if goes_on {
+                assert_eq!((due, plain.backwards, plain.jumps), (0, counts.0, counts.1), "{time}");
+            } else {
+                ticks(&mut quick, Time(time));
+            }
+            let state = |clock: &Clock| (clock.now, clock.backwards, clock.jumps);
+            assert_eq!(state(&quick), state(&plain), "{time}");
+            goes_on
+        });
+        assert_eq!(went_on, [false, false, true, true, false, true, false, false, false, false, false, true]);
+        quick.reset();
+        assert!(!quick.goes_on(Time(1)), "a clock without a time knows no second");
     }
 
     #[test]

@@ -33,6 +33,7 @@ pub(super) enum Stopped {
 /// A block and its packets.
 #[derive(Debug, Default)]
 pub(super) struct Block {
+    /// What lies behind the last packet means nothing.
     pub data: Vec<u8>,
     pub packets: Vec<PacketEntry>,
 }
@@ -131,7 +132,6 @@ impl Blocks {
                 Stopped::Fault(cause) => self.finish(Some(cause)),
             }
             if !packets.is_empty() {
-                data.truncate(consumed);
                 return Some(Block { data, packets });
             }
         }
@@ -164,8 +164,12 @@ impl Blocks {
     /// Puts the tail at the block's front and fills it up; returns how many bytes of it are the file's.
     /// The rest of the block keeps what was there: to clear it would cost as much as to read it.
     fn fill(&mut self, data: &mut Vec<u8>, wanted: usize) -> usize {
-        data.resize(wanted.max(self.tail.len()), 0);
-        let Some((front, free)) = data.split_at_mut_checked(self.tail.len()) else { return 0 };
+        let length = wanted.max(self.tail.len());
+        if data.len() < length {
+            *data = vec![0; length];
+        }
+        let block = data.get_mut(..length).unwrap_or_default();
+        let Some((front, free)) = block.split_at_mut_checked(self.tail.len()) else { return 0 };
         front.copy_from_slice(&self.tail);
         let carried = self.tail.len();
         self.tail.clear();

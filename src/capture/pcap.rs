@@ -62,49 +62,57 @@ impl Pcap {
 
     /// Lists the packets that lie whole in `block`.
     pub(super) fn walk(self, block: &[u8], packets: &mut Vec<PacketEntry>) -> Walked {
-        let mut at = 0;
-        loop {
-            match self.packet(block, at) {
-                Ok(packet) => {
-                    at = (packet.offset as usize).saturating_add(packet.captured as usize);
-                    packets.push(packet);
-                }
-                Err(stopped) => return Walked { consumed: at, stopped },
-            }
+        // Asked once for the block, not for every number in it.
+        match self.order {
+            Order::Little => self.records(block, packets, u32::from_le_bytes),
+            Order::Big => self.records(block, packets, u32::from_be_bytes),
         }
     }
 
-    #[inline]
-    fn packet(self, block: &[u8], at: usize) -> Result<PacketEntry, Stopped> {
+    /// A function of its own, so that all it needs stays in registers from record to record.
+    #[inline(never)]
+    fn records(self, block: &[u8], packets: &mut Vec<PacketEntry>, number: impl Fn([u8; 4]) -> u32) -> Walked {
         const HEADER: usize = 16;
-        let rest = block.get(at..).unwrap_or_default();
-        let Some(header) = rest.first_chunk::<HEADER>() else { return Err(Stopped::Need(HEADER)) };
-        let ([seconds, fraction, first, second], []) = header.as_chunks::<4>() else {
-            return Err(Stopped::Need(HEADER));
+        let mut rest = block;
+        let stopped = loop {
+            let Some((header, behind)) = rest.split_first_chunk::<HEADER>() else { break Stopped::Need(HEADER) };
+            let &[s0, s1, s2, s3, f0, f1, f2, f3, a0, a1, a2, a3, b0, b1, b2, b3] = header;
+            let (first, second) = (number([a0, a1, a2, a3]), number([b0, b1, b2, b3]));
+            let (captured, original) = match self.lengths {
+                Lengths::Usual => (first, second),
+                Lengths::Swapped => (second, first),
+                Lengths::Either => (first.min(second), first.max(second)),
+            };
+            if captured > self.most {
+                break Stopped::Fault(Cause::TooLong { captured, most: self.most });
+            }
+            let Some((_, next)) = behind.split_at_checked(captured as usize) else {
+                break Stopped::Need(HEADER.saturating_add(captured as usize));
+            };
+            packets.push(PacketEntry {
+                offset: offset(block, behind),
+                captured,
+                original: original.max(captured),
+                link_type: self.link_type,
+                time: self.time(number([s0, s1, s2, s3]), number([f0, f1, f2, f3])),
+            });
+            rest = next;
         };
-        let (first, second) = (self.order.u32(*first), self.order.u32(*second));
-        let (captured, original) = match self.lengths {
-            Lengths::Usual => (first, second),
-            Lengths::Swapped => (second, first),
-            Lengths::Either => (first.min(second), first.max(second)),
-        };
-        if captured > self.most {
-            return Err(Stopped::Fault(Cause::TooLong { captured, most: self.most }));
-        }
-        let length = HEADER.saturating_add(captured as usize);
-        if length > rest.len() {
-            return Err(Stopped::Need(length));
-        }
-        let fraction = i64::from(self.order.u32(*fraction)).saturating_mul(i64::from(self.unit));
-        let seconds = i64::from(self.order.u32(*seconds)).saturating_mul(Time::SECOND);
-        Ok(PacketEntry {
-            offset: u32::try_from(at.saturating_add(HEADER)).unwrap_or(u32::MAX),
-            captured,
-            original: original.max(captured),
-            link_type: self.link_type,
-            time: Time(seconds.saturating_add(fraction)),
-        })
+        Walked { consumed: block.len().saturating_sub(rest.len()), stopped }
     }
+
+    /// Both are 32 bits and the unit at most 1000: seconds and fraction stay far within 64 bits.
+    #[inline]
+    fn time(self, seconds: u32, fraction: u32) -> Time {
+        let seconds = i64::from(seconds).wrapping_mul(Time::SECOND);
+        Time(seconds.wrapping_add(i64::from(fraction).wrapping_mul(i64::from(self.unit))))
+    }
+}
+
+/// Where `rest`, which ends with `block`, begins in it; a block is far below 4 GiB.
+#[inline]
+fn offset(block: &[u8], rest: &[u8]) -> u32 {
+    u32::try_from(block.len().wrapping_sub(rest.len())).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]

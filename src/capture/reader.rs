@@ -224,7 +224,7 @@ impl Reader {
         let mut path = None;
         if let Some(file) = self.files.last_mut() {
             file.packets = file.packets.saturating_add(packets.len() as u64);
-            let captured = packets.iter().fold(0_u64, |sum, packet| sum.saturating_add(packet.captured.into()));
+            let captured: u64 = packets.iter().map(|packet| u64::from(packet.captured)).sum();
             file.bytes = file.bytes.saturating_add(captured);
             file.first_time = file.first_time.or(Some(first.time));
             file.last_time = Some(last.time);

@@ -126,20 +126,36 @@ impl Reading {
     /// Lets the clock see every packet, and tells of link types that nothing decodes.
     fn watch(&mut self, batch: &Batch, marks: &mut Vec<Mark>, observer: &dyn Observer) {
         let mut checked = None;
-        for packet in &batch.packets {
-            let before = self.next;
-            marks.extend(self.clock.advance(packet.time).map(|tick| Mark { before, what: What::Tick(tick) }));
-            self.next = Ordinal(before.0.saturating_add(1));
-            let (first, last) = self.span.unwrap_or((packet.time, packet.time));
-            self.span = Some((first.min(packet.time), last.max(packet.time)));
+        for (ordinal, packet) in (batch.first.0..).zip(&batch.packets) {
             if checked != Some(packet.link_type) {
                 checked = Some(packet.link_type);
-                if !decode::is_supported(packet.link_type) && self.unsupported.insert(packet.link_type) {
-                    let path = self.reader.files().last().map(|file| file.path.clone()).unwrap_or_default();
-                    let cause = Cause::LinkType(packet.link_type);
-                    self.problem(&Problem { path, offset: None, cause }, observer);
-                }
+                self.check(packet.link_type, observer);
             }
+            if !self.clock.goes_on(packet.time) {
+                let before = Ordinal(ordinal);
+                self.reach(self.clock.now());
+                self.reach(Some(packet.time));
+                marks.extend(self.clock.advance(packet.time).map(|tick| Mark { before, what: What::Tick(tick) }));
+            }
+        }
+        // Where the clock goes on there is no need to look at each time: the last one is the greatest.
+        self.reach(self.clock.now());
+        self.next = Ordinal(batch.first.0.saturating_add(batch.packets.len() as u64));
+    }
+
+    /// Widens the span to a time.
+    fn reach(&mut self, time: Option<Time>) {
+        let Some(time) = time else { return };
+        let (first, last) = self.span.unwrap_or((time, time));
+        self.span = Some((first.min(time), last.max(time)));
+    }
+
+    /// Tells of a link type that cannot be decoded, once a file.
+    fn check(&mut self, link_type: LinkType, observer: &dyn Observer) {
+        if !decode::is_supported(link_type) && self.unsupported.insert(link_type) {
+            let path = self.reader.files().last().map(|file| file.path.clone()).unwrap_or_default();
+            let cause = Cause::LinkType(link_type);
+            self.problem(&Problem { path, offset: None, cause }, observer);
         }
     }
 }
