@@ -1,7 +1,8 @@
 //! Message data: where it ends (RFC 5321 4.5.2), and what a record tells of it.
 //!
-//! The search goes from line end to line end with memchr, in place. Only header lines, up to the empty
-//! line and 64 KiB at most, are copied.
+//! Blocks in which every line ends in CRLF and none begins with a dot, which most are, are passed over as they lie
+//! ([`plain`]); the others are searched from line end to line end. Only header lines, up to the empty line and
+//! 64 KiB at most, are copied.
 
 use memchr::memchr2;
 use sha2::{Digest, Sha256};
@@ -38,7 +39,7 @@ enum Content {
 }
 
 /// Finds the end of message data over any number of pieces.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "facts, each on its own")]
 pub(super) struct DotScan {
     before: LineEnd,
@@ -65,9 +66,52 @@ impl DotScan {
     /// Scans up to the first lone dot; returns the bytes consumed (its line end included) and what it is.
     /// With `lf_ends` LF.LF is an agreed end: no line of the session so far ended in CRLF.
     pub(super) fn scan(&mut self, bytes: &[u8], lf_ends: bool) -> (usize, Option<Found>) {
+        let mut consumed = 0_usize;
+        while let Some(rest) = bytes.get(consumed..).filter(|rest| !rest.is_empty()) {
+            // Passes over what is plain, and searches the block behind it.
+            let passed = self.pass(rest);
+            let rest = rest.get(passed..).unwrap_or_default();
+            let (count, found) = self.search(rest, BLOCK, lf_ends);
+            consumed = consumed.saturating_add(passed).saturating_add(count);
+            if found.is_some() {
+                return (consumed, found);
+            }
+        }
+        (bytes.len(), None)
+    }
+
+    /// Passes over the plain blocks at the beginning; returns how many bytes these are.
+    fn pass(&mut self, bytes: &[u8]) -> usize {
+        // A block is looked at alone: its first byte must not make a line end or a dot with what is before it.
+        let joins = match bytes.first() {
+            Some(b'\n') => true,
+            Some(b'.') => self.content == Content::Empty,
+            _ => false,
+        };
+        if joins || self.cr || self.content == Content::Dot {
+            return 0;
+        }
+        let (passed, feeds) = plain(bytes);
+        let Some(&[last_but_one, last]) = bytes.get(..passed).and_then(<[u8]>::last_chunk) else { return 0 };
+        self.cr = last == b'\r';
+        // The LF of that CR is behind the block.
+        let lines = feeds.saturating_sub(u64::from(self.cr));
+        if lines > 0 {
+            (self.before, self.crlf) = (LineEnd::CrLf, true);
+            self.lines = self.lines.saturating_add(lines);
+        }
+        let begins = last == b'\n' || self.cr && last_but_one == b'\n';
+        self.content = if begins { Content::Empty } else { Content::Other };
+        passed
+    }
+
+    /// Searches from line end to line end, until at least so many bytes are consumed or a lone dot is found.
+    fn search(&mut self, bytes: &[u8], least: usize, lf_ends: bool) -> (usize, Option<Found>) {
         let mut rest = bytes;
         let consumed = |rest: &[u8]| bytes.len().saturating_sub(rest.len());
-        while let Some((&first, behind)) = rest.split_first() {
+        while let Some((&first, behind)) = rest.split_first()
+            && consumed(rest) < least
+        {
             let end = if self.cr {
                 self.cr = false;
                 if first == b'\n' {
@@ -94,7 +138,7 @@ impl DotScan {
                 return (consumed(rest), Some(found));
             }
         }
-        (bytes.len(), None)
+        (consumed(rest), None)
     }
 
     /// So many of the last scanned bytes may belong to the line of a closing dot.
@@ -145,6 +189,32 @@ impl DotScan {
             (Unknown, _) | (_, Unknown) => return None,
         })
     }
+}
+
+/// So many bytes are looked at together: the compiler turns the loop over them into vector instructions.
+const BLOCK: usize = 64;
+
+/// How many bytes at the beginning, in whole blocks, hold no CR but before an LF, no LF but behind a CR (the first byte
+/// is not looked at for that), and no CRLF before a dot; and how many LFs there are among them and the byte behind.
+fn plain(bytes: &[u8]) -> (usize, u64) {
+    let (mut passed, mut feeds) = (0_usize, 0_u64);
+    while let Some(window) = bytes.get(passed..).and_then(<[u8]>::first_chunk::<{ BLOCK + 2 }>) {
+        let (mut odd, mut count) = (0_u8, 0_u8);
+        let next = window.get(1..).unwrap_or_default();
+        let next_but_one = window.get(2..).unwrap_or_default();
+        for ((&byte, &next), &next_but_one) in window.iter().zip(next).zip(next_but_one) {
+            // All as numbers, without a branch.
+            let (cr, lf, dot) = (u8::from(byte == b'\r'), u8::from(next == b'\n'), u8::from(next_but_one == b'.'));
+            odd |= (cr ^ lf) | (cr & dot);
+            count = count.wrapping_add(lf);
+        }
+        if odd != 0 {
+            break;
+        }
+        feeds = feeds.saturating_add(u64::from(count));
+        passed = passed.saturating_add(BLOCK);
+    }
+    (passed, feeds)
 }
 
 /// What is gathered of message data or chunks on the way.
@@ -321,6 +391,8 @@ impl Header {
 #[cfg(test)]
 #[expect(clippy::arithmetic_side_effects, reason = "positions in short literals")]
 mod tests {
+    use proptest::prelude::*;
+
     use super::super::line::Source;
     use super::*;
     use crate::base::Moment;
@@ -363,6 +435,43 @@ mod tests {
                 assert_eq!(dots(bytes, size, false), expected, "{:?} by {size}", bytes.escape_ascii().to_string());
             }
         }
+    }
+
+    /// Message text of few symbols, in which plain blocks and everything odd are likely, and where it is cut.
+    fn text_and_cuts() -> impl Strategy<Value = (Vec<u8>, Vec<usize>)> {
+        let odd = prop::sample::select(vec!["\r", "\n", ".", "a", "\r\n", "\r\n.", "\r\n.\r\n", "\n.\n", "\r\r\n"]);
+        let line = (0..150_usize).prop_map(|length| ["a".repeat(length).as_str(), "\r\n"].concat());
+        let word = prop_oneof![2 => odd.prop_map(str::to_owned), 3 => line];
+        let text = prop::collection::vec(word, 0..40).prop_map(|words| words.concat().into_bytes());
+        (text, prop::collection::vec(1..400_usize, 0..8))
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn passing_over_plain_blocks_changes_nothing((text, cuts) in text_and_cuts(), lf_ends: bool, lost: bool) {
+            let begin = DotScan::new(if lost { LineEnd::Unknown } else { LineEnd::CrLf });
+            let (mut blocks, mut lines) = (begin.clone(), begin);
+            let mut rest = text.as_slice();
+            for cut in cuts.into_iter().chain([usize::MAX]) {
+                let (mut piece, behind) = rest.split_at_checked(cut).unwrap_or((rest, &[]));
+                rest = behind;
+                while !piece.is_empty() {
+                    let found = blocks.scan(piece, lf_ends);
+                    prop_assert_eq!(found, lines.search(piece, usize::MAX, lf_ends));
+                    prop_assert_eq!(&blocks, &lines);
+                    piece = &piece[found.0..];
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn plain_blocks_are_passed_over_whole() {
+        let line = [b"a".repeat(70), b"\r\n".to_vec()].concat();
+        assert_eq!(plain(&line.repeat(20)), (1408, 19));
+        assert_eq!(plain(&[line.repeat(2), b".".to_vec(), line.repeat(2)].concat()), (128, 1));
     }
 
     #[test]
