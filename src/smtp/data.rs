@@ -359,6 +359,10 @@ impl Header {
         self.done = true;
     }
 
+    pub(super) fn is_done(&self) -> bool {
+        self.done
+    }
+
     pub(super) fn held(&self) -> usize {
         self.bytes.len()
     }

@@ -16,6 +16,7 @@ use super::line::{Cut, Line, LineReader, Piece, Source};
 use super::reply::{Keep, ReplyReader};
 use super::sequence::Sequence;
 use super::session::Session;
+use super::usual::acknowledges;
 use super::verb::Verb;
 use super::{Hears, Options};
 use crate::base::{Limit, Limits, Packets, Side, Tally};
@@ -316,7 +317,7 @@ impl Dialogue {
 
     pub(super) fn bytes(&mut self, side: Side, piece: Piece<'_>, hears: &mut dyn Hears) {
         self.session.last = piece.from.at;
-        let acknowledges = piece.from.seen.is_some_and(|seen| seen > 0);
+        let acknowledges = acknowledges(&piece);
         if side == self.client_side {
             if acknowledges && !self.client_acks {
                 self.client_acks = true;

@@ -128,6 +128,10 @@ impl LineReader {
         self.open = Some(Open { text, octets, carriage_returns, last: b'\n', start, at, seen, captured });
     }
 
+    pub(super) fn is_open(&self) -> bool {
+        self.open.is_some()
+    }
+
     /// Octets kept of the open line.
     pub(super) fn held(&self) -> usize {
         self.open.as_ref().map_or(0, |open| open.text.len())
@@ -151,8 +155,9 @@ impl LineReader {
             .map(|at| at.saturating_add(1))
     }
 
-    fn append(&mut self, piece: Piece<'_>, keep: usize) {
-        let Some(&last) = piece.bytes.last() else { return };
+    /// Adds bytes to the open line; returns how many of them are kept.
+    pub(super) fn append(&mut self, piece: Piece<'_>, keep: usize) -> usize {
+        let Some(&last) = piece.bytes.last() else { return 0 };
         let open = self.open.get_or_insert_with(|| Open {
             text: Vec::new(),
             octets: 0,
@@ -164,11 +169,13 @@ impl LineReader {
             captured: piece.from.captured,
         });
         let room = keep.saturating_sub(open.text.len());
-        open.text.extend_from_slice(piece.bytes.get(..room).unwrap_or(piece.bytes));
+        let kept = piece.bytes.get(..room).unwrap_or(piece.bytes);
+        open.text.extend_from_slice(kept);
         open.octets = open.octets.saturating_add(piece.bytes.len() as u64);
         open.carriage_returns = open.carriage_returns.saturating_add(memchr_iter(b'\r', piece.bytes).count() as u64);
         open.last = last;
         open.at.push(piece.from.at);
+        kept.len()
     }
 }
 

@@ -46,7 +46,19 @@ pub(super) struct Chunk {
     pub gathered: Gathered,
 }
 
+impl Chunk {
+    /// Its header is behind, so no more of it is kept.
+    pub(super) fn is_in_body(&self) -> bool {
+        self.gathered.header.is_done()
+    }
+}
+
 impl Data {
+    /// Its header is behind, so no more of it is kept, and no reply has refused it.
+    pub(super) fn is_in_body(&self) -> bool {
+        self.refused.is_none() && self.gathered.header.is_done()
+    }
+
     /// Its command, whether it was refused, whether bytes are missing, and where its first candidate ends.
     pub(super) fn state(&self) -> (Option<Arc<Command>>, bool, bool, Option<u64>) {
         (self.command.clone(), self.refused.is_some(), self.gathered.missing > 0, self.candidate)

@@ -10,7 +10,8 @@
 //!
 //! Read in this order: [`event`], [`command`], [`reply`], [`session`] (what comes out); [`mod@line`], [`verb`],
 //! [`data`], [`auth`], [`tls`], [`foreign`] (the pieces); [`dialogue`], then [`client`] with [`message`] and
-//! [`handshake`], [`server`] with [`facts`] and [`sequence`] (the state); [`fork`] (alternative readings); [`parser`] (the door).
+//! [`handshake`], [`server`] with [`facts`] and [`sequence`] (the state); [`fork`] (alternative readings); [`usual`] (the short way);
+//! [`parser`] (the door).
 //!
 //! [`Limit::HeldBytesPerConnection`]: crate::base::Limit::HeldBytesPerConnection
 //! [`Limit::LineLength`]: crate::base::Limit::LineLength
@@ -40,6 +41,7 @@ mod sequence;
 mod server;
 pub(crate) mod session;
 pub(crate) mod tls;
+mod usual;
 pub(crate) mod verb;
 
 #[cfg(test)]

@@ -24,6 +24,8 @@ pub(crate) struct Options {
 pub(crate) struct Parser {
     who: Who,
     fork: Option<Box<Fork>>,
+    /// The bytes that are stored here, as of the end of the last call.
+    held: usize,
 }
 
 #[derive(Debug)]
@@ -66,7 +68,7 @@ impl Parser {
                 first: [Vec::new(), Vec::new()],
             })),
         };
-        Parser { who, fork: None }
+        Parser { who, fork: None, held: 0 }
     }
 
     pub(crate) fn chunk(&mut self, chunk: &Chunk<'_>, hears: &mut dyn Hears) {
@@ -74,7 +76,15 @@ impl Parser {
             return;
         }
         let from = Source { at: chunk.at, seen: chunk.seen, captured: chunk.captured_of_other };
-        self.take(Input::Bytes(chunk.side, Piece { offset: chunk.offset, bytes: chunk.bytes, from }), hears);
+        let mut piece = Piece { offset: chunk.offset, bytes: chunk.bytes, from };
+        if self.fork.is_none()
+            && let Who::Known(dialogue) = &mut self.who
+            && let Some(more) = dialogue.read_on(chunk.side, &mut piece, hears)
+        {
+            self.held = self.held.saturating_add(more);
+            return;
+        }
+        self.take(Input::Bytes(chunk.side, piece), hears);
     }
 
     pub(crate) fn gap(&mut self, gap: &Gap, hears: &mut dyn Hears) {
@@ -89,8 +99,10 @@ impl Parser {
     /// The connection is over: what was under way is told, then the end.
     pub(crate) fn close(&mut self, closing: &Closing, hears: &mut dyn Hears) {
         self.decide(hears);
-        let Who::Known(dialogue) = &mut self.who else { return };
-        dialogue.close(closing, hears);
+        if let Who::Known(dialogue) = &mut self.who {
+            dialogue.close(closing, hears);
+        }
+        self.held = self.count_held();
     }
 
     /// A limit acted outside: what waits for a reply is read as if the reply had accepted, what waits for a
@@ -103,10 +115,16 @@ impl Parser {
         }
         let unread = self.fork_if_due();
         self.read_on(None, unread, hears);
+        self.held = self.count_held();
     }
 
     /// Bytes that are stored here.
     pub(crate) fn held_bytes(&self) -> usize {
+        debug_assert_eq!(self.held, self.count_held(), "what is held is counted whenever it changes");
+        self.held
+    }
+
+    fn count_held(&self) -> usize {
         match &self.who {
             Who::Unknown(unknown) => unknown.bytes,
             Who::Known(dialogue) => {
@@ -133,9 +151,11 @@ impl Parser {
     fn take(&mut self, input: Input<'_>, hears: &mut dyn Hears) {
         if let Who::Unknown(unknown) = &mut self.who {
             unknown.keep(&input);
-            return self.settle_server(false, hears);
+            self.settle_server(false, hears);
+        } else {
+            self.read(&input, hears);
         }
-        self.read(&input, hears);
+        self.held = self.count_held();
     }
 
     fn read(&mut self, input: &Input<'_>, hears: &mut dyn Hears) {
