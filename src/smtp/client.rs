@@ -429,7 +429,7 @@ impl Dialogue {
             }
             (Some(verb), 220) if verb.starts_tls() => self.client = Client::Assumed(Arc::clone(&command)),
             (Some(verb), 334) if verb.is_auth() => {
-                self.attempt = Some(Attempt::new(command.argument_revealed()));
+                self.attempt = Some(Box::new(Attempt::new(command.argument_revealed())));
                 self.client = Client::Exchange;
             }
             (Some(Verb::Data), 354) => self.begin_data(Some(Arc::clone(&command)), Some(reply.end)),
@@ -488,12 +488,12 @@ impl Dialogue {
             Greeting::Opening | Greeting::Unknown => return,
         };
         if by_order && self.early_by_order.is_none() {
-            self.early_by_order = Some(command.at.clone());
+            self.early_by_order = Some(Box::new(command.at.clone()));
         }
         if seen.is_some() || by_seen == Some(by_order) {
             command.early = by_seen;
         } else if by_seen == Some(true) && self.doubtful_early.is_none() {
-            self.doubtful_early = Some(command.at.clone());
+            self.doubtful_early = Some(Box::new(command.at.clone()));
         }
         if command.early == Some(true) && !self.session.early_talk {
             self.session.early_talk = true;
@@ -589,7 +589,7 @@ impl Dialogue {
         let Some(verb) = verb else { return };
         match verb {
             Verb::Auth | Verb::XExps | Verb::XAuth => {
-                self.attempt = Some(Attempt::new(command.argument_revealed()));
+                self.attempt = Some(Box::new(Attempt::new(command.argument_revealed())));
                 self.client = self.wait(command);
             }
             Verb::Bdat => match (chunk_size(command.argument()), self.chunking()) {

@@ -82,6 +82,9 @@ impl DotScan {
 
     /// Passes over the plain blocks at the beginning; returns how many bytes these are.
     fn pass(&mut self, bytes: &[u8]) -> usize {
+        if bytes.len() < WINDOW {
+            return 0;
+        }
         // A block is looked at alone: its first byte must not make a line end or a dot with what is before it.
         let joins = match bytes.first() {
             Some(b'\n') => true,
@@ -121,7 +124,7 @@ impl DotScan {
                     LineEnd::Cr
                 }
             } else {
-                let at = memchr2(b'\r', b'\n', rest);
+                let at = line_end(rest);
                 let (text, ending) = rest.split_at_checked(at.unwrap_or(rest.len())).unwrap_or((rest, &[]));
                 self.text(text);
                 rest = ending.get(1..).unwrap_or_default();
@@ -191,14 +194,26 @@ impl DotScan {
     }
 }
 
+/// Where the first CR or LF is.
+fn line_end(bytes: &[u8]) -> Option<usize> {
+    match bytes {
+        // A call costs more.
+        [byte] => matches!(byte, b'\r' | b'\n').then_some(0),
+        _ => memchr2(b'\r', b'\n', bytes),
+    }
+}
+
 /// So many bytes are looked at together: the compiler turns the loop over them into vector instructions.
 const BLOCK: usize = 64;
+
+/// A block and the two bytes behind it.
+const WINDOW: usize = BLOCK + 2;
 
 /// How many bytes at the beginning, in whole blocks, hold no CR but before an LF, no LF but behind a CR (the first byte
 /// is not looked at for that), and no CRLF before a dot; and how many LFs there are among them and the byte behind.
 fn plain(bytes: &[u8]) -> (usize, u64) {
     let (mut passed, mut feeds) = (0_usize, 0_u64);
-    while let Some(window) = bytes.get(passed..).and_then(<[u8]>::first_chunk::<{ BLOCK + 2 }>) {
+    while let Some(window) = bytes.get(passed..).and_then(<[u8]>::first_chunk::<WINDOW>) {
         let (mut odd, mut count) = (0_u8, 0_u8);
         let next = window.get(1..).unwrap_or_default();
         let next_but_one = window.get(2..).unwrap_or_default();
@@ -222,15 +237,16 @@ fn plain(bytes: &[u8]) -> (usize, u64) {
 pub(super) struct Gathered {
     pub bytes: u64,
     pub lines: u64,
+    pub stop: u64,
     /// What was scanned but is not hashed yet: it may be the closing dot line.
     pending: &'static [u8],
-    hash: Option<Sha256>,
+    hash: Option<Box<Sha256>>,
     pub header: Header,
+    /// The packets; `None` before the first one.
     pub at: Option<Packets>,
-    pub start: Option<u64>,
-    pub stop: u64,
+    /// Where the first one's bytes began, what its sender had seen, and how far the server's stream had been captured.
+    pub start: u64,
     pub seen: Option<u64>,
-    /// How far the server's stream had been captured when the first packet was.
     pub captured: u64,
     pub missing: u64,
 }
@@ -240,12 +256,12 @@ impl Gathered {
         Gathered {
             bytes: 0,
             lines: 0,
+            stop: 0,
             pending: b"",
-            hash: want_hash.then(Sha256::new),
+            hash: want_hash.then(Box::default),
             header: Header::default(),
             at: None,
-            start: None,
-            stop: 0,
+            start: 0,
             seen: None,
             captured: 0,
             missing: 0,
@@ -276,15 +292,15 @@ impl Gathered {
     }
 
     fn note(&mut self, piece: &Piece<'_>) {
-        if self.start.is_none() {
-            (self.start, self.seen, self.captured) = (Some(piece.offset), piece.from.seen, piece.from.captured);
-        }
         self.stop = piece.end();
         self.bytes = self.bytes.saturating_add(piece.bytes.len() as u64);
         self.header.take(piece.bytes);
         match &mut self.at {
             Some(at) => at.push(piece.from.at),
-            None => self.at = Some(Packets::one(piece.from.at)),
+            None => {
+                self.at = Some(Packets::one(piece.from.at));
+                (self.start, self.seen, self.captured) = (piece.offset, piece.from.seen, piece.from.captured);
+            }
         }
     }
 
@@ -315,7 +331,7 @@ impl Gathered {
             if !dot {
                 hash.update(pending);
             }
-            hash.finalize().into()
+            Sha256::finalize(*hash).into()
         });
         (self.bytes.saturating_sub(closing), lines, sha256)
     }

@@ -1,5 +1,7 @@
 //! What the parser tells: facts, in causal order. Only rules judge them.
 
+use std::sync::Arc;
+
 use super::auth::Secret;
 use super::command::Command;
 use super::reply::Reply;
@@ -47,7 +49,7 @@ pub(crate) enum Answers<'e> {
 #[derive(Clone, Debug)]
 pub(crate) struct MessageData {
     /// The command that began it; `None` where only its 354 was captured.
-    pub command: Option<Command>,
+    pub command: Option<Arc<Command>>,
     /// Octets between the 354 and the end of data as they were on the wire, without the closing dot line.
     pub bytes: u64,
     /// Line feeds among them.

@@ -121,7 +121,7 @@ impl LineReader {
     /// Puts a line that ended in LF back, to be read on to its CRLF.
     pub(super) fn reopen(&mut self, line: Line, keep: usize) {
         let Line { mut text, octets, start, at, seen, captured, .. } = line;
-        let carriage_returns = memchr_iter(b'\r', &text).count() as u64;
+        let carriage_returns = carriage_returns(&text);
         if text.len() < keep {
             text.push(b'\n');
         }
@@ -172,10 +172,19 @@ impl LineReader {
         let kept = piece.bytes.get(..room).unwrap_or(piece.bytes);
         open.text.extend_from_slice(kept);
         open.octets = open.octets.saturating_add(piece.bytes.len() as u64);
-        open.carriage_returns = open.carriage_returns.saturating_add(memchr_iter(b'\r', piece.bytes).count() as u64);
+        open.carriage_returns = open.carriage_returns.saturating_add(carriage_returns(piece.bytes));
         open.last = last;
         open.at.push(piece.from.at);
         kept.len()
+    }
+}
+
+/// How many CRs there are. A whole line, the usual case, has one at its end; a part of one has none.
+fn carriage_returns(bytes: &[u8]) -> u64 {
+    match bytes {
+        [byte] => u64::from(*byte == b'\r'),
+        [text @ .., b'\r', b'\n'] if memchr(b'\r', text).is_none() => 1,
+        _ => memchr_iter(b'\r', bytes).count() as u64,
     }
 }
 

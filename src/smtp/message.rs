@@ -10,19 +10,19 @@ use super::dialogue::{Choice, Dialogue, MessageFacts};
 use super::event::{DataEnd, Event, FaultKind, MessageData};
 use super::line::{Cut, Piece};
 use super::verb::Verb;
-use crate::base::Packets;
+use crate::base::{Moment, Packets};
 
 /// Message data as it is read.
 #[derive(Clone, Debug)]
 pub(super) struct Data {
-    /// `None` where only its 354 was captured.
-    command: Option<Arc<Command>>,
     pub scan: DotScan,
     pub gathered: Gathered,
+    /// `None` where only its 354 was captured.
+    command: Option<Arc<Command>>,
     /// Where in the server's stream the 354 ended.
     prompt_end: Option<u64>,
-    bare_lf_at: Option<Packets>,
-    bare_cr_at: Option<Packets>,
+    bare_lf_at: Option<Moment>,
+    bare_cr_at: Option<Moment>,
     /// A reply in the middle answered it, and ended there in the server's stream: no other is due at its end.
     pub refused: Option<u64>,
     /// It was told.
@@ -104,10 +104,10 @@ impl Dialogue {
         data.gathered.scanned(&part, &data.scan, found);
         self.session.client_crlf |= data.scan.crlf;
         if data.scan.bare_lf && data.bare_lf_at.is_none() {
-            data.bare_lf_at = Some(Packets::one(part.from.at));
+            data.bare_lf_at = Some(part.from.at);
         }
         if data.scan.bare_cr && data.bare_cr_at.is_none() {
-            data.bare_cr_at = Some(Packets::one(part.from.at));
+            data.bare_cr_at = Some(part.from.at);
         }
         match found {
             Some(Found::End) => self.end_data(DataEnd::Dot, hears),
@@ -163,12 +163,12 @@ impl Dialogue {
         self.data_end.get_or_insert(data.gathered.stop);
         let side = self.client_side;
         if let Some(at) = data.bare_lf_at.take() {
-            self.fault(FaultKind::BareLfInData, side, at, hears);
+            self.fault(FaultKind::BareLfInData, side, Packets::one(at), hears);
         }
         if let Some(at) = data.bare_cr_at.take() {
-            self.fault(FaultKind::BareCrInData, side, at, hears);
+            self.fault(FaultKind::BareCrInData, side, Packets::one(at), hears);
         }
-        let facts = self.tell_data(&mut data.gathered, data.command.as_deref(), end, dotted, data.prompt_end, hears);
+        let facts = self.tell_data(&mut data.gathered, data.command.as_ref(), end, dotted, data.prompt_end, hears);
         if end == DataEnd::Refused {
             data.told = true;
             self.client = Client::Data(data);
@@ -204,7 +204,7 @@ impl Dialogue {
     fn tell_data(
         &mut self,
         gathered: &mut Gathered,
-        command: Option<&Command>,
+        command: Option<&Arc<Command>>,
         end: DataEnd,
         dotted: bool,
         prompt_end: Option<u64>,
@@ -219,7 +219,7 @@ impl Dialogue {
             sha256,
             end,
             at: gathered.at.clone().unwrap_or_else(|| Packets::one(self.session.last)),
-            start: gathered.start.unwrap_or(gathered.stop),
+            start: gathered.at.as_ref().map_or(gathered.stop, |_| gathered.start),
             stop: gathered.stop,
             early: seen.zip(prompt_end).map(|(seen, end)| seen < end),
             early_by_order: prompt_end.is_some_and(|end| gathered.captured < end),

@@ -213,7 +213,7 @@ impl Parser {
         if self.fork.is_some() || dialogue.choice.is_none() {
             return None;
         }
-        let unread = dialogue.unread.take();
+        let unread = dialogue.unread.take().map(|unread| *unread);
         self.fork = Fork::new(dialogue).map(Box::new);
         unread
     }
@@ -313,7 +313,7 @@ impl Dialogue {
         session.missing_server = closing.missing[client.other()];
         if !acknowledges.a && !acknowledges.b && !session.early_talk {
             session.early_talk = self.early_by_order.is_some();
-            session.early_at = self.early_by_order.take();
+            session.early_at = self.early_by_order.take().map(|at| *at);
         }
         let whole = closing.missing.a == 0 && closing.missing.b == 0;
         if !acknowledges.a && !acknowledges.b && session.from_start && whole {

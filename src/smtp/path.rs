@@ -1,6 +1,8 @@
 //! The path of MAIL and RCPT, as far as a session's record needs it: what stands between the brackets.
 //! Whether it is well formed is the rules' to judge.
 
+use memchr::memchr2;
+
 /// The address in `FROM:<...>` or `TO:<...>` (blanks behind the colon tolerated), without the brackets and
 /// the parameters; without brackets the first word.
 pub(crate) fn address<'l>(argument: &'l [u8], keyword: &[u8]) -> &'l [u8] {
@@ -31,6 +33,10 @@ fn behind_keyword<'l>(argument: &'l [u8], keyword: &[u8]) -> &'l [u8] {
 
 /// The bracket that closes a path: one inside a quoted string does not (RFC 5321 4.1.2, Quoted-string).
 pub(crate) fn closing_bracket(path: &[u8]) -> Option<usize> {
+    // No quote before the first one, the usual case.
+    if let Some(at) = memchr2(b'>', b'"', path).filter(|&at| path.get(at) == Some(&b'>')) {
+        return Some(at);
+    }
     // A quote that nothing closes: the last bracket, if there is one.
     unquoted(path, |byte| byte == b'>').0.or_else(|| path.iter().rposition(|&byte| byte == b'>'))
 }

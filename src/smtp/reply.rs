@@ -152,7 +152,8 @@ pub(super) enum Step {
 /// Puts replies together, line by line.
 #[derive(Clone, Debug, Default)]
 pub(super) struct ReplyReader {
-    open: Option<Reply>,
+    /// A reply of which more lines are to come.
+    open: Option<Box<Reply>>,
 }
 
 impl ReplyReader {
@@ -161,13 +162,20 @@ impl ReplyReader {
         if code.is_none() {
             return Step::NoCode(line);
         }
-        match &mut self.open {
-            Some(reply) => reply.add(line, keep),
-            None => self.open = Some(Reply::new(line)),
-        }
-        match self.open.take_if(|_| !more) {
-            Some(reply) => Step::Complete(reply),
-            None => Step::More,
+        match self.open.take() {
+            None if !more => Step::Complete(Reply::new(line)),
+            None => {
+                self.open = Some(Box::new(Reply::new(line)));
+                Step::More
+            }
+            Some(mut reply) => {
+                reply.add(line, keep);
+                if more {
+                    self.open = Some(reply);
+                    return Step::More;
+                }
+                Step::Complete(*reply)
+            }
         }
     }
 
@@ -184,7 +192,7 @@ impl ReplyReader {
     pub(super) fn abandon(&mut self) -> Option<Reply> {
         let mut reply = self.open.take()?;
         reply.unfinished = true;
-        Some(reply)
+        Some(*reply)
     }
 
     /// A reply of one line without a code: only a greeting can be so.

@@ -32,7 +32,7 @@ impl Dialogue {
             }
             if self.choice.is_some() {
                 // A reply let the client's bytes be read up to a choice, and this is what tells.
-                self.unread = Some(KeptInput::new(&Input::Bytes(side, piece)));
+                self.unread = Some(Box::new(KeptInput::new(&Input::Bytes(side, piece))));
                 return;
             }
             match &mut self.client {

@@ -4,8 +4,6 @@
 //! many sessions is far away: what is asked here stands at the front of [`Dialogue`]. Whatever else comes takes the long
 //! way, through [`Dialogue::bytes`], which reads these chunks to the same effect.
 
-use memchr::memchr;
-
 use super::Hears;
 use super::client::Client;
 use super::dialogue::Dialogue;
@@ -76,5 +74,5 @@ pub(super) fn acknowledges(piece: &Piece<'_>) -> bool {
 
 /// Whether no line ends in the piece.
 fn is_part(piece: &Piece<'_>) -> bool {
-    piece.bytes.last() != Some(&b'\n') && memchr(b'\n', piece.bytes).is_none()
+    piece.bytes.last() != Some(&b'\n') && !piece.bytes.contains(&b'\n')
 }

@@ -12,6 +12,14 @@ macro_rules! verbs {
         }
 
         impl Verb {
+            /// The known verb of that name in upper case.
+            fn known(name: &[u8]) -> Option<Verb> {
+                match std::str::from_utf8(name) {
+                    $(Ok($name) => Some(Verb::$variant),)+
+                    _ => None,
+                }
+            }
+
             /// Every known verb.
             pub(crate) const KNOWN: &'static [Verb] = &[$(Verb::$variant),+];
 
@@ -37,10 +45,15 @@ verbs! {
 impl Verb {
     /// The verb of that name, whatever its case.
     pub(crate) fn of(name: &[u8]) -> Verb {
-        match Self::KNOWN.iter().find(|verb| verb.name().as_bytes().eq_ignore_ascii_case(name)) {
-            Some(verb) => verb.clone(),
-            None => Verb::Other(String::from_utf8_lossy(name).to_ascii_uppercase()),
-        }
+        /// No known one is longer.
+        const LONGEST: usize = 16;
+        let mut upper = [0; LONGEST];
+        let known = upper.get_mut(..name.len()).and_then(|upper| {
+            upper.copy_from_slice(name);
+            upper.make_ascii_uppercase();
+            Verb::known(upper)
+        });
+        known.unwrap_or_else(|| Verb::Other(String::from_utf8_lossy(name).to_ascii_uppercase()))
     }
 
     pub(crate) fn is_known(&self) -> bool {
