@@ -68,10 +68,10 @@ impl DotScan {
     pub(super) fn scan(&mut self, bytes: &[u8], lf_ends: bool) -> (usize, Option<Found>) {
         let mut consumed = 0_usize;
         while let Some(rest) = bytes.get(consumed..).filter(|rest| !rest.is_empty()) {
-            // Passes over what is plain, and searches the block behind it.
+            // Passes over what is plain, and searches the small block behind it.
             let passed = self.pass(rest);
             let rest = rest.get(passed..).unwrap_or_default();
-            let (count, found) = self.search(rest, BLOCK, lf_ends);
+            let (count, found) = self.search(rest, SMALL, lf_ends);
             consumed = consumed.saturating_add(passed).saturating_add(count);
             if found.is_some() {
                 return (consumed, found);
@@ -82,7 +82,7 @@ impl DotScan {
 
     /// Passes over the plain blocks at the beginning; returns how many bytes these are.
     fn pass(&mut self, bytes: &[u8]) -> usize {
-        if bytes.len() < WINDOW {
+        if bytes.len() < SMALL {
             return 0;
         }
         // A block is looked at alone: its first byte must not make a line end or a dot with what is before it.
@@ -94,7 +94,9 @@ impl DotScan {
         if joins || self.cr || self.content == Content::Dot {
             return 0;
         }
-        let (passed, feeds) = plain(bytes);
+        let (large, feeds_in_large) = plain::<LARGE>(bytes);
+        let (small, feeds_in_small) = plain::<SMALL>(bytes.get(large..).unwrap_or_default());
+        let (passed, feeds) = (large.saturating_add(small), feeds_in_large.saturating_add(feeds_in_small));
         let Some(&[last_but_one, last]) = bytes.get(..passed).and_then(<[u8]>::last_chunk) else { return 0 };
         self.cr = last == b'\r';
         // The LF of that CR is behind the block.
@@ -203,15 +205,14 @@ fn line_end(bytes: &[u8]) -> Option<usize> {
     }
 }
 
-/// So many bytes are looked at together: the compiler turns the loop over them into vector instructions.
-const BLOCK: usize = 64;
-
-/// A block and the two bytes behind it.
-const WINDOW: usize = BLOCK + 2;
+/// So many bytes are looked at together, a block and the two behind it: the compiler turns the loop over them into
+/// vector instructions. What large blocks leave over is looked at in small ones.
+const LARGE: usize = 64 + 2;
+const SMALL: usize = 16 + 2;
 
 /// How many bytes at the beginning, in whole blocks, hold no CR but before an LF, no LF but behind a CR (the first byte
 /// is not looked at for that), and no CRLF before a dot; and how many LFs there are among them and the byte behind.
-fn plain(bytes: &[u8]) -> (usize, u64) {
+fn plain<const WINDOW: usize>(bytes: &[u8]) -> (usize, u64) {
     let (mut passed, mut feeds) = (0_usize, 0_u64);
     while let Some(window) = bytes.get(passed..).and_then(<[u8]>::first_chunk::<WINDOW>) {
         let (mut odd, mut count) = (0_u8, 0_u8);
@@ -227,7 +228,7 @@ fn plain(bytes: &[u8]) -> (usize, u64) {
             break;
         }
         feeds = feeds.saturating_add(u64::from(count));
-        passed = passed.saturating_add(BLOCK);
+        passed = passed.saturating_add(WINDOW.saturating_sub(2));
     }
     (passed, feeds)
 }
@@ -490,8 +491,10 @@ mod tests {
     #[test]
     fn plain_blocks_are_passed_over_whole() {
         let line = [b"a".repeat(70), b"\r\n".to_vec()].concat();
-        assert_eq!(plain(&line.repeat(20)), (1408, 19));
-        assert_eq!(plain(&[line.repeat(2), b".".to_vec(), line.repeat(2)].concat()), (128, 1));
+        let dotted = [line.repeat(2), b".".to_vec(), line.repeat(2)].concat();
+        assert_eq!(plain::<LARGE>(&line.repeat(20)), (1408, 19));
+        assert_eq!((plain::<LARGE>(&dotted), plain::<SMALL>(&dotted)), ((128, 1), (128, 1)));
+        assert_eq!(DotScan::new(LineEnd::CrLf).pass(&line.repeat(20)), 1424);
     }
 
     #[test]

@@ -44,26 +44,25 @@ pub(crate) struct Reply {
 impl Reply {
     fn new(line: Line) -> Reply {
         let (code, _) = code(&line.text);
-        let mut reply = Reply {
+        let Line { text, octets, ending, bare_cr, start, end, at, seen, captured } = line;
+        Reply {
             code,
             codes_differ: false,
-            lines: Vec::new(),
+            lines: vec![text],
             dropped: 0,
-            longest: 0,
-            bare_lf: false,
-            bare_cr: false,
-            at: line.at.clone(),
-            seen: line.seen,
-            captured: line.captured,
-            start: line.start,
-            end: line.end,
+            longest: octets,
+            bare_lf: ending == super::Ending::Lf,
+            bare_cr,
+            at,
+            seen,
+            captured,
+            start,
+            end,
             uncertain: false,
             unfinished: false,
             secret: false,
             hidden: Vec::new(),
-        };
-        reply.add(line, Keep { lines: usize::MAX, octets: usize::MAX });
-        reply
+        }
     }
 
     fn add(&mut self, line: Line, keep: Keep) {
