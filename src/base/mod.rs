@@ -1,10 +1,11 @@
 //! The few plain values that every room uses: packets and their order, time, flows, limits, counters.
 //! No I/O, no clock, nothing of any protocol above TCP's ports.
-//! Read in this order: [`packet`], [`time`], [`flow`], [`limits`], [`counters`].
+//! Read in this order: [`packet`], [`time`], [`flow`], [`limits`], [`counters`], [`octets`].
 
 pub(crate) mod counters;
 pub(crate) mod flow;
 pub(crate) mod limits;
+pub(crate) mod octets;
 pub(crate) mod packet;
 pub(crate) mod time;
 

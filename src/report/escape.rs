@@ -6,6 +6,8 @@ use std::fmt::{self, Write as _};
 
 use serde::{Serialize, Serializer};
 
+use crate::base::octets;
+
 /// Bytes that show as escaped text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Text<'b>(pub &'b [u8]);
@@ -13,7 +15,7 @@ pub(crate) struct Text<'b>(pub &'b [u8]);
 impl Text<'_> {
     /// The usual case: printable ASCII without a backslash stays as it is.
     fn plain(&self) -> Option<&str> {
-        let plain = self.0.iter().all(|byte| matches!(byte, b' '..=b'~') && *byte != b'\\');
+        let plain = octets::none(self.0, |word| octets::unprintable(word) | octets::same(word, b'\\'));
         plain.then(|| std::str::from_utf8(self.0).ok()).flatten()
     }
 }

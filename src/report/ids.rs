@@ -10,44 +10,46 @@ use sha2::{Digest, Sha256};
 use crate::base::{Endpoint, FlowKey, Side};
 use crate::ledger::{Found, Who};
 
+use super::ascii::Ascii;
 use super::places::Range;
 
 /// TCP's number among IP protocols.
 const TCP: u8 = 6;
 
 /// 16 hex digits over the five-tuple, the ids of the tunnels around it, and the time of the connection's first packet.
-pub(crate) fn session(who: &Who) -> String {
+pub(crate) fn session(who: &Who) -> Ascii<16> {
     let flow = who.flow();
-    let mut hash = Sha256::new();
+    let mut told = Told::default();
     for end in [Side::A, Side::B].map(|side| flow.end(side)) {
-        with_ip(end.ip, |octets| {
-            hash.update([u8::try_from(octets.len()).unwrap_or(0)]);
-            hash.update(octets);
-        });
-        hash.update(end.port.to_be_bytes());
+        told.add(&[if end.ip.is_ipv4() { 4 } else { 16 }]);
+        told.add_ip(end.ip);
+        told.add(&end.port.to_be_bytes());
     }
-    hash.update([TCP]);
     // The number of tunnel ids: none is opened yet.
-    hash.update([0]);
-    hash.update(who.first.time.0.to_be_bytes());
-    sixteen(&hash.finalize())
+    told.add(&[TCP, 0]);
+    told.add(&who.first.time.0.to_be_bytes());
+    sixteen(&Sha256::digest(told.octets()))
 }
 
 /// Community ID v1, seed 0 (<https://github.com/corelight/community-id-spec>).
-pub(crate) fn community(flow: FlowKey) -> String {
+pub(crate) fn community(flow: FlowKey) -> Ascii<30> {
     let (a, b) = (flow.end(Side::A), flow.end(Side::B));
-    let mut hash = Sha1::new();
-    hash.update([0, 0]);
-    with_ip(a.ip, |octets| hash.update(octets));
-    with_ip(b.ip, |octets| hash.update(octets));
-    hash.update([TCP, 0]);
-    hash.update(a.port.to_be_bytes());
-    hash.update(b.port.to_be_bytes());
-    format!("1:{}", BASE64.encode(&hash.finalize()))
+    let mut told = Told::default();
+    told.add(&[0, 0]);
+    told.add_ip(a.ip);
+    told.add_ip(b.ip);
+    told.add(&[TCP, 0]);
+    told.add(&a.port.to_be_bytes());
+    told.add(&b.port.to_be_bytes());
+    let mut text = *b"1:............................";
+    if let Some(digest) = text.get_mut(2..) {
+        BASE64.encode_mut(&Sha1::digest(told.octets()), digest);
+    }
+    Ascii(text)
 }
 
 /// Version 1: 16 hex digits over rule, check, server, verb and reply code.
-pub(crate) fn fingerprint(found: &Found) -> String {
+pub(crate) fn fingerprint(found: &Found) -> Ascii<16> {
     let Found { who, finding } = found;
     let verb = finding.verb.as_deref().unwrap_or_default();
     let code = finding.code.map(|code| code.to_string()).unwrap_or_default();
@@ -58,6 +60,39 @@ pub(crate) fn fingerprint(found: &Found) -> String {
         hash.update([0]);
     }
     sixteen(&hash.finalize())
+}
+
+/// What is told of a flow to be hashed, put together so that it is hashed in one go: one block of either hash.
+struct Told {
+    octets: [u8; 48],
+    length: usize,
+}
+
+impl Default for Told {
+    fn default() -> Self {
+        Told { octets: [0; 48], length: 0 }
+    }
+}
+
+impl Told {
+    fn add(&mut self, octets: &[u8]) {
+        let end = self.length.saturating_add(octets.len());
+        if let Some(room) = self.octets.get_mut(self.length..end) {
+            room.copy_from_slice(octets);
+            self.length = end;
+        }
+    }
+
+    fn add_ip(&mut self, ip: IpAddr) {
+        match ip {
+            IpAddr::V4(v4) => self.add(&v4.octets()),
+            IpAddr::V6(v6) => self.add(&v6.octets()),
+        }
+    }
+
+    fn octets(&self) -> &[u8] {
+        self.octets.get(..self.length).unwrap_or_default()
+    }
 }
 
 /// A display filter of Wireshark that shows these frames of this connection and nothing of another.
@@ -100,15 +135,10 @@ impl fmt::Display for Frames {
     }
 }
 
-fn with_ip(ip: IpAddr, mut update: impl FnMut(&[u8])) {
-    match ip {
-        IpAddr::V4(v4) => update(&v4.octets()),
-        IpAddr::V6(v6) => update(&v6.octets()),
-    }
-}
-
-fn sixteen(hash: &[u8]) -> String {
-    HEXLOWER.encode(hash.get(..8).unwrap_or_default())
+fn sixteen(hash: &[u8]) -> Ascii<16> {
+    let mut text = [b'0'; 16];
+    HEXLOWER.encode_mut(hash.get(..8).unwrap_or_default(), &mut text);
+    Ascii(text)
 }
 
 #[cfg(test)]

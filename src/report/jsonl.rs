@@ -2,9 +2,10 @@
 
 use serde::Serialize;
 
+use super::ascii::Ascii;
 use super::record::{EventRecord, FindingRecord, ServerRecord, SessionRecord, StartRecord, SummaryRecord};
 use super::stamp::Clockwork;
-use super::{Format, Scene, Start, ids};
+use super::{Format, Scene, Start, ids, json};
 use crate::ledger::{Found, Server, SessionEnd, Summary, Told, Who};
 
 /// The version of the records.
@@ -15,7 +16,7 @@ const FORMAT: u32 = 1;
 pub(super) struct Jsonl {
     clock: Clockwork,
     /// The session of the last event and its id: events of one session often stand together.
-    last: Option<(Who, String)>,
+    last: Option<(Who, Ascii<16>)>,
 }
 
 impl Format for Jsonl {
@@ -29,7 +30,7 @@ impl Format for Jsonl {
         if self.last.as_ref().is_none_or(|(last, _)| last.flow() != who.flow() || last.first != who.first) {
             self.last = Some((*who, ids::session(who)));
         }
-        let session = self.last.as_ref().map_or("", |(_, session)| session);
+        let session = self.last.as_ref().map_or("", |(_, session)| session.as_str());
         line(&EventRecord::of(who, told, session, scene, time), out);
     }
 
@@ -58,7 +59,7 @@ impl Format for Jsonl {
 /// Appends a record; one that could not be written whole would leave no part of a line.
 fn line(record: &impl Serialize, out: &mut Vec<u8>) {
     let before = out.len();
-    match serde_json::to_writer(&mut *out, record) {
+    match json::write(record, out) {
         Ok(()) => out.push(b'\n'),
         Err(_) => out.truncate(before),
     }

@@ -7,10 +7,12 @@
 //! Write its file with a type that is a [`Format`], add one line to [`FORMATS`]. [`record`] has the shapes that
 //! all formats are made from, [`escape`] is the only place where bytes from outside become text.
 //!
-//! Read in this order: [`escape`], [`stamp`], [`places`], [`ids`], [`record`], a file per format.
+//! Read in this order: [`escape`], [`ascii`], [`stamp`], [`places`], [`ids`], [`record`], [`json`], a file per format.
 
+pub(crate) mod ascii;
 pub(crate) mod escape;
 pub(crate) mod ids;
+mod json;
 mod jsonl;
 pub(crate) mod places;
 pub(crate) mod record;

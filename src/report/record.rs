@@ -9,10 +9,12 @@ use crate::ledger::entry::Answered;
 use crate::ledger::{FindingCounts, Found, Server, SessionEnd, Summary, Told, Who};
 use crate::rules::{Counts, Evidence};
 use crate::smtp::DataEnd;
+use crate::smtp::session::{Auth, Transaction};
 use crate::smtp::tls::Tls;
 use crate::tcp::Closed;
 
 use super::Scene;
+use super::ascii::Ascii;
 use super::escape::Text;
 use super::ids;
 use super::places::Place;
@@ -38,15 +40,15 @@ pub(crate) struct FindingRecord<'f> {
     pub severity: &'static str,
     pub confidence: u8,
     pub time: Stamp,
-    pub session: String,
+    pub session: Ascii<16>,
     pub client: End,
     pub server: End,
-    pub community_id: String,
+    pub community_id: Ascii<30>,
     pub packets: Vec<Place<'f>>,
     pub wireshark_filter: String,
     pub message: &'f str,
     pub evidence: EvidenceMap<'f>,
-    pub fingerprint: String,
+    pub fingerprint: Ascii<16>,
 }
 
 impl<'f> FindingRecord<'f> {
@@ -68,6 +70,33 @@ impl<'f> FindingRecord<'f> {
             evidence: EvidenceMap(finding.evidence.iter().map(|(name, e)| (*name, Proof::of(e, scene))).collect()),
             fingerprint: ids::fingerprint(found),
         }
+    }
+}
+
+/// A list of which each item is made into its record as it is written.
+pub(crate) struct Each<'s, T, R> {
+    items: &'s [T],
+    record: fn(&'s T) -> R,
+}
+
+impl<T, R> Each<'_, T, R> {
+    pub(crate) fn len(&self) -> usize {
+        self.items.len()
+    }
+}
+
+impl<T, R: Serialize> Serialize for Each<'_, T, R> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.items.iter().map(self.record))
+    }
+}
+
+/// Lines or words.
+type Texts<'s> = Each<'s, Vec<u8>, Text<'s>>;
+
+impl<'s> Texts<'s> {
+    fn of(items: &'s [Vec<u8>]) -> Self {
+        Each { items, record: |item| Text(item) }
     }
 }
 
@@ -107,10 +136,10 @@ impl<'f> Proof<'f> {
 #[derive(Serialize)]
 #[serde(tag = "type", rename = "session")]
 pub(crate) struct SessionRecord<'s> {
-    pub session: String,
+    pub session: Ascii<16>,
     pub client: End,
     pub server: End,
-    pub community_id: String,
+    pub community_id: Ascii<30>,
     pub capture: &'s str,
     pub first_frame: u64,
     pub last_frame: u64,
@@ -121,10 +150,10 @@ pub(crate) struct SessionRecord<'s> {
     pub proxied_for: Option<Text<'s>>,
     pub greeting: Option<Greeting<'s>>,
     pub helo: Option<Helo<'s>>,
-    pub capabilities: Vec<Text<'s>>,
+    pub capabilities: Texts<'s>,
     pub tls: TlsFields<'s>,
-    pub auth: Vec<AuthFields<'s>>,
-    pub transactions: Vec<TransactionFields<'s>>,
+    pub auth: Each<'s, Auth, AuthFields<'s>>,
+    pub transactions: Each<'s, Transaction, TransactionFields<'s>>,
     pub commands: u64,
     pub replies: u64,
     pub findings: BTreeMap<String, u64>,
@@ -150,7 +179,7 @@ pub(crate) struct TlsFields<'s> {
     pub state: &'static str,
     pub version: Option<&'static str>,
     pub sni: Option<Text<'s>>,
-    pub alpn: Vec<Text<'s>>,
+    pub alpn: Texts<'s>,
     pub alert: Option<u8>,
 }
 
@@ -164,7 +193,7 @@ pub(crate) struct AuthFields<'s> {
 #[derive(Serialize)]
 pub(crate) struct TransactionFields<'s> {
     pub mail_from: Text<'s>,
-    pub rcpt_to: Vec<Recipient<'s>>,
+    pub rcpt_to: Each<'s, (Vec<u8>, Option<u16>), Recipient<'s>>,
     pub data_bytes: u64,
     pub code: Option<u16>,
     pub subject: Option<Text<'s>>,
@@ -203,10 +232,10 @@ impl<'s> SessionRecord<'s> {
             proxied_for: session.proxied_for.as_deref().map(Text),
             greeting: session.greeting.as_ref().map(|said| Greeting { code: said.code, text: Text(&said.text) }),
             helo: session.helo.as_ref().map(|helo| Helo { verb: helo.verb.name(), argument: Text(&helo.argument) }),
-            capabilities: session.capabilities.iter().map(|capability| Text(capability)).collect(),
+            capabilities: Texts::of(&session.capabilities),
             tls: TlsFields::of(&session.tls),
-            auth: session.auth.iter().map(AuthFields::of).collect(),
-            transactions: session.transactions.iter().map(TransactionFields::of).collect(),
+            auth: Each { items: &session.auth, record: AuthFields::of },
+            transactions: Each { items: &session.transactions, record: TransactionFields::of },
             commands: session.commands,
             replies: session.replies,
             findings: counts(findings),
@@ -223,24 +252,26 @@ impl<'s> TlsFields<'s> {
             state: tls.state.name(),
             version: tls.version,
             sni: tls.sni.as_deref().map(Text),
-            alpn: tls.alpn.iter().map(|protocol| Text(protocol)).collect(),
+            alpn: Texts::of(&tls.alpn),
             alert: tls.alert,
         }
     }
 }
 
 impl<'s> AuthFields<'s> {
-    fn of(auth: &'s crate::smtp::session::Auth) -> Self {
+    fn of(auth: &'s Auth) -> Self {
         AuthFields { mechanism: Text(&auth.mechanism), user: auth.user.as_deref().map(Text), code: auth.code }
     }
 }
 
 impl<'s> TransactionFields<'s> {
-    fn of(mail: &'s crate::smtp::session::Transaction) -> Self {
-        let recipient = |(address, code): &'s (Vec<u8>, Option<u16>)| Recipient { address: Text(address), code: *code };
+    fn of(mail: &'s Transaction) -> Self {
         TransactionFields {
             mail_from: Text(&mail.mail_from),
-            rcpt_to: mail.rcpt_to.iter().map(recipient).collect(),
+            rcpt_to: Each {
+                items: &mail.rcpt_to,
+                record: |(address, code)| Recipient { address: Text(address), code: *code },
+            },
             data_bytes: mail.data_bytes,
             code: mail.code,
             subject: mail.subject.as_deref().map(Text),
@@ -395,9 +426,9 @@ pub(crate) struct ServerRecord<'s> {
     pub ip: std::net::IpAddr,
     pub port: u16,
     pub sessions: u64,
-    pub greetings: Vec<Text<'s>>,
+    pub greetings: Texts<'s>,
     pub software: Option<SoftwareFields<'s>>,
-    pub capabilities: Vec<Text<'s>>,
+    pub capabilities: Texts<'s>,
     pub help: &'static str,
     pub starttls: &'static str,
     pub first_seen: Stamp,
@@ -418,9 +449,9 @@ impl<'s> ServerRecord<'s> {
             ip: server.endpoint.ip,
             port: server.endpoint.port,
             sessions: server.sessions,
-            greetings: server.greetings.iter().map(|greeting| Text(greeting)).collect(),
+            greetings: Texts::of(&server.greetings),
             software: software.map(|s| SoftwareFields { name: s.name, version: s.version.as_deref() }),
-            capabilities: server.capabilities.iter().map(|capability| Text(capability)).collect(),
+            capabilities: Texts::of(&server.capabilities),
             help: server.help.name(),
             starttls: server.starttls.name(),
             first_seen,

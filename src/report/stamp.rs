@@ -1,15 +1,11 @@
 //! Times as text: RFC 3339 in UTC with nine fractional digits, written by hand with the last second kept, for
 //! many records fall into one second.
 
-use std::fmt;
-
-use serde::{Serialize, Serializer};
-
+use super::ascii::Ascii;
 use crate::base::Time;
 
 /// `2026-11-24T14:45:44.123456789Z`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Stamp([u8; 30]);
+pub(crate) type Stamp = Ascii<30>;
 
 /// Makes [`Stamp`]s.
 #[derive(Clone, Debug)]
@@ -20,7 +16,7 @@ pub(crate) struct Clockwork {
 
 impl Default for Clockwork {
     fn default() -> Self {
-        Clockwork { second: 0, stamp: Stamp(*b"1970-01-01T00:00:00.000000000Z") }
+        Clockwork { second: 0, stamp: Ascii(*b"1970-01-01T00:00:00.000000000Z") }
     }
 }
 
@@ -52,29 +48,12 @@ impl Clockwork {
     }
 }
 
-impl Stamp {
-    pub(crate) fn as_str(&self) -> &str {
-        std::str::from_utf8(&self.0).unwrap_or_default()
-    }
-}
-
-impl fmt::Display for Stamp {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.pad(self.as_str())
-    }
-}
-
-impl Serialize for Stamp {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.as_str())
-    }
-}
-
-/// Writes `value`, which is not negative, in `width` digits at `at`.
-fn write_digits(text: &mut [u8; 30], at: usize, width: usize, mut value: i64) {
+/// Writes `value`, which is not negative and fits 32 bits, in `width` digits at `at`.
+fn write_digits(text: &mut [u8; 30], at: usize, width: usize, value: i64) {
+    let mut value = u32::try_from(value).unwrap_or(0);
     for digit in text.iter_mut().skip(at).take(width).rev() {
-        *digit = u8::try_from(value.rem_euclid(10)).unwrap_or(0).saturating_add(b'0');
-        value = value.div_euclid(10);
+        *digit = u8::try_from(value % 10).unwrap_or(0).saturating_add(b'0');
+        value /= 10;
     }
 }
 
