@@ -19,6 +19,8 @@ pub(crate) use server::Server;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::PathBuf;
 
+use foldhash::fast::RandomState;
+use hashbrown::hash_map::{Entry as Slot, HashMap};
 use ipnet::IpNet;
 
 use crate::base::{Endpoint, Limit, Limits, Ordinal, Tally, Time};
@@ -135,6 +137,9 @@ pub(crate) struct Summary {
 /// Findings that were reported, by rule and severity.
 pub(crate) type FindingCounts = BTreeMap<&'static str, BTreeMap<Severity, u64>>;
 
+/// A table of servers, for looking up; what leaves it is sorted.
+type ByServer<T> = HashMap<Endpoint, T, RandomState>;
+
 /// Joins what was found; [`Ledger::take`] every entry in order, then [`Ledger::finish`].
 #[derive(Debug)]
 pub(crate) struct Ledger {
@@ -142,9 +147,9 @@ pub(crate) struct Ledger {
     /// Report only what concerns these servers; all where it is empty.
     nets: Vec<IpNet>,
     most_servers: usize,
-    servers: BTreeMap<Endpoint, Partial>,
+    servers: ByServer<Partial>,
     /// What was said of the servers of which anything was; as many at most.
-    said: BTreeMap<Endpoint, Said>,
+    said: ByServer<Said>,
     /// First packets of files that are treated alone and that no entry has come from yet.
     cuts: VecDeque<Ordinal>,
     /// Connections of which a finding was withheld, until they end.
@@ -162,8 +167,8 @@ impl Ledger {
             records,
             nets,
             most_servers: usize::try_from(limits.get(Limit::Servers)).unwrap_or(usize::MAX),
-            servers: BTreeMap::new(),
-            said: BTreeMap::new(),
+            servers: ByServer::default(),
+            said: ByServer::default(),
             cuts: VecDeque::new(),
             withheld: BTreeSet::new(),
             sessions: 0,
@@ -203,7 +208,9 @@ impl Ledger {
     pub(crate) fn finish(mut self, mut totals: Totals, print: &mut impl FnMut(Output)) {
         totals.limits_hit.merge(&self.limits_hit);
         totals.not_analysed.merge(&self.not_analysed);
-        for (endpoint, partial) in std::mem::take(&mut self.servers) {
+        let mut servers: Vec<(Endpoint, Partial)> = std::mem::take(&mut self.servers).into_iter().collect();
+        servers.sort_unstable_by_key(|(endpoint, _)| *endpoint);
+        for (endpoint, partial) in servers {
             if self.records.has(Kind::Servers) && self.concerns(endpoint) {
                 print(Output::Server(Box::new(partial.finish(endpoint))));
             }
@@ -281,9 +288,10 @@ impl Ledger {
 }
 
 /// What the table keeps of a server; `None` where there is no room for another one.
-fn room<T: Default>(table: &mut BTreeMap<Endpoint, T>, server: Endpoint, most: usize) -> Option<&mut T> {
-    if !table.contains_key(&server) && table.len() >= most {
-        return None;
+fn room<T: Default>(table: &mut ByServer<T>, server: Endpoint, most: usize) -> Option<&mut T> {
+    let full = table.len() >= most;
+    match table.entry(server) {
+        Slot::Vacant(_) if full => None,
+        slot => Some(slot.or_default()),
     }
-    Some(table.entry(server).or_default())
 }

@@ -6,7 +6,7 @@ use crate::base::{Limits, Moment, Ordinal, Side, Tally, Timeouts};
 use crate::decode::Ports;
 use crate::ledger::{Cause, Entry, Item, Key, SessionEnd, Told, Who};
 use crate::rules::{Judge, Selection, Verdict};
-use crate::smtp::{Event, Hears, Options, Parser, Session};
+use crate::smtp::{End, Event, Hears, Options, Parser, Session};
 use crate::tcp::{Anomaly, Chunk, Closing, Counters, Gap, Listener, Opening, Place, Table};
 
 use super::bug;
@@ -178,7 +178,7 @@ impl Ear {
     }
 
     fn step(&mut self, out: &mut Outbox, step: impl FnOnce(&mut Parser, &mut Hearing<'_>)) {
-        step(&mut self.parser, &mut Hearing { mind: &mut self.mind, out });
+        step(&mut self.parser, &mut Hearing { mind: &mut self.mind, out, end: None });
     }
 }
 
@@ -204,8 +204,15 @@ impl Listener for Ear {
     }
 
     fn close(mut self, closing: &Closing, out: &mut Outbox) {
-        self.step(out, |parser, hearing| parser.close(closing, hearing));
+        let mut hearing = Hearing { mind: &mut self.mind, out, end: None };
+        self.parser.close(closing, &mut hearing);
+        let end = hearing.end;
         out.limits.merge(&self.parser.take_tally());
+        if let Some(end) = end {
+            let findings = self.mind.judge.take_counts();
+            let ended = SessionEnd { session: self.parser.into_session(), end, findings };
+            self.mind.put(Key::END, Item::End(Box::new(ended)), out);
+        }
     }
 
     fn held_bytes(&self) -> usize {
@@ -221,38 +228,37 @@ impl Listener for Ear {
 struct Hearing<'h> {
     mind: &'h mut Mind,
     out: &'h mut Outbox,
+    /// Its last event, which is told once the session can be had whole.
+    end: Option<End>,
 }
 
-impl Hearing<'_> {
-    fn put(&mut self, place: u8, item: Item) {
-        let key = Key { cause: self.out.cause, connection: self.mind.first, place, nth: self.mind.next };
-        self.mind.next = self.mind.next.saturating_add(1);
-        self.out.entries.push(Entry { key, item });
+impl Mind {
+    fn put(&mut self, place: u8, item: Item, out: &mut Outbox) {
+        let key = Key { cause: out.cause, connection: self.first, place, nth: self.next };
+        self.next = self.next.saturating_add(1);
+        out.entries.push(Entry { key, item });
     }
 }
 
 impl Hears for Hearing<'_> {
     fn hear(&mut self, event: &Event<'_>, session: &Session) {
-        let who = Who::of(session);
-        if self.mind.settings.events
+        let Hearing { mind, out, .. } = self;
+        if mind.settings.events
             && let Some(told) = Told::of(event)
         {
-            self.put(Key::EVENT, Item::Event(who, Box::new(told)));
+            mind.put(Key::EVENT, Item::Event(Who::of(session), Box::new(told)), out);
         }
-        let mut verdicts = std::mem::take(&mut self.out.verdicts);
-        let Mind { judge, settings, .. } = &mut *self.mind;
-        judge.hear(event, session, &settings.selection, &mut self.out.limits, &mut verdicts);
-        for verdict in verdicts.drain(..) {
-            self.put(verdict.place, Item::of(verdict, who));
+        mind.judge.hear(event, session, &mind.settings.selection, &mut out.limits, &mut out.verdicts);
+        if !out.verdicts.is_empty() {
+            let mut verdicts = std::mem::take(&mut out.verdicts);
+            let who = Who::of(session);
+            for verdict in verdicts.drain(..) {
+                mind.put(verdict.place, Item::of(verdict, who), out);
+            }
+            out.verdicts = verdicts;
         }
-        self.out.verdicts = verdicts;
         if let Event::End(end) = event {
-            let ended = SessionEnd {
-                session: session.clone(),
-                end: (*end).clone(),
-                findings: self.mind.judge.counts().clone(),
-            };
-            self.put(Key::END, Item::End(Box::new(ended)));
+            self.end = Some((*end).clone());
         }
     }
 }

@@ -122,56 +122,71 @@ impl Partial {
 
     /// Joins a session that is over.
     pub(super) fn session(&mut self, key: Key, ended: &SessionEnd) {
-        self.merge(Partial::of(key, ended));
-    }
-
-    fn of(key: Key, ended: &SessionEnd) -> Partial {
         let session = &ended.session;
-        let greeting = session.greeting.as_ref().map(|greeting| (greeting.text.clone(), key));
-        let lists = matches!(&session.helo, Some(helo) if matches!(helo.verb, Verb::Ehlo | Verb::Lhlo));
-        let told = lists && !session.early_talk && session.tls.state != State::Decrypted;
-        let findings = ended.findings.iter().map(|(rule, check, count)| ((rule, check), count)).collect();
-        Partial {
-            sessions: 1,
-            greetings: greeting.into_iter().collect(),
-            capabilities: told.then(|| (key, session.capabilities.clone())),
-            starttls: starttls(session, lists),
-            seen: Some((session.first.time, session.last.time)),
-            findings,
-            ..Partial::default()
+        self.sessions = self.sessions.saturating_add(1);
+        if let Some(greeting) = &session.greeting {
+            self.greeted(&greeting.text, key);
         }
+        let lists = matches!(&session.helo, Some(helo) if matches!(helo.verb, Verb::Ehlo | Verb::Lhlo));
+        if lists && !session.early_talk && session.tls.state != State::Decrypted {
+            self.lists(key, &session.capabilities);
+        }
+        self.starttls = self.starttls.max(starttls(session, lists));
+        self.seen_at(session.first.time, session.last.time);
+        ended.findings.iter().for_each(|(rule, check, count)| self.fired((rule, check), count));
     }
 
     /// Joins another partial record of the same server; the order in which partial records are joined does not
-    /// matter.
+    /// matter. So far there is one of each server, and only tests join them.
+    #[cfg(test)]
     pub(super) fn merge(&mut self, other: Partial) {
         self.sessions = self.sessions.saturating_add(other.sessions);
-        for (text, key) in other.greetings {
-            let first = self.greetings.entry(text).or_insert(key);
-            *first = key.min(*first);
-        }
-        while self.greetings.len() > MOST_GREETINGS {
-            let last = self.greetings.iter().max_by_key(|(_, key)| **key).map(|(text, _)| text.clone());
-            last.and_then(|text| self.greetings.remove(&text));
-        }
+        other.greetings.iter().for_each(|(text, key)| self.greeted(text, *key));
         if let Some(software) = other.software {
             self.names(software);
         }
-        if other.capabilities.as_ref().map(|(key, _)| key) > self.capabilities.as_ref().map(|(key, _)| key) {
-            self.capabilities = other.capabilities;
+        if let Some((key, capabilities)) = &other.capabilities {
+            self.lists(*key, capabilities);
         }
         self.help = self.help.max(other.help);
         self.starttls = self.starttls.max(other.starttls);
-        self.seen = match (self.seen, other.seen) {
-            (Some((first, last)), Some((other_first, other_last))) => {
-                Some((first.min(other_first), last.max(other_last)))
-            }
-            (ours, theirs) => ours.or(theirs),
-        };
-        for (check, count) in other.findings {
-            let sum = self.findings.entry(check).or_default();
-            *sum = sum.saturating_add(count);
+        if let Some((first, last)) = other.seen {
+            self.seen_at(first, last);
         }
+        other.findings.iter().for_each(|(check, count)| self.fired(*check, *count));
+    }
+
+    /// Keeps a greeting where it is new, and of all of them the first ones.
+    fn greeted(&mut self, text: &[u8], key: Key) {
+        if let Some(first) = self.greetings.get_mut(text) {
+            *first = key.min(*first);
+            return;
+        }
+        if self.greetings.len() >= MOST_GREETINGS {
+            let last = self.greetings.iter().max_by_key(|(_, key)| **key).filter(|(_, last)| **last > key);
+            let Some(last) = last.map(|(text, _)| text.clone()) else { return };
+            self.greetings.remove(&last);
+        }
+        self.greetings.insert(text.to_vec(), key);
+    }
+
+    fn lists(&mut self, at: Key, capabilities: &[Vec<u8>]) {
+        match &mut self.capabilities {
+            Some((key, _)) if *key > at => {}
+            // Usually it lists the same again.
+            Some((key, known)) if *known == capabilities => *key = at,
+            known => *known = Some((at, capabilities.to_vec())),
+        }
+    }
+
+    fn seen_at(&mut self, first: Time, last: Time) {
+        let (earliest, latest) = self.seen.unwrap_or((first, last));
+        self.seen = Some((first.min(earliest), last.max(latest)));
+    }
+
+    fn fired(&mut self, check: (&'static str, &'static str), count: u64) {
+        let sum = self.findings.entry(check).or_default();
+        *sum = sum.saturating_add(count);
     }
 
     fn names(&mut self, named: (bool, Key, Software)) {

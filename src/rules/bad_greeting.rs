@@ -40,7 +40,7 @@ pub(super) static RULE: Rule = Rule {
         Reference { text: "SBP-2010-06, \"Bad SMTP Server Greeting\"", url: "" },
     ],
     source_data: &[],
-    hears: Hears::GREETING.and(Hears::COMMAND).and(Hears::REPLY).and(Hears::END),
+    hears: Hears::GREETING.and(Hears::FIRST).and(Hears::KEPT).and(Hears::END),
     tells: false,
     judge,
 };

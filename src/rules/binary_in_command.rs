@@ -1,6 +1,9 @@
 //! `binary-in-command`: octets in a command line that are no text (RFC 5321 section 4.1.2; SBP-2010-06).
 
+use memchr::memchr_iter;
+
 use super::{Check, Evidence, Finding, Findings, Fix, Hears, Reference, Rule, Scope, Severity};
+use crate::base::octets;
 use crate::smtp::{Answers, Command, Ending, Event, Session, Verb, path};
 
 pub(super) static RULE: Rule = Rule {
@@ -57,7 +60,7 @@ pub(super) static RULE: Rule = Rule {
         Reference { text: "SBP-2010-06, \"Binary Data In SMTP Commands\"", url: "" },
     ],
     source_data: &[],
-    hears: Hears::COMMAND.and(Hears::REPLY),
+    hears: Hears::MAIL.and(Hears::ODD),
     tells: false,
     judge,
 };
@@ -132,6 +135,9 @@ fn judge_line(command: &Command, session: &Session, word: u32, out: &mut Finding
         return;
     }
     let line = line(command);
+    if octets::are_printable(line) {
+        return;
+    }
     let mut found = |check, is: fn(u8) -> bool, what: &str| {
         if let Some(first) = line.iter().position(|&byte| is(byte)) {
             let count = line.iter().filter(|&&byte| is(byte)).count();
@@ -197,6 +203,11 @@ fn utf8_in_force(command: &Command, session: &Session, word: u32) -> Option<bool
 /// Whether the command itself carries the parameter (RFC 6531 sections 3.4 and 3.7.4.2).
 fn says_utf8(command: &Command) -> bool {
     let argument = command.argument();
+    // Nearly none does.
+    let behind_f = |at: usize| argument.get(..at).is_some_and(|head| matches!(head, [.., b'F' | b'f']));
+    if !memchr_iter(b'8', argument).any(behind_f) {
+        return false;
+    }
     let is = |word: &[u8]| word.eq_ignore_ascii_case(SMTPUTF8.as_bytes());
     match &command.verb {
         Some(Verb::Mail) => path::parameters(argument, b"FROM:").any(is),

@@ -44,7 +44,7 @@ pub(super) static RULE: Rule = Rule {
         Reference { text: "SBP-2010-06, \"Microsoft Exchange Server Commands\"", url: "" },
     ],
     source_data: &[],
-    hears: Hears::COMMAND.and(Hears::REPLY).and(Hears::END),
+    hears: Hears::PRIVATE.and(Hears::END),
     tells: false,
     judge,
 };

@@ -227,7 +227,7 @@ fn judge_capabilities(command: &Command, reply: &Reply, word: &mut u32, out: &mu
 /// Reads on in the glob; where a reply completes it the finding waits for the session's end.
 fn read_on(reply: &Reply, session: &Session, word: &mut u32, out: &mut Findings<'_>) {
     let shown = matches!(reply.code, Some(200..=399)) && !reply.secret;
-    if !shown || *word & (SETTLED | MATCHED) != 0 {
+    if *word & (SETTLED | MATCHED) != 0 || !shown {
         return;
     }
     let begun = if *word & BEGUN == 0 { Glob::Nothing } else { Glob::Begun };

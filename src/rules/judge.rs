@@ -5,33 +5,39 @@ use crate::base::{Endpoint, Limit, Moment, Tally};
 use crate::smtp::event::FaultKind;
 use crate::smtp::{Event, Session, is_text_protocol};
 
+use super::glance;
 use super::{Check, Evidence, Finding, Hears, RULES, Rule, Scope, Selection, Severity, Software};
 
 /// What the rules make of one session. It costs a few words until something is found.
 #[derive(Debug, Default)]
 pub(crate) struct Judge {
     words: [u32; RULES.len()],
+    /// What was heard so far.
+    heard: Hears,
     /// The stream was named as another binary protocol: only rules that say so hear on.
     other_protocol: bool,
-    found: Found,
+    /// None until something is found.
+    found: Option<Box<Found>>,
 }
 
 /// What was found so far.
 #[derive(Debug, Default)]
 struct Found {
     reported: Vec<Reported>,
-    /// Findings whose fate is decided later, at most one per check and verb.
-    deferred: Vec<Finding>,
-    waiting: Vec<Waiting>,
+    /// Findings whose fate is open.
+    kept: Vec<Kept>,
     counts: Counts,
+    /// Bytes of what was reported and kept.
+    held: usize,
 }
 
-/// A finding that stands only where conditions turn out to hold.
+/// A finding whose fate is open.
 #[derive(Debug)]
-struct Waiting {
+struct Kept {
     place: usize,
     finding: Finding,
-    /// The conditions that are open; what each bit means is the rule's own.
+    /// The conditions that must turn out to hold; what each bit means is the rule's own. None of them: the rule
+    /// itself decides.
     open: u8,
     /// How often the same was found again.
     repeats: u64,
@@ -83,7 +89,7 @@ pub(crate) enum Note {
 pub(crate) struct Findings<'j> {
     place: usize,
     other_protocol: bool,
-    found: &'j mut Found,
+    found: &'j mut Option<Box<Found>>,
     selection: &'j Selection,
     limits: &'j mut Tally,
     out: &'j mut Vec<Verdict>,
@@ -105,47 +111,98 @@ impl Judge {
         {
             self.other_protocol |= !is_text_protocol(name);
         }
-        let kind = Hears::of(event);
-        let other_protocol = self.other_protocol;
-        for (place, (rule, word)) in RULES.iter().zip(&mut self.words).enumerate() {
-            let hears = selection.hears(place);
-            if hears.has(kind) && (!self.other_protocol || hears.has(Hears::OTHER_PROTOCOLS)) {
-                let found = &mut self.found;
-                (rule.judge)(
-                    event,
-                    session,
-                    word,
-                    &mut Findings { place, other_protocol, found, selection, limits, out },
-                );
+        let kinds = self.kinds(event);
+        if !selection.wants_any(kinds) {
+            return;
+        }
+        let Judge { words, other_protocol, found, .. } = self;
+        let other_protocol = *other_protocol;
+        for (place, ((rule, word), hears)) in RULES.iter().zip(words).zip(selection.of_each()).enumerate() {
+            if hears.has(kinds) && (!other_protocol || hears.has(Hears::OTHER_PROTOCOLS)) {
+                let mut findings = Findings { place, other_protocol, found, selection, limits, out };
+                (rule.judge)(event, session, word, &mut findings);
             }
         }
     }
 
+    /// What the event is, by itself and after what was heard before.
+    fn kinds(&mut self, event: &Event<'_>) -> Hears {
+        const SPEECH: Hears = Hears::COMMAND.and(Hears::REPLY);
+        let mut kinds = glance::kinds(event);
+        if kinds.has(SPEECH) {
+            if !self.heard.has(kinds.only(SPEECH)) {
+                kinds = kinds.and(Hears::FIRST);
+            }
+            self.heard = self.heard.and(kinds);
+            kinds = kinds.and(self.heard.only(Hears::ODD_RECIPIENT));
+        }
+        if self.found.as_ref().is_some_and(|found| !found.kept.is_empty()) {
+            kinds = kinds.and(Hears::KEPT);
+        }
+        kinds
+    }
+
     /// How often each check fired.
+    #[cfg(test)]
     pub(crate) fn counts(&self) -> &Counts {
-        &self.found.counts
+        static NONE: Counts = Counts(Vec::new());
+        self.found.as_ref().map_or(&NONE, |found| &found.counts)
+    }
+
+    /// How often each check fired, once nothing more is to be judged.
+    pub(crate) fn take_counts(&mut self) -> Counts {
+        self.found.take().map(|found| found.counts).unwrap_or_default()
     }
 
     /// Bytes that it holds beside itself: what was reported, and what waits for its fate.
     pub(crate) fn held_bytes(&self) -> usize {
-        let reported = self.found.reported.len().saturating_mul(size_of::<Reported>());
-        let deferred = self.found.deferred.iter().map(|finding| size_of::<Finding>().saturating_add(weight(finding)));
-        let waiting = self.found.waiting.iter().map(|kept| size_of::<Waiting>().saturating_add(weight(&kept.finding)));
-        deferred.chain(waiting).fold(reported, usize::saturating_add)
+        self.found.as_ref().map_or(0, |found| found.held)
     }
 }
 
-/// What a finding holds beside itself, in bytes.
-fn weight(finding: &Finding) -> usize {
-    fn of(evidence: &Evidence) -> usize {
-        match evidence {
-            Evidence::Bytes(bytes) => bytes.len(),
-            Evidence::List(items) => items.iter().map(Vec::len).fold(0, usize::saturating_add),
-            Evidence::Secret { shown, whole } => of(shown).saturating_add(of(whole)),
-            Evidence::Number(_) | Evidence::Flag(_) | Evidence::Word(_) => 0,
-        }
+impl Kept {
+    /// Whether a finding is the same as this one.
+    fn is(&self, other: &Finding) -> bool {
+        std::ptr::eq(self.finding.check, other.check) && self.finding.verb == other.verb
     }
-    finding.evidence.iter().fold(finding.message.len(), |sum, (_, evidence)| sum.saturating_add(of(evidence)))
+
+    /// Whether the rule itself decides on this finding of its check.
+    fn is_deferred(&self, check: &'static Check) -> bool {
+        self.open == 0 && std::ptr::eq(self.finding.check, check)
+    }
+
+    /// What it holds, in bytes.
+    fn weight(&self) -> usize {
+        fn of(evidence: &Evidence) -> usize {
+            match evidence {
+                Evidence::Bytes(bytes) => bytes.len(),
+                Evidence::List(items) => items.iter().map(Vec::len).fold(0, usize::saturating_add),
+                Evidence::Secret { shown, whole } => of(shown).saturating_add(of(whole)),
+                Evidence::Number(_) | Evidence::Flag(_) | Evidence::Word(_) => 0,
+            }
+        }
+        let evidence = self.finding.evidence.iter().map(|(_, evidence)| of(evidence));
+        evidence.fold(size_of::<Kept>().saturating_add(self.finding.message.len()), usize::saturating_add)
+    }
+}
+
+impl Found {
+    /// Takes out what is kept at the nth place.
+    fn release(&mut self, nth: usize) -> Kept {
+        let kept = self.kept.remove(nth);
+        self.held = self.held.saturating_sub(kept.weight());
+        kept
+    }
+
+    /// Keeps a finding as the nth of all.
+    fn insert(&mut self, nth: usize, kept: Kept) {
+        self.held = self.held.saturating_add(kept.weight());
+        self.kept.insert(nth, kept);
+    }
+
+    fn is_reported(&self, reported: &Reported) -> bool {
+        self.reported.contains(reported)
+    }
 }
 
 impl Counts {
@@ -179,51 +236,51 @@ impl Findings<'_> {
             return;
         }
         finding.severity = self.selection.severity(self.place, &finding);
-        self.found.counts.add(finding.rule, finding.check, 1);
-        let reported = self.key(&finding);
-        if self.found.reported.contains(&reported) {
+        let (place, reported) = (self.place, self.key(&finding));
+        let found = self.found.get_or_insert_default();
+        found.counts.add(finding.rule, finding.check, 1);
+        if found.is_reported(&reported) {
             return;
         }
-        let of_rule = self.found.reported.iter().filter(|reported| reported.place == self.place).count();
-        if u64::try_from(of_rule).is_ok_and(|of_rule| of_rule >= self.selection.per_rule()) {
-            self.limits.one(Limit::FindingsPerRule.key());
-            return;
+        let of_rule = found.reported.iter().filter(|reported| reported.place == place).count();
+        if of_rule as u64 >= self.selection.per_rule() {
+            return self.limits.one(Limit::FindingsPerRule.key());
         }
-        self.found.reported.push(reported);
+        found.reported.push(reported);
+        found.held = found.held.saturating_add(size_of::<Reported>());
         self.give(What::Finding(Box::new(finding)));
     }
 
     /// Keeps a finding until its fate is known: then the rule [`Findings::take`]s it and fires it or not. The
     /// first one of each check and verb is kept, and of one rule as many as may be reported (or as it has checks).
     pub(crate) fn defer(&mut self, finding: Finding) {
-        let deferred = &mut self.found.deferred;
-        if deferred.iter().any(|kept| same(kept, &finding)) {
-            return;
+        if self.alike(&finding, 0).is_none() {
+            let most = self.selection.per_rule().max(finding.rule.checks.len() as u64);
+            self.keep(finding, 0, most);
         }
-        let of_rule = deferred.iter().filter(|kept| kept.rule.id == finding.rule.id).count();
-        let most = self.selection.per_rule().max(finding.rule.checks.len() as u64);
-        if of_rule as u64 >= most {
-            return self.limits.one(Limit::FindingsPerRule.key());
-        }
-        deferred.push(finding);
     }
 
-    /// The finding kept by [`Findings::defer`], to add what more is known of it.
+    /// The finding kept by [`Findings::defer`], to add packets to it.
     pub(crate) fn deferred(&mut self, check: &'static Check) -> Option<&mut Finding> {
-        self.found.deferred.iter_mut().find(|kept| std::ptr::eq(kept.check, check))
+        let found = self.found.as_mut()?;
+        found.kept.iter_mut().find(|kept| kept.is_deferred(check)).map(|kept| &mut kept.finding)
     }
 
     /// Fires a finding whose fate was decided: what was kept of its check and verb is dropped.
     pub(crate) fn decide(&mut self, finding: Finding) {
-        self.found.deferred.retain(|kept| !same(kept, &finding));
+        if let Some(found) = self.found
+            && let Some(nth) = found.kept.iter().position(|kept| kept.open == 0 && kept.is(&finding))
+        {
+            found.release(nth);
+        }
         self.fire(finding);
     }
 
     /// The first finding of the check that [`Findings::defer`] kept; `at` is now the packet that decided on it.
     pub(crate) fn take(&mut self, check: &'static Check, at: Moment) -> Option<Finding> {
-        let mine = |kept: &Finding| std::ptr::eq(kept.check, check);
-        let nth = self.found.deferred.iter().position(mine)?;
-        let mut finding = self.found.deferred.remove(nth);
+        let found = self.found.as_mut()?;
+        let nth = found.kept.iter().position(|kept| kept.is_deferred(check))?;
+        let mut finding = found.release(nth).finding;
         finding.at = at;
         Some(finding)
     }
@@ -233,66 +290,77 @@ impl Findings<'_> {
         if !self.selection.wants(self.place, &finding) {
             return;
         }
-        let same = |kept: &&mut Waiting| {
-            let other = &kept.finding;
-            kept.open == open && std::ptr::eq(other.check, finding.check) && other.verb == finding.verb
-        };
-        if let Some(kept) = self.found.waiting.iter_mut().find(same) {
-            kept.repeats = kept.repeats.saturating_add(1);
-            return;
+        match self.alike(&finding, open) {
+            Some(kept) => kept.repeats = kept.repeats.saturating_add(1),
+            None => self.keep(finding, open, self.selection.per_rule()),
         }
-        let of_rule = self.found.waiting.iter().filter(|kept| kept.place == self.place).count();
-        if u64::try_from(of_rule).is_ok_and(|of_rule| of_rule >= self.selection.per_rule()) {
-            return self.limits.one(Limit::FindingsPerRule.key());
-        }
-        self.found.waiting.push(Waiting { place: self.place, finding, open, repeats: 0 });
     }
 
     /// A condition turned out to hold, or not to: what waits for it alone is reported, or nothing of it is. `at` is
     /// the packet that told.
     pub(crate) fn settle(&mut self, condition: u8, holds: bool, at: Moment) {
-        if self.found.waiting.is_empty() {
-            return;
-        }
-        for mut kept in std::mem::take(&mut self.found.waiting) {
-            let mine = kept.place == self.place && kept.open & condition != 0;
-            if mine && !holds {
+        let place = self.place;
+        while let Some(found) = self.found
+            && let Some(nth) = found.kept.iter().position(|kept| kept.place == place && kept.open & condition != 0)
+        {
+            let mut kept = found.release(nth);
+            kept.open &= !condition;
+            if !holds {
                 continue;
             }
-            if mine {
-                kept.open &= !condition;
-            }
-            if mine && kept.open == 0 {
+            if kept.open == 0 {
                 kept.finding.at = at;
-                self.found.counts.add(kept.finding.rule, kept.finding.check, kept.repeats);
+                found.counts.add(kept.finding.rule, kept.finding.check, kept.repeats);
                 self.fire(kept.finding);
             } else {
-                self.found.waiting.push(kept);
+                found.insert(nth, kept);
             }
         }
+    }
+
+    /// Whether findings are kept whose fate is open.
+    pub(crate) fn keeps_any(&self) -> bool {
+        self.found.as_ref().is_some_and(|found| !found.kept.is_empty())
+    }
+
+    /// What is kept of the same check and verb under the same conditions.
+    fn alike(&mut self, finding: &Finding, open: u8) -> Option<&mut Kept> {
+        let found = self.found.as_mut()?;
+        found.kept.iter_mut().find(|kept| kept.open == open && kept.is(finding))
+    }
+
+    /// Keeps a finding, of one rule as many as `most` that wait for conditions, and as many that do not.
+    fn keep(&mut self, finding: Finding, open: u8, most: u64) {
+        let place = self.place;
+        let found = self.found.get_or_insert_default();
+        let like_it = |kept: &&Kept| kept.place == place && (kept.open == 0) == (open == 0);
+        if found.kept.iter().filter(like_it).count() as u64 >= most {
+            return self.limits.one(Limit::FindingsPerRule.key());
+        }
+        found.insert(found.kept.len(), Kept { place, finding, open, repeats: 0 });
     }
 
     /// Counts a finding that is not to be reported by itself.
     pub(crate) fn count(&mut self, finding: &Finding) {
         if self.selection.wants(self.place, finding) {
-            self.found.counts.add(finding.rule, finding.check, 1);
+            self.found.get_or_insert_default().counts.add(finding.rule, finding.check, 1);
         }
     }
 
     /// How often the check fired, repeats included.
     pub(crate) fn times(&self, rule: &'static Rule, check: &'static Check) -> u64 {
-        self.found.counts.of(rule, check)
+        self.found.as_ref().map_or(0, |found| found.counts.of(rule, check))
     }
 
     /// How many findings of the check were reported.
     pub(crate) fn reported(&self, check: &'static Check) -> usize {
         let mine = |reported: &&Reported| reported.place == self.place && reported.check == check.id;
-        self.found.reported.iter().filter(mine).count()
+        self.found.as_ref().map_or(0, |found| found.reported.iter().filter(mine).count())
     }
 
     /// Whether the finding would repeat one that was reported.
     pub(crate) fn repeats(&self, finding: &Finding) -> bool {
-        self.found.reported.contains(&self.key(finding))
+        self.found.as_ref().is_some_and(|found| found.is_reported(&self.key(finding)))
     }
 
     /// Whether the stream was named as another binary protocol.
@@ -323,11 +391,6 @@ impl Findings<'_> {
         let place = u8::try_from(self.place).unwrap_or(u8::MAX).saturating_add(1);
         self.out.push(Verdict { place, what });
     }
-}
-
-/// Whether two deferred findings are one.
-fn same(one: &Finding, other: &Finding) -> bool {
-    std::ptr::eq(one.check, other.check) && one.verb == other.verb
 }
 
 #[cfg(test)]

@@ -9,9 +9,10 @@
 //!
 //! Bounds: [`crate::base::Limit::FindingsPerRule`] for each session and rule; what a finding quotes is cut to
 //! [`finding::MOST_OCTETS`] and [`finding::MOST_LINES`].
-//! Read in this order: [`rule`], [`finding`], [`judge`], [`patterns`], [`reading`], a file per rule.
+//! Read in this order: [`rule`], [`finding`], [`glance`], [`judge`], [`patterns`], [`reading`], a file per rule.
 
 pub(crate) mod finding;
+mod glance;
 pub(crate) mod judge;
 pub(crate) mod patterns;
 mod reading;

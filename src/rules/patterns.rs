@@ -1,15 +1,15 @@
 //! What is searched for in server text: the ATK plugin's glob, SMTP verbs, EHLO keywords, software names. Data
-//! first; each table becomes one Aho-Corasick automaton, built once.
+//! first; the two long tables become an Aho-Corasick automaton each, built once.
 
 use std::sync::LazyLock;
 
-use aho_corasick::{AhoCorasick, Anchored, Input, MatchKind, StartKind};
+use aho_corasick::{AhoCorasick, MatchKind};
 
 use crate::smtp::Verb;
 use crate::smtp::extension::EXTENSIONS;
 
 /// The parts of the ATK plugin's glob `220 *HELP*`, upper case as written.
-const GLOB: [&str; 2] = ["220 ", "HELP"];
+const GLOB: [[u8; 4]; 2] = [*b"220 ", *b"HELP"];
 
 /// Verbs that a HELP reply may disclose: the known ones, and what extensions bring besides.
 static VERBS: LazyLock<Vec<&'static str>> = LazyLock::new(|| {
@@ -97,16 +97,24 @@ pub(crate) enum Glob {
 }
 
 /// Reads on in the glob with the next line, its code included.
-pub(crate) fn glob(mut state: Glob, line: &[u8]) -> Glob {
-    static AUTOMATON: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| AhoCorasick::new(GLOB).ok());
-    for found in AUTOMATON.iter().flat_map(|automaton| automaton.find_iter(line)) {
-        state = match (state, found.pattern().as_usize()) {
-            (Glob::Nothing, 0) => Glob::Begun,
-            (Glob::Begun, 1) => Glob::Matched,
-            _ => state,
-        };
+pub(crate) fn glob(state: Glob, line: &[u8]) -> Glob {
+    let [first, second] = GLOB;
+    let rest = match state {
+        Glob::Nothing => behind(line, first),
+        Glob::Begun => Some(line),
+        Glob::Matched => return state,
+    };
+    match rest.map(|rest| behind(rest, second)) {
+        None => Glob::Nothing,
+        Some(None) => Glob::Begun,
+        Some(Some(_)) => Glob::Matched,
     }
-    state
+}
+
+/// What stands behind the first such part of a line.
+fn behind(line: &[u8], part: [u8; 4]) -> Option<&[u8]> {
+    let at = line.array_windows().position(|four| *four == part)?;
+    line.get(at.saturating_add(part.len())..)
 }
 
 /// The SMTP verbs that stand in `text` as words of their own, each once, in order; in any case but for those that
@@ -126,11 +134,7 @@ pub(crate) fn verbs(text: &[u8]) -> Vec<&'static str> {
 
 /// Which of the keywords that rules ask for this EHLO keyword is.
 pub(crate) fn known_keyword(keyword: &[u8]) -> Option<&'static str> {
-    static AUTOMATON: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
-        AhoCorasick::builder().ascii_case_insensitive(true).start_kind(StartKind::Anchored).build(KEYWORDS).ok()
-    });
-    let found = AUTOMATON.as_ref()?.find(Input::new(keyword).anchored(Anchored::Yes))?;
-    KEYWORDS.get(found.pattern().as_usize()).copied().filter(|_| found.end() == keyword.len())
+    KEYWORDS.iter().copied().find(|known| known.as_bytes().eq_ignore_ascii_case(keyword))
 }
 
 /// The first software named in `text`.

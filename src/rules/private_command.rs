@@ -45,7 +45,7 @@ pub(super) static RULE: Rule = Rule {
         Reference { text: "SBP-2010-06, \"SMTP Private Commands\"", url: "" },
     ],
     source_data: &[],
-    hears: Hears::COMMAND.and(Hears::REPLY).and(Hears::END),
+    hears: Hears::PRIVATE.and(Hears::END),
     tells: false,
     judge,
 };

@@ -58,7 +58,7 @@ pub(super) static RULE: Rule = Rule {
         Reference { text: "SBP-2010-06, \"SMTP Recipients with No Domain Name\"", url: "" },
     ],
     source_data: &[],
-    hears: Hears::COMMAND.and(Hears::REPLY).and(Hears::END),
+    hears: Hears::ODD_RECIPIENT.and(Hears::END),
     tells: false,
     judge,
 };

@@ -68,9 +68,10 @@ pub(crate) struct Reference {
     pub url: &'static str,
 }
 
-/// The kinds of events that a rule wants.
+/// Kinds of events: those that a rule wants, or what one event is. A rule is called for an event that is of any kind
+/// that it wants, so it looks itself at what it is called for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Hears(u8);
+pub(crate) struct Hears(u16);
 
 impl Hears {
     pub(crate) const NOTHING: Hears = Hears(0);
@@ -83,24 +84,38 @@ impl Hears {
     pub(crate) const END: Hears = Hears(1 << 6);
     /// Goes on to hear a stream that was named as another binary protocol (RULES.md, "Other protocols").
     pub(crate) const OTHER_PROTOCOLS: Hears = Hears(1 << 7);
+    /// The session's first command and the server's first reply.
+    pub(crate) const FIRST: Hears = Hears(1 << 8);
+    /// A command or reply that is not in every way as it usually is ([`super::glance`]).
+    pub(crate) const ODD: Hears = Hears(1 << 9);
+    /// RCPT that does not name a mailbox as it usually does, and every command and reply behind the first one.
+    pub(crate) const ODD_RECIPIENT: Hears = Hears(1 << 10);
+    /// MAIL, and replies to it.
+    pub(crate) const MAIL: Hears = Hears(1 << 11);
+    /// HELO and its kin, and replies to them.
+    pub(crate) const HELLO: Hears = Hears(1 << 12);
+    /// STARTTLS and its kin, and replies to them.
+    pub(crate) const STARTS_TLS: Hears = Hears(1 << 13);
+    /// A verb that begins with X, and replies to it.
+    pub(crate) const PRIVATE: Hears = Hears(1 << 14);
+    /// Anything, while a finding is kept whose fate is open.
+    pub(crate) const KEPT: Hears = Hears(1 << 15);
 
     pub(crate) const fn and(self, other: Hears) -> Hears {
         Hears(self.0 | other.0)
     }
 
-    pub(crate) const fn has(self, kind: Hears) -> bool {
-        self.0 & kind.0 != 0
+    #[cfg(test)]
+    pub(crate) const fn all() -> Hears {
+        Hears(u16::MAX)
     }
 
-    pub(crate) fn of(event: &Event<'_>) -> Hears {
-        match event {
-            Event::Greeting(_) => Hears::GREETING,
-            Event::Command(_) => Hears::COMMAND,
-            Event::Reply(..) => Hears::REPLY,
-            Event::Data(_) => Hears::DATA,
-            Event::Tls(..) => Hears::TLS,
-            Event::Fault(_) => Hears::FAULT,
-            Event::End(_) => Hears::END,
-        }
+    /// Those of `kinds` that are among these.
+    pub(crate) const fn only(self, kinds: Hears) -> Hears {
+        Hears(self.0 & kinds.0)
+    }
+
+    pub(crate) const fn has(self, kinds: Hears) -> bool {
+        self.0 & kinds.0 != 0
     }
 }

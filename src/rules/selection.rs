@@ -14,8 +14,9 @@ use super::{Check, Finding, Hears, RULES, Rule, Severity};
 pub(crate) struct Selection {
     /// Per rule of [`RULES`], a bit for each of its checks.
     checks: Vec<u64>,
-    /// Per rule of [`RULES`], what it is called for.
-    hears: Vec<Hears>,
+    /// Per rule of [`RULES`], what it is called for, and what any of them is.
+    hears: [Hears; RULES.len()],
+    any: Hears,
     /// Per rule of [`RULES`] and each of its checks, the severity that its findings get whatever the rule says.
     severities: Vec<Vec<Option<Severity>>>,
     min_severity: Severity,
@@ -78,12 +79,16 @@ impl Selection {
             wanted.fold(0, |bits, (nth, _)| bits | bit(nth))
         };
         let checks: Vec<u64> = RULES.iter().map(|rule| bits(rule)).collect();
-        let called_for =
-            |(rule, bits): (&&Rule, &u64)| if *bits != 0 || rule.tells { rule.hears } else { Hears::NOTHING };
-        let hears = RULES.iter().zip(&checks).map(called_for).collect();
+        let mut hears = [Hears::NOTHING; RULES.len()];
+        for ((hears, rule), bits) in hears.iter_mut().zip(RULES).zip(&checks) {
+            if *bits != 0 || rule.tells {
+                *hears = rule.hears;
+            }
+        }
         Selection {
             checks,
             hears,
+            any: hears.into_iter().fold(Hears::NOTHING, Hears::and),
             severities: RULES.iter().map(|rule| vec![None; rule.checks.len()]).collect(),
             min_severity,
             per_rule: limits.get(Limit::FindingsPerRule),
@@ -111,8 +116,27 @@ impl Selection {
         self.per_rule
     }
 
-    pub(super) fn hears(&self, place: usize) -> Hears {
-        self.hears.get(place).copied().unwrap_or_default()
+    /// Every rule is called for every event.
+    #[cfg(test)]
+    pub(super) fn hearing_all(mut self) -> Self {
+        self.any = Hears::all();
+        self.hears.fill(self.any);
+        self
+    }
+
+    #[cfg(test)]
+    fn hears(&self, place: usize) -> Hears {
+        self.hears[place]
+    }
+
+    /// Whether any rule is to be called for an event of these kinds.
+    pub(super) fn wants_any(&self, kinds: Hears) -> bool {
+        self.any.has(kinds)
+    }
+
+    /// What each rule is to be called for.
+    pub(super) fn of_each(&self) -> &[Hears; RULES.len()] {
+        &self.hears
     }
 
     pub(super) fn wants(&self, place: usize, finding: &Finding) -> bool {

@@ -73,8 +73,9 @@ pub(super) static RULE: Rule = Rule {
     ],
     source_data: &[],
     hears: Hears::GREETING
-        .and(Hears::COMMAND)
-        .and(Hears::REPLY)
+        .and(Hears::PRIVATE)
+        .and(Hears::HELLO)
+        .and(Hears::STARTS_TLS)
         .and(Hears::TLS)
         .and(Hears::FAULT)
         .and(Hears::END)

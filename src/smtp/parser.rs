@@ -140,6 +140,14 @@ impl Parser {
         }
     }
 
+    /// What is known of the session once it is over.
+    pub(crate) fn into_session(self) -> Session {
+        match self.who {
+            Who::Unknown(unknown) => unknown.session,
+            Who::Known(dialogue) => dialogue.session,
+        }
+    }
+
     /// Takes the counts of limits that acted since the last call.
     pub(crate) fn take_tally(&mut self) -> Tally {
         match &mut self.who {

@@ -4,6 +4,7 @@
 use super::{
     Check, Evidence, Finding, Findings, LF_IN_COMMANDS, LF_IN_DATA, LF_IN_REPLIES, NOT_ALL_LF, RULE, Scope, Severity,
 };
+use crate::rules::glance::LINE;
 use crate::smtp::event::{End, Fault, FaultKind, MessageData};
 use crate::smtp::extension::{self, EXTENSIONS, Extension, Longer};
 use crate::smtp::{Answers, Command, DataEnd, Ending, Reply, Session, Verb, path};
@@ -49,8 +50,6 @@ pub(super) static END_OF_DATA: Check = Check {
     fires: "the server took something else than CRLF.CRLF for the end of a mail, and commands followed",
 };
 
-/// The longest command or reply line, CRLF counted (RFC 5321 sections 4.5.3.1.4 and 4.5.3.1.5).
-const LINE: u64 = 512;
 /// The longest line of an AUTH exchange (RFC 4954 section 4).
 const EXCHANGE: u64 = 12_288;
 

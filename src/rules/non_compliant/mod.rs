@@ -13,7 +13,9 @@ mod timing;
 use super::starttls::SUBMISSIONS;
 use super::{Check, Evidence, Finding, Findings, Fix, Hears, Reference, Rule, Scope, Severity};
 use crate::smtp::event::{Fault, FaultKind};
-use crate::smtp::{Ending, Event, Knew, Knowledge, Session};
+use crate::smtp::{Command, Ending, Event, Knew, Knowledge, Session};
+
+pub(super) use syntax::are_parameters;
 
 pub(super) static RULE: Rule = Rule {
     id: "non-compliant",
@@ -107,8 +109,9 @@ pub(super) static RULE: Rule = Rule {
     ],
     source_data: &[],
     hears: Hears::GREETING
-        .and(Hears::COMMAND)
-        .and(Hears::REPLY)
+        .and(Hears::ODD)
+        .and(Hears::HELLO)
+        .and(Hears::KEPT)
         .and(Hears::DATA)
         .and(Hears::FAULT)
         .and(Hears::END)
@@ -214,6 +217,15 @@ fn judge_protocol(name: &'static str, event: &Event<'_>, session: &Session, out:
     };
     let finding = Finding::new(&RULE, &NOT_SMTP, &fault.at, message);
     out.fire(finding.with("protocol", Evidence::Word(name)).with("side", Evidence::Word(whose)));
+}
+
+/// Whether nothing of the command's place in the session can be wrong.
+pub(super) fn is_in_time(command: &Command) -> bool {
+    match &command.knew {
+        Knowledge::Unknown => true,
+        Knowledge::Sure(knew) => timing::is_patient(knew) && sequence::fault(command, &knew.stage).is_none(),
+        Knowledge::Doubtful { .. } => false,
+    }
 }
 
 /// Holds a command against what its client knew, and tells what is found of it, once it is known which reading of

@@ -26,7 +26,7 @@ pub(super) fn judge(command: &Command, out: &mut Findings<'_>) {
 }
 
 /// What is wrong with the command at this stage.
-fn fault(command: &Command, stage: &Stage) -> Option<&'static str> {
+pub(super) fn fault(command: &Command, stage: &Stage) -> Option<&'static str> {
     if stage.quit {
         return Some("after QUIT");
     }

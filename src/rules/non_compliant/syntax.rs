@@ -192,16 +192,15 @@ fn read_path(argument: &[u8], keyword: &[u8], missing: &'static str) -> Path {
     };
     let fault = match parameters {
         None | Some([b'>', ..]) => Some("its brackets are not balanced"),
-        Some(parameters) => parameter_fault(parameters),
+        Some(parameters) => (!are_parameters(parameters)).then_some("a parameter is not keyword[=value]"),
     };
     Path { fault, lax }
 }
 
-fn parameter_fault(parameters: &[u8]) -> Option<&'static str> {
-    let separate = parameters.first().is_none_or(|&byte| is_blank(byte));
-    let mut words = parameters.split(|&byte| is_blank(byte)).filter(|word| !word.is_empty());
-    let lawful = separate && words.all(is_parameter);
-    (!lawful).then_some("a parameter is not keyword[=value]")
+/// Whether what stands behind a path is blanks and parameters.
+pub(in crate::rules) fn are_parameters(text: &[u8]) -> bool {
+    let separate = text.first().is_none_or(|&byte| is_blank(byte));
+    separate && text.split(|&byte| is_blank(byte)).filter(|word| !word.is_empty()).all(is_parameter)
 }
 
 /// `esmtp-param` of RFC 5321 section 4.1.2; values may be UTF-8 by RFC 6531 section 3.3.

@@ -44,16 +44,21 @@ pub(super) fn judge_command(command: &Command, out: &mut Findings<'_>) {
     judge_knowledge(&command.knew, |knew| pipelined(command, knew), out);
 }
 
+/// Whether a command was sent when its client knew all that it should have waited for.
+pub(super) fn is_patient(knew: &Knew) -> bool {
+    knew.behind.is_none() && (knew.in_flight == 0 || knew.stage.pipelining != Some(false))
+}
+
 /// The finding for a command that was sent too soon, and what it depends on.
 fn pipelined(command: &Command, knew: &Knew) -> Option<(Finding, u8)> {
+    if is_patient(knew) {
+        return None;
+    }
     let what = command.verb.as_ref().map_or("a line", Verb::name);
     let what = super::syntax::shown(what);
     let message = match &knew.behind {
         Some(verb) => format!("{what} was sent behind {} without waiting for its reply", verb.name()),
-        None if knew.in_flight > 0 && knew.stage.pipelining == Some(false) => {
-            format!("{what} was sent without waiting for the reply before it, though PIPELINING was not offered")
-        }
-        None => return None,
+        None => format!("{what} was sent without waiting for the reply before it, though PIPELINING was not offered"),
     };
     let mut finding = Finding::new(&RULE, &UNADVERTISED_PIPELINING, &command.at, message).command(command);
     finding = finding.with("in_flight", Evidence::Number(u64::from(knew.in_flight)));
@@ -65,15 +70,15 @@ fn pipelined(command: &Command, knew: &Knew) -> Option<(Finding, u8)> {
 
 /// Message data behind a DATA whose 354 the client did not know.
 pub(super) fn judge_data(data: &MessageData, session: &Session, out: &mut Findings<'_>) {
+    let waits = data.early.is_none() && !session.client_acknowledged && data.early_by_order;
+    if data.early != Some(true) && !waits {
+        return;
+    }
     let Some(command) = data.command.as_ref().filter(|_| !data.uncertain && !session.rests_after_loss) else { return };
     let message = "message data was sent behind DATA without waiting for its reply";
     let finding = Finding::new(&RULE, &UNADVERTISED_PIPELINING, &data.at, message).command(command);
     let finding = finding.bytes("behind", b"DATA");
-    match data.early {
-        Some(true) => out.fire(finding),
-        None if !session.client_acknowledged && data.early_by_order => out.wait(finding, NEVER_ACKNOWLEDGES),
-        _ => {}
-    }
+    if waits { out.wait(finding, NEVER_ACKNOWLEDGES) } else { out.fire(finding) }
 }
 
 /// Bytes behind STARTTLS that were taken for none of SMTP's.
@@ -97,7 +102,9 @@ pub(super) fn judge_reply(
 ) {
     let Some((_, verb)) = answered(reply, answers).filter(|(_, verb)| verb.is_hello()) else { return };
     let at = reply.at.last();
-    out.settle(NO_PIPECONNECT, session.offers(PIPECONNECT) != Some(true), at);
+    if out.keeps_any() {
+        out.settle(NO_PIPECONNECT, session.offers(PIPECONNECT) != Some(true), at);
+    }
     if lists_capabilities(verb, reply) {
         judge_early(session, at, word, out);
     }
@@ -105,10 +112,12 @@ pub(super) fn judge_reply(
 
 pub(super) fn judge_end(end: &End, session: &Session, word: &mut u32, out: &mut Findings<'_>) {
     let all_heard = session.server_heard && session.missing_server == 0 && session.missing_client == 0;
-    out.settle(NO_PIPECONNECT, all_heard && session.offers(PIPECONNECT) != Some(true), end.at);
-    out.settle(ACKNOWLEDGES, end.client_acknowledges, end.at);
-    // Packet order tells nothing of what was lost.
-    out.settle(NEVER_ACKNOWLEDGES, !end.client_acknowledges && all_heard, end.at);
+    if out.keeps_any() {
+        out.settle(NO_PIPECONNECT, all_heard && session.offers(PIPECONNECT) != Some(true), end.at);
+        out.settle(ACKNOWLEDGES, end.client_acknowledges, end.at);
+        // Packet order tells nothing of what was lost.
+        out.settle(NEVER_ACKNOWLEDGES, !end.client_acknowledges && all_heard, end.at);
+    }
     // Whether it was lawful may stand in an EHLO reply that was not captured.
     if all_heard || session.capabilities_known {
         judge_early(session, end.at, word, out);
