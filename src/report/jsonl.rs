@@ -3,9 +3,9 @@
 use serde::Serialize;
 
 use super::ascii::Ascii;
-use super::record::{EventRecord, FindingRecord, ServerRecord, SessionRecord, StartRecord, SummaryRecord};
+use super::record::{EventRecord, FindingRecord, ServerRecord, StartRecord, SummaryRecord};
 use super::stamp::Clockwork;
-use super::{Format, Scene, Start, ids, json};
+use super::{Format, Scene, Start, ids, session};
 use crate::ledger::{Found, Server, SessionEnd, Summary, Told, Who};
 
 /// The version of the records.
@@ -41,7 +41,7 @@ impl Format for Jsonl {
     fn session(&mut self, ended: &SessionEnd, scene: &Scene, out: &mut Vec<u8>) {
         let (start, end) = (ended.session.first.time, ended.session.last.time);
         let (start, end) = (self.clock.stamp(start), self.clock.stamp(end));
-        line(&SessionRecord::of(ended, scene, start, end), out);
+        session::write(ended, scene, start, end, out);
     }
 
     fn server(&mut self, server: &Server, _scene: &Scene, out: &mut Vec<u8>) {
@@ -59,7 +59,7 @@ impl Format for Jsonl {
 /// Appends a record; one that could not be written whole would leave no part of a line.
 fn line(record: &impl Serialize, out: &mut Vec<u8>) {
     let before = out.len();
-    match json::write(record, out) {
+    match serde_json::to_writer(&mut *out, record) {
         Ok(()) => out.push(b'\n'),
         Err(_) => out.truncate(before),
     }

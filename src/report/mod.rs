@@ -7,7 +7,8 @@
 //! Write its file with a type that is a [`Format`], add one line to [`FORMATS`]. [`record`] has the shapes that
 //! all formats are made from, [`escape`] is the only place where bytes from outside become text.
 //!
-//! Read in this order: [`escape`], [`ascii`], [`stamp`], [`places`], [`ids`], [`record`], [`json`], a file per format.
+//! Read in this order: [`escape`], [`ascii`], [`stamp`], [`places`], [`ids`], [`record`], [`json`], [`session`], a file
+//! per format.
 
 pub(crate) mod ascii;
 pub(crate) mod escape;
@@ -16,6 +17,7 @@ mod json;
 mod jsonl;
 pub(crate) mod places;
 pub(crate) mod record;
+mod session;
 pub(crate) mod stamp;
 #[cfg(test)]
 #[expect(clippy::arithmetic_side_effects, reason = "a few fixed times")]

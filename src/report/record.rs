@@ -1,4 +1,5 @@
-//! The shapes of the JSON records, in the order of FORMATS.md; the text report is made from the same.
+//! The shapes of the JSON records, in the order of FORMATS.md; the text report is made from the same. That of a
+//! session is in [`super::session`].
 
 use std::collections::BTreeMap;
 
@@ -6,10 +7,9 @@ use serde::{Serialize, Serializer};
 
 use crate::base::{Endpoint, Moment, Tally};
 use crate::ledger::entry::Answered;
-use crate::ledger::{FindingCounts, Found, Server, SessionEnd, Summary, Told, Who};
+use crate::ledger::{FindingCounts, Found, Server, Summary, Told, Who};
 use crate::rules::{Counts, Evidence};
 use crate::smtp::DataEnd;
-use crate::smtp::session::{Auth, Transaction};
 use crate::smtp::tls::Tls;
 use crate::tcp::Closed;
 
@@ -73,33 +73,6 @@ impl<'f> FindingRecord<'f> {
     }
 }
 
-/// A list of which each item is made into its record as it is written.
-pub(crate) struct Each<'s, T, R> {
-    items: &'s [T],
-    record: fn(&'s T) -> R,
-}
-
-impl<T, R> Each<'_, T, R> {
-    pub(crate) fn len(&self) -> usize {
-        self.items.len()
-    }
-}
-
-impl<T, R: Serialize> Serialize for Each<'_, T, R> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(self.items.iter().map(self.record))
-    }
-}
-
-/// Lines or words.
-type Texts<'s> = Each<'s, Vec<u8>, Text<'s>>;
-
-impl<'s> Texts<'s> {
-    fn of(items: &'s [Vec<u8>]) -> Self {
-        Each { items, record: |item| Text(item) }
-    }
-}
-
 /// Evidence in the order in which the rule gave it.
 pub(crate) struct EvidenceMap<'f>(pub Vec<(&'static str, Proof<'f>)>);
 
@@ -134,116 +107,12 @@ impl<'f> Proof<'f> {
 }
 
 #[derive(Serialize)]
-#[serde(tag = "type", rename = "session")]
-pub(crate) struct SessionRecord<'s> {
-    pub session: Ascii<16>,
-    pub client: End,
-    pub server: End,
-    pub community_id: Ascii<30>,
-    pub capture: &'s str,
-    pub first_frame: u64,
-    pub last_frame: u64,
-    /// The file of its last packet, which `last_frame` counts in.
-    pub last_capture: &'s str,
-    pub start: Stamp,
-    pub end: Stamp,
-    pub proxied_for: Option<Text<'s>>,
-    pub greeting: Option<Greeting<'s>>,
-    pub helo: Option<Helo<'s>>,
-    pub capabilities: Texts<'s>,
-    pub tls: TlsFields<'s>,
-    pub auth: Each<'s, Auth, AuthFields<'s>>,
-    pub transactions: Each<'s, Transaction, TransactionFields<'s>>,
-    pub commands: u64,
-    pub replies: u64,
-    pub findings: BTreeMap<String, u64>,
-    pub missing_bytes: Missing,
-    pub complete: bool,
-    pub closed: &'static str,
-}
-
-#[derive(Serialize)]
-pub(crate) struct Greeting<'s> {
-    pub code: Option<u16>,
-    pub text: Text<'s>,
-}
-
-#[derive(Serialize)]
-pub(crate) struct Helo<'s> {
-    pub verb: &'s str,
-    pub argument: Text<'s>,
-}
-
-#[derive(Serialize)]
 pub(crate) struct TlsFields<'s> {
     pub state: &'static str,
     pub version: Option<&'static str>,
     pub sni: Option<Text<'s>>,
-    pub alpn: Texts<'s>,
+    pub alpn: Vec<Text<'s>>,
     pub alert: Option<u8>,
-}
-
-#[derive(Serialize)]
-pub(crate) struct AuthFields<'s> {
-    pub mechanism: Text<'s>,
-    pub user: Option<Text<'s>>,
-    pub code: Option<u16>,
-}
-
-#[derive(Serialize)]
-pub(crate) struct TransactionFields<'s> {
-    pub mail_from: Text<'s>,
-    pub rcpt_to: Each<'s, (Vec<u8>, Option<u16>), Recipient<'s>>,
-    pub data_bytes: u64,
-    pub code: Option<u16>,
-    pub subject: Option<Text<'s>>,
-    pub message_id: Option<Text<'s>>,
-    pub smuggled: bool,
-}
-
-#[derive(Serialize)]
-pub(crate) struct Recipient<'s> {
-    pub address: Text<'s>,
-    pub code: Option<u16>,
-}
-
-#[derive(Serialize)]
-pub(crate) struct Missing {
-    pub client: u64,
-    pub server: u64,
-}
-
-impl<'s> SessionRecord<'s> {
-    pub(crate) fn of(ended: &'s SessionEnd, scene: &'s Scene, start: Stamp, end: Stamp) -> Self {
-        let SessionEnd { session, end: how, findings } = ended;
-        let who = Who::of(session);
-        let (first, last) = (scene.places.of(session.first.ordinal), scene.places.of(session.last.ordinal));
-        SessionRecord {
-            session: ids::session(&who),
-            client: session.client.into(),
-            server: session.server.into(),
-            community_id: ids::community(session.flow),
-            capture: first.capture,
-            first_frame: first.frame,
-            last_frame: last.frame,
-            last_capture: last.capture,
-            start,
-            end,
-            proxied_for: session.proxied_for.as_deref().map(Text),
-            greeting: session.greeting.as_ref().map(|said| Greeting { code: said.code, text: Text(&said.text) }),
-            helo: session.helo.as_ref().map(|helo| Helo { verb: helo.verb.name(), argument: Text(&helo.argument) }),
-            capabilities: Texts::of(&session.capabilities),
-            tls: TlsFields::of(&session.tls),
-            auth: Each { items: &session.auth, record: AuthFields::of },
-            transactions: Each { items: &session.transactions, record: TransactionFields::of },
-            commands: session.commands,
-            replies: session.replies,
-            findings: counts(findings),
-            missing_bytes: Missing { client: session.missing_client, server: session.missing_server },
-            complete: how.complete,
-            closed: closed(how.closed),
-        }
-    }
 }
 
 impl<'s> TlsFields<'s> {
@@ -252,36 +121,14 @@ impl<'s> TlsFields<'s> {
             state: tls.state.name(),
             version: tls.version,
             sni: tls.sni.as_deref().map(Text),
-            alpn: Texts::of(&tls.alpn),
+            alpn: tls.alpn.iter().map(|protocol| Text(protocol)).collect(),
             alert: tls.alert,
         }
     }
 }
 
-impl<'s> AuthFields<'s> {
-    fn of(auth: &'s Auth) -> Self {
-        AuthFields { mechanism: Text(&auth.mechanism), user: auth.user.as_deref().map(Text), code: auth.code }
-    }
-}
-
-impl<'s> TransactionFields<'s> {
-    fn of(mail: &'s Transaction) -> Self {
-        TransactionFields {
-            mail_from: Text(&mail.mail_from),
-            rcpt_to: Each {
-                items: &mail.rcpt_to,
-                record: |(address, code)| Recipient { address: Text(address), code: *code },
-            },
-            data_bytes: mail.data_bytes,
-            code: mail.code,
-            subject: mail.subject.as_deref().map(Text),
-            message_id: mail.message_id.as_deref().map(Text),
-            smuggled: mail.smuggled,
-        }
-    }
-}
-
-fn closed(how: Closed) -> &'static str {
+/// How a session ended.
+pub(super) fn closed(how: Closed) -> &'static str {
     match how {
         Closed::Fin => "fin",
         Closed::Rst => "rst",
@@ -291,7 +138,8 @@ fn closed(how: Closed) -> &'static str {
     }
 }
 
-fn counts(counts: &Counts) -> BTreeMap<String, u64> {
+/// How often each check fired, by `rule/check`.
+pub(super) fn counts(counts: &Counts) -> BTreeMap<String, u64> {
     counts.iter().map(|(rule, check, count)| (format!("{rule}/{check}"), count)).collect()
 }
 
@@ -426,9 +274,9 @@ pub(crate) struct ServerRecord<'s> {
     pub ip: std::net::IpAddr,
     pub port: u16,
     pub sessions: u64,
-    pub greetings: Texts<'s>,
+    pub greetings: Vec<Text<'s>>,
     pub software: Option<SoftwareFields<'s>>,
-    pub capabilities: Texts<'s>,
+    pub capabilities: Vec<Text<'s>>,
     pub help: &'static str,
     pub starttls: &'static str,
     pub first_seen: Stamp,
@@ -449,9 +297,9 @@ impl<'s> ServerRecord<'s> {
             ip: server.endpoint.ip,
             port: server.endpoint.port,
             sessions: server.sessions,
-            greetings: Texts::of(&server.greetings),
+            greetings: server.greetings.iter().map(|greeting| Text(greeting)).collect(),
             software: software.map(|s| SoftwareFields { name: s.name, version: s.version.as_deref() }),
-            capabilities: Texts::of(&server.capabilities),
+            capabilities: server.capabilities.iter().map(|capability| Text(capability)).collect(),
             help: server.help.name(),
             starttls: server.starttls.name(),
             first_seen,

@@ -8,7 +8,7 @@ use anstyle::{AnsiColor, Style};
 use comfy_table::{Cell, ContentArrangement, Table, presets};
 
 use super::escape;
-use super::record::{EventRecord, FindingRecord, Proof, SessionRecord, SummaryRecord};
+use super::record::{self, EventRecord, FindingRecord, Proof, SummaryRecord};
 use super::stamp::{Clockwork, Stamp};
 use super::{Format, Scene, ids};
 use crate::base::{Endpoint, Limit};
@@ -55,9 +55,8 @@ impl Format for Text {
     }
 
     fn session(&mut self, ended: &SessionEnd, scene: &Scene, out: &mut Vec<u8>) {
-        let (start, end) = (ended.session.first.time, ended.session.last.time);
-        let (start, end) = (self.clock.stamp(start), self.clock.stamp(end));
-        session(&SessionRecord::of(ended, scene, start, end), Styles::of(scene), out);
+        let start = self.clock.stamp(ended.session.first.time);
+        session(ended, scene, start, out);
     }
 
     fn server(&mut self, server: &Server, _scene: &Scene, _out: &mut Vec<u8>) {
@@ -189,32 +188,32 @@ fn joined_lines(lines: &[impl Display]) -> String {
     lines.iter().map(ToString::to_string).collect::<Vec<_>>().join(" | ")
 }
 
-fn session(record: &SessionRecord<'_>, style: Styles, out: &mut Vec<u8>) {
-    let ends = format_args!("{} -> {}", end(&record.client), end(&record.server));
-    let helo = record.helo.as_ref().map(|helo| format!("  {} {}", helo.verb, helo.argument)).unwrap_or_default();
-    let frames = if record.last_capture == record.capture {
-        format!("{} frames {}-{}", record.capture, record.first_frame, record.last_frame)
+fn session(ended: &SessionEnd, scene: &Scene, start: Stamp, out: &mut Vec<u8>) {
+    let SessionEnd { session, end, .. } = ended;
+    let style = Styles::of(scene);
+    let ends = format_args!("{} -> {}", address(session.client), address(session.server));
+    let helo = session.helo.as_ref();
+    let helo = helo.map(|helo| format!("  {} {}", helo.verb.name(), escape::Text(&helo.argument))).unwrap_or_default();
+    let (first, last) = (scene.places.of(session.first.ordinal), scene.places.of(session.last.ordinal));
+    let frames = if last.capture == first.capture {
+        format!("{} frames {}-{}", first.capture, first.frame, last.frame)
     } else {
-        let (capture, last) = (record.capture, record.last_capture);
-        format!("{capture} frame {} to {last} frame {}", record.first_frame, record.last_frame)
+        format!("{} frame {} to {} frame {}", first.capture, first.frame, last.capture, last.frame)
     };
-    let id = style.dim(record.session.get(..8).unwrap_or_default());
+    let id = ids::session(&Who::of(session));
     push(
         out,
         format_args!(
-            "{} {id}  {ends}{helo}  {}, {}, {}, tls {}, {}  {frames}\n",
-            style.dim(record.start),
-            counted(record.commands, "command", "commands"),
-            counted(record.replies, "reply", "replies"),
-            counted(record.transactions.len() as u64, "mail", "mails"),
-            record.tls.state,
-            record.closed,
+            "{} {}  {ends}{helo}  {}, {}, {}, tls {}, {}  {frames}\n",
+            style.dim(start),
+            style.dim(id.get(..8).unwrap_or_default()),
+            counted(session.commands, "command", "commands"),
+            counted(session.replies, "reply", "replies"),
+            counted(session.transactions.len() as u64, "mail", "mails"),
+            session.tls.state.name(),
+            record::closed(end.closed),
         ),
     );
-}
-
-fn end(end: &super::record::End) -> String {
-    address(Endpoint { ip: end.ip, port: end.port })
 }
 
 /// `192.0.2.1:25`, `[2001:db8::1]:25`.

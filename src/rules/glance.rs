@@ -42,24 +42,36 @@ fn of_reply(reply: &Reply, answers: &Answers<'_>) -> Hears {
     let kinds = if odd { Hears::REPLY.and(Hears::ODD) } else { Hears::REPLY };
     match answers {
         Answers::Command(command) | Answers::Message(command) => {
-            kinds.and(command.verb.as_ref().map_or(Hears::NOTHING, of_verb))
+            kinds.and(command.verb.as_ref().map_or(Hears::NOTHING, of_answer))
         }
         Answers::Nothing => kinds,
         Answers::Unsolicited | Answers::Unknown => kinds.and(Hears::ODD),
     }
 }
 
+/// A command of this verb, or a reply to one.
 fn of_verb(verb: &Verb) -> Hears {
     match verb {
         Verb::Mail => Hears::MAIL,
+        Verb::XExch50
+        | Verb::XLink2State
+        | Verb::XExps
+        | Verb::XAnonymousTls
+        | Verb::XClient
+        | Verb::XForward
+        | Verb::XAuth => Hears::PRIVATE,
+        Verb::Other(name) if name.starts_with('X') => Hears::PRIVATE,
+        _ => Hears::NOTHING,
+    }
+}
+
+/// A reply to a command of this verb.
+fn of_answer(verb: &Verb) -> Hears {
+    match verb {
         Verb::Ehlo | Verb::Helo | Verb::Lhlo => Hears::HELLO,
         Verb::StartTls => Hears::STARTS_TLS,
         Verb::XAnonymousTls => Hears::STARTS_TLS.and(Hears::PRIVATE),
-        Verb::XExch50 | Verb::XLink2State | Verb::XExps | Verb::XClient | Verb::XForward | Verb::XAuth => {
-            Hears::PRIVATE
-        }
-        Verb::Other(name) if name.starts_with('X') => Hears::PRIVATE,
-        _ => Hears::NOTHING,
+        _ => of_verb(verb),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::patterns::{self, Glob};
-use super::reading::{self, answered, keywords, lists_capabilities};
+use super::reading::{self, answered, keywords, keywords_in, lists_capabilities};
 use super::{Check, Finding, Findings, Fix, Hears, Note, Reference, Rule, Scope, Severity};
 use crate::smtp::event::End;
 use crate::smtp::{Answers, Command, Event, Reply, Session, Verb};
@@ -214,7 +214,7 @@ fn judge_help(command: &Command, reply: &Reply, session: &Session, word: &mut u3
 }
 
 fn judge_capabilities(command: &Command, reply: &Reply, word: &mut u32, out: &mut Findings<'_>) {
-    if !keywords(reply).any(|keyword| patterns::known_keyword(keyword) == Some(patterns::HELP)) {
+    if !keywords_in(reply, b'H').any(|keyword| patterns::known_keyword(keyword) == Some(patterns::HELP)) {
         return;
     }
     *word |= SETTLED;

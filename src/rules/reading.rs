@@ -19,6 +19,13 @@ pub(super) fn keywords(reply: &Reply) -> impl Iterator<Item = &[u8]> {
     reply.texts().skip(1).map(|text| extension::keyword(text.trim_ascii())).filter(|keyword| !keyword.is_empty())
 }
 
+/// Those of its keywords that begin with this letter, in either case.
+pub(super) fn keywords_in(reply: &Reply, initial: u8) -> impl Iterator<Item = &[u8]> {
+    let texts = reply.texts().skip(1).map(<[u8]>::trim_ascii);
+    let mine = texts.filter(move |text| text.first().is_some_and(|first| first.eq_ignore_ascii_case(&initial)));
+    mine.map(extension::keyword)
+}
+
 /// The command that a reply answers, where both are certain; lines of an AUTH exchange are none.
 pub(super) fn answered<'e>(reply: &Reply, answers: &Answers<'e>) -> Option<(&'e Command, &'e Verb)> {
     match *answers {

@@ -92,9 +92,9 @@ impl Hears {
     pub(crate) const ODD_RECIPIENT: Hears = Hears(1 << 10);
     /// MAIL, and replies to it.
     pub(crate) const MAIL: Hears = Hears(1 << 11);
-    /// HELO and its kin, and replies to them.
+    /// A reply to HELO and its kin.
     pub(crate) const HELLO: Hears = Hears(1 << 12);
-    /// STARTTLS and its kin, and replies to them.
+    /// A reply to STARTTLS and its kin.
     pub(crate) const STARTS_TLS: Hears = Hears(1 << 13);
     /// A verb that begins with X, and replies to it.
     pub(crate) const PRIVATE: Hears = Hears(1 << 14);

@@ -1,7 +1,7 @@
 //! `starttls`: how TLS began, or why it did not (RFC 3207; SBP-2010-06).
 
 use super::patterns;
-use super::reading::{answered, crossed_out, keywords, lists_capabilities};
+use super::reading::{answered, crossed_out, keywords, keywords_in, lists_capabilities};
 use super::{Check, Evidence, Finding, Findings, Fix, Hears, Reference, Rule, Scope, Severity};
 use crate::base::{Moment, Packets};
 use crate::smtp::event::{Fault, FaultKind};
@@ -177,7 +177,7 @@ fn may_answer_another(verb: &Verb, reply: &Reply, session: &Session) -> bool {
 
 fn judge_reply(command: &Command, verb: &Verb, reply: &Reply, out: &mut Findings<'_>) {
     if lists_capabilities(verb, reply) {
-        let masked: Vec<&[u8]> = keywords(reply).filter(|keyword| crossed_out(keyword)).collect();
+        let masked: Vec<&[u8]> = keywords_in(reply, b'X').filter(|keyword| crossed_out(keyword)).collect();
         if !masked.is_empty() {
             let offered = keywords(reply).any(|keyword| patterns::known_keyword(keyword) == Some(patterns::STARTTLS));
             let lost = if offered { "" } else { ", and STARTTLS is not among the others" };
