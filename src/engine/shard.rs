@@ -148,13 +148,15 @@ struct Outbox {
     verdicts: Vec<Verdict>,
 }
 
-/// Listens to one connection.
+/// Listens to one connection. What every chunk needs lies in front.
+#[repr(C)]
 struct Ear {
     parser: Parser,
     mind: Mind,
 }
 
 /// What hears the parser's events.
+#[repr(C)]
 struct Mind {
     judge: Judge,
     settings: Arc<Settings>,

@@ -49,19 +49,25 @@ pub(super) struct InOrder<'p> {
     pub note: Note,
 }
 
+/// What the usual segment needs lies in front.
 #[derive(Debug)]
+#[repr(C)]
 pub(super) struct Connection<L> {
-    pub first: Moment,
-    pub last: Moment,
-    pub first_tick: u64,
-    pub(super) sides: PerSide<Direction>,
-    pub(super) listener: Option<L>,
     /// Packets of the connection so far.
     pub(super) packets: u64,
-    opener: Option<Side>,
-    established: bool,
+    pub last: Moment,
+    /// Its share of the table's held bytes.
+    pub share: usize,
     /// Nothing waits and nothing is unusual: [`Connection::quick`] may try.
     quiet: bool,
+    established: bool,
+    opener: Option<Side>,
+    /// The rival takes this connection's place.
+    pub(super) replaced: bool,
+    pub(super) sides: PerSide<Direction>,
+    pub(super) listener: Option<L>,
+    pub first: Moment,
+    pub first_tick: u64,
     reset: Option<Reset>,
     /// The tick at which the second FIN was handed on.
     pub(super) ended: Option<u64>,
@@ -70,8 +76,6 @@ pub(super) struct Connection<L> {
     /// A new connection of the same ends, begun by a SYN that this one does not know; its segments wait
     /// until the other side has agreed to it.
     pub(super) rival: Option<Box<Connection<L>>>,
-    /// The rival takes this connection's place.
-    pub(super) replaced: bool,
 }
 
 /// A side's value and the other side's.
@@ -87,6 +91,7 @@ impl<L: Listener> Connection<L> {
         Connection {
             first,
             last: first,
+            share: 0,
             first_tick: tick,
             sides: PerSide::default(),
             listener: None,

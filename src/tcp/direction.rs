@@ -125,22 +125,11 @@ pub(super) struct Hole {
     pub shown: Option<Stamp>,
 }
 
+/// The first cache line holds all that the usual segment needs.
 #[derive(Debug, Default)]
+#[repr(C, align(64))]
 #[expect(clippy::struct_excessive_bools, reason = "independent facts about one direction")]
 pub(super) struct Direction {
-    pub origin: Origin,
-    /// Something was handed on that counts from `base`: it stays.
-    pub fixed: bool,
-    /// A segment of this direction was captured.
-    pub came: bool,
-    /// All that tells its beginning so far is one segment that may have been a keep-alive.
-    probe: bool,
-    /// Something of it was captured behind its acknowledgement: the capture shows this direction late.
-    pub late: bool,
-    /// Its SYN was captured.
-    pub syn: bool,
-    /// Its FIN was handed on.
-    pub ended: bool,
     /// Offset 0 of the stream.
     pub base: Position,
     pub next: Position,
@@ -150,6 +139,19 @@ pub(super) struct Direction {
     pub acked: Position,
     /// The acknowledgement number of the peer's latest segment.
     pub last_ack: Option<Seq>,
+    /// Something of it was captured behind its acknowledgement: the capture shows this direction late.
+    pub late: bool,
+    pub origin: Origin,
+    /// Something was handed on that counts from `base`: it stays.
+    pub fixed: bool,
+    /// A segment of this direction was captured.
+    pub came: bool,
+    /// All that tells its beginning so far is one segment that may have been a keep-alive.
+    probe: bool,
+    /// Its SYN was captured.
+    pub syn: bool,
+    /// Its FIN was handed on.
+    pub ended: bool,
     pub fin: Option<Box<Fin>>,
     /// Bytes handed on as gaps.
     pub missing: u64,

@@ -36,8 +36,6 @@ pub(super) enum Still {
 #[derive(Debug)]
 pub(super) struct Open<L> {
     pub connection: Connection<L>,
-    /// Its share of the table's held bytes.
-    pub held: usize,
     /// The packet since which it holds any.
     pub holds_since: Option<Ordinal>,
     /// The tick for which it is queued.
@@ -46,7 +44,7 @@ pub(super) struct Open<L> {
 
 impl<L> Open<L> {
     pub(super) fn new(connection: Connection<L>) -> Box<Self> {
-        Box::new(Open { connection, held: 0, holds_since: None, due: None })
+        Box::new(Open { connection, holds_since: None, due: None })
     }
 }
 

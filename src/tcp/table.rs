@@ -264,7 +264,7 @@ impl<L: Listener> Table<L> {
         if taken {
             entry.active = self.elapsed.now;
             self.lists.touch(entry.list, slot);
-            if open.connection.held() != open.held {
+            if open.connection.held() != open.connection.share {
                 self.review(slot, at, listen, out);
                 self.enforce(slot, at, listen, out);
             }
@@ -480,9 +480,9 @@ impl<L: Listener> Table<L> {
     /// Counts what the connection holds.
     fn account(&mut self, slot: u32, at: Moment) {
         let Some(open) = self.open_at(slot) else { return };
-        let (before, since) = (open.held, open.holds_since);
+        let (before, since) = (open.connection.share, open.holds_since);
         let held = open.connection.held();
-        open.held = held;
+        open.connection.share = held;
         open.holds_since = (held > 0).then(|| since.unwrap_or(at.ordinal));
         let now = open.holds_since;
         if since != now {
@@ -500,7 +500,7 @@ impl<L: Listener> Table<L> {
     /// own, then that of all, where those that have held for longest go first.
     fn enforce<F: FnMut(&Opening) -> L>(&mut self, slot: u32, at: Moment, listen: &mut F, out: &mut L::Out) {
         let most = self.most;
-        if self.open_at(slot).is_some_and(|open| open.held > most.held_of_one) {
+        if self.open_at(slot).is_some_and(|open| open.connection.share > most.held_of_one) {
             self.counters.limits_hit.one(Limit::HeldBytesPerConnection.key());
             if let Some((connection, mut context)) = self.work_on(slot, listen, out) {
                 connection.drop_rival(context.counters);
@@ -619,7 +619,7 @@ impl<L: Listener> Table<L> {
 
     fn leave_queues(&mut self, slot: u32) {
         let Some(open) = self.open_at(slot) else { return };
-        let (first, held) = (open.connection.first.ordinal, std::mem::take(&mut open.held));
+        let (first, held) = (open.connection.first.ordinal, std::mem::take(&mut open.connection.share));
         let (due, since) = (open.due.take(), open.holds_since.take());
         if let Some(due) = due {
             self.due.remove(&(due, first, slot));
