@@ -1,8 +1,10 @@
 //! Unpacking: gzip with several members, zstd and lz4 with several frames, xz with several streams.
 //!
 //! Decoders differ in what they hand out before they report damage, by the size of the buffer they are
-//! given. So they are only ever given buffers of one size: the same bytes come out for every batch size.
-//! Bounds: 128 MiB each for a zstd window and for xz; a gzip window is 32 KiB, an lz4 block 4 MiB.
+//! given. So they are only ever given buffers of one size: the same bytes come out for every batch size. Such a
+//! buffer is the next piece of the block that is to be filled, wherever there is room for a whole one.
+//! Bounds: 128 MiB each for a zstd window and for xz; a gzip window is 32 KiB, an lz4 block 4 MiB. There is one
+//! decoder, and those of [`super::ahead`].
 
 use std::io::{self, BufRead, Read};
 
@@ -20,7 +22,7 @@ pub(super) enum Unpacked {
     Packed(Packed),
 }
 
-/// A decoder, and what it gave last.
+/// A decoder, and what it gave where less was wanted.
 pub(super) struct Packed {
     compression: Compression,
     decoder: Decoder,
@@ -83,6 +85,9 @@ impl Packed {
 
     fn read(&mut self, into: &mut [u8]) -> Result<usize, Cause> {
         if self.start == self.end {
+            if let Some(room) = into.get_mut(..Self::CHUNK) {
+                return self.decoder.read(room).map_err(|error| self.cause(error));
+            }
             self.start = 0;
             self.end = 0;
             self.end = self.decoder.read(&mut self.chunk).map_err(|error| self.cause(error))?;
