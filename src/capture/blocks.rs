@@ -151,6 +151,11 @@ impl Blocks {
         }
     }
 
+    /// Whether the input is compressed.
+    pub(super) fn is_packed(&self) -> bool {
+        matches!(self.unpacked, Unpacked::Packed(_))
+    }
+
     /// How many bytes of the stored input were read.
     pub(super) fn bytes_read(&mut self) -> u64 {
         self.unpacked.stored().map_or(0, |stored| stored.bytes_read())

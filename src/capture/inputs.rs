@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use walkdir::WalkDir;
 
+use super::ahead::{Ahead, Begun};
 use super::blocks::{Block, Blocks};
 use super::problem::{Cause, Fault, Problem};
 use super::reader::Options;
@@ -42,8 +43,11 @@ pub(super) struct Input {
 pub(super) enum Source {
     /// A plain file, to be opened when its turn comes.
     File,
-    /// Already being read: the rest, and the first block.
-    Begun(Box<Blocks>, Option<Block>),
+    /// A compressed one, which may be opened before.
+    Packed,
+    Ahead(Ahead),
+    /// Already being read.
+    Begun(Begun),
     /// Found to be unreadable.
     Failed(Fault),
 }
@@ -108,9 +112,9 @@ impl Inputs {
         }
     }
 
-    fn file(&mut self, path: &Path, bytes: u64, looked: Result<Option<Time>, Fault>) {
+    fn file(&mut self, path: &Path, bytes: u64, looked: Result<Look, Fault>) {
         let (source, first, bytes) = match looked {
-            Ok(first) => (Source::File, first, bytes),
+            Ok(Look { first, packed }) => (if packed { Source::Packed } else { Source::File }, first, bytes),
             Err(fault) => (Source::Failed(fault), None, 0),
         };
         self.bytes = self.bytes.saturating_add(bytes);
@@ -118,11 +122,11 @@ impl Inputs {
     }
 
     fn once(&mut self, path: &Path, input: Box<dyn Read + Send>, options: &Options) {
-        let (source, first) = match Blocks::open(Stored::new(input, options.hash), options.block_bytes()) {
-            Ok(mut blocks) => {
-                let block = blocks.next(Block::default());
-                let first = first_time(block.as_ref());
-                (Source::Begun(Box::new(blocks), block), first)
+        let (source, first) = match Begun::new(Stored::new(input, options.hash), options) {
+            Ok(mut begun) => {
+                begun.step();
+                let first = first_time(begun.ready.front());
+                (Source::Begun(begun), first)
             }
             Err(fault) => (Source::Failed(fault), None),
         };
@@ -140,11 +144,19 @@ pub(crate) fn is_capture(path: &Path) -> bool {
     plain && !matches!(look(path), Err(Fault { cause: Cause::Empty | Cause::NotACapture | Cause::Io(_), .. }))
 }
 
-/// The time of a file's first packet. A fault behind the file's header shows when the file is read.
-fn look(path: &Path) -> Result<Option<Time>, Fault> {
+/// What a first look at a file shows.
+struct Look {
+    /// The time of its first packet.
+    first: Option<Time>,
+    packed: bool,
+}
+
+/// A fault behind the file's header shows when the file is read.
+fn look(path: &Path) -> Result<Look, Fault> {
     let file = File::open(path).map_err(Cause::Io)?;
     let mut blocks = Blocks::open(Stored::new(Box::new(file), false), Options::LEAST_BATCH)?;
-    Ok(first_time(blocks.next(Block::default()).as_ref()))
+    let first = first_time(blocks.next(Block::default()).as_ref());
+    Ok(Look { first, packed: blocks.is_packed() })
 }
 
 fn first_time(block: Option<&Block>) -> Option<Time> {

@@ -4,8 +4,9 @@
 //! Bounds: one block of bytes at a time, grown only for a packet that is larger, with what the file really holds
 //! and to at most what [`pcap`] lets a packet have (and [`pcapng`] a block); decoders as [`compressed`] says.
 //! Read in this order: [`inputs`], [`container`], [`stored`], [`compressed`], [`pcap`], [`pcapng`],
-//! [`blocks`], [`batch`], [`reader`].
+//! [`blocks`], [`batch`], [`ahead`], [`reader`].
 
+mod ahead;
 pub(crate) mod batch;
 mod blocks;
 mod compressed;
@@ -23,6 +24,7 @@ mod tests;
 #[cfg(test)]
 mod witness;
 
+pub(crate) use ahead::Portion;
 pub(crate) use batch::{Batch, Follows};
 pub(crate) use inputs::is_capture;
 pub(crate) use problem::{Cause, Problem, ShownPath};

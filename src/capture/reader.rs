@@ -2,15 +2,14 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::fs::File;
 use std::path::PathBuf;
 
 use super::CaptureFile;
+use super::ahead::{self, Ahead, Begun, Portion};
 use super::batch::{Batch, Follows};
 use super::blocks::{Block, Blocks};
 use super::inputs::{Input, Inputs, Source};
 use super::problem::{Cause, Fault, Problem, ShownPath};
-use super::stored::Stored;
 use crate::base::{LinkType, Ordinal, Time};
 
 /// How to read.
@@ -96,8 +95,8 @@ pub(crate) struct Reader {
 /// The input that is being read; its [`CaptureFile`] is the last of the list.
 struct Current {
     blocks: Box<Blocks>,
-    /// A block that was read ahead.
-    ahead: Option<Block>,
+    /// Blocks that were read before.
+    ready: VecDeque<Block>,
     /// Whether its first batch went out.
     begun: bool,
     bytes: u64,
@@ -143,7 +142,7 @@ impl Reader {
                 continue;
             };
             let spare = &mut self.spare;
-            match current.ahead.take().or_else(|| current.blocks.next(std::mem::take(spare))) {
+            match current.ready.pop_front().or_else(|| current.blocks.next(std::mem::take(spare))) {
                 Some(block) => return self.hand_on(current, block),
                 None => self.finish(current),
             }
@@ -166,11 +165,26 @@ impl Reader {
         Progress { read: self.progress.read.saturating_add(current), total: self.progress.total }
     }
 
+    /// Work on the compressed files that come next, which other threads may do while [`Reader::next`] goes on.
+    pub(crate) fn portions(&mut self) -> Vec<Portion> {
+        let mut portions = Vec::new();
+        for input in self.inputs.iter_mut().take(ahead::FILES) {
+            if let Source::Packed = input.source {
+                input.source = Source::Ahead(Ahead::new(&input.path, &self.options));
+            }
+            if let Source::Ahead(ahead) = &input.source {
+                portions.extend(ahead.portion());
+            }
+        }
+        portions
+    }
+
     fn start(&mut self, input: Input) {
         let Input { path, source, bytes, .. } = input;
         let opened = match source {
-            Source::File => self.reopen(&path).map(|blocks| (blocks, None)),
-            Source::Begun(blocks, ahead) => Ok((blocks, ahead)),
+            Source::File | Source::Packed => Begun::open(&path, &self.options),
+            Source::Ahead(ahead) => ahead.take(),
+            Source::Begun(begun) => Ok(begun),
             Source::Failed(fault) => Err(fault),
         };
         // What was cut off before its header ended was a capture as far as can be told, and is listed.
@@ -189,18 +203,12 @@ impl Reader {
             });
         }
         match opened {
-            Ok((blocks, ahead)) => self.current = Some(Current { blocks, ahead, begun: false, bytes }),
+            Ok(Begun { blocks, ready, .. }) => self.current = Some(Current { blocks, ready, begun: false, bytes }),
             Err(fault) => {
                 self.progress.read = self.progress.read.saturating_add(bytes);
                 self.problems.push_back(fault.of(path));
             }
         }
-    }
-
-    fn reopen(&self, path: &PathBuf) -> Result<Box<Blocks>, Fault> {
-        let file = File::open(path).map_err(Cause::Io)?;
-        let stored = Stored::new(Box::new(file), self.options.hash);
-        Ok(Box::new(Blocks::open(stored, self.options.block_bytes())?))
     }
 
     /// Numbers a block's packets and says how it follows what was read before.

@@ -3,7 +3,8 @@
 //!
 //! It goes in rounds. While one round's batches are analysed, the next round's are read and the output
 //! of the one before is written; the three meet at the end of each round, so at most two rounds of
-//! batches exist at once and a slow output holds back the reading. Within a round batches are decoded
+//! batches exist at once and a slow output holds back the reading. A thread that has nothing to do unpacks compressed
+//! files whose turn is yet to come, a few blocks a round. Within a round batches are decoded
 //! in parallel slices, fragments are put together serially, and 64 shards, always as many, follow
 //! their connections in parallel. What they say is sorted into one total order ([`crate::ledger::Key`]).
 //!
@@ -27,8 +28,10 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
+use rayon::prelude::*;
+
 use crate::base::Ordinal;
-use crate::capture::{Notice, Problem, Progress, Reader};
+use crate::capture::{Notice, Portion, Problem, Progress, Reader};
 use crate::decode::Ports;
 use crate::defrag::Defrag;
 use crate::ledger::{Entry, Ledger, Output, Totals};
@@ -116,9 +119,14 @@ fn scan(config: &Config, paths: &[PathBuf], sink: &mut dyn Sink, observer: &dyn 
     loop {
         let last = round.last;
         let starts = std::mem::take(&mut done.starts);
+        let ahead = reading.ahead();
         let read = || if last { Round::default() } else { reading.round(done, observer) };
-        let (next, (entries, written)) =
-            rayon::join(read, || rayon::join(|| analysis.round(&round), || writing.take(starts, found)));
+        let write = || {
+            let written = writing.take(starts, found);
+            ahead.par_iter().for_each(Portion::work);
+            written
+        };
+        let (next, (entries, written)) = rayon::join(read, || rayon::join(|| analysis.round(&round), write));
         written.map_err(Stopped::Output)?;
         internal_errors = internal_errors.saturating_add(tell_bugs(&mut analysis, &reading, observer));
         found = entries;

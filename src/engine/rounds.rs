@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use crate::base::{Clock, LinkType, Ordinal, Tick, Time};
-use crate::capture::{Batch, CaptureFile, Cause, Follows, Next, Problem, Reader};
+use crate::capture::{Batch, CaptureFile, Cause, Follows, Next, Portion, Problem, Reader};
 use crate::decode;
 
 use super::Observer;
@@ -90,6 +90,11 @@ impl Reading {
         }
         observer.progress(&self.reader.progress());
         round
+    }
+
+    /// What other threads may unpack while the next round is read; nothing where there are none.
+    pub(super) fn ahead(&mut self) -> Vec<Portion> {
+        if rayon::current_num_threads() > 1 { self.reader.portions() } else { Vec::new() }
     }
 
     pub(super) fn files(&self) -> &[CaptureFile] {
