@@ -97,7 +97,7 @@ impl Packets {
         for batch in &self.batches {
             for (ordinal, packet) in (batch.first.0..).zip(&batch.packets) {
                 let at = Moment { ordinal: Ordinal(ordinal), time: packet.time };
-                take(at, decode::decode(packet.link_type, batch.bytes(packet), packet.original, &self.ports));
+                take(at, decode::decoded(packet.link_type, batch.bytes(packet), packet.original, &self.ports));
             }
         }
     }

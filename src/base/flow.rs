@@ -87,7 +87,8 @@ impl FlowKey {
     /// [`FlowKey::new`] of two IPv4 addresses and ports as they stand in a packet's headers.
     #[inline]
     pub(crate) fn of_v4(from: (u32, u16), to: (u32, u16)) -> (FlowKey, Side) {
-        let (a, b, side) = if from <= to { (from, to, Side::A) } else { (to, from, Side::B) };
+        let word = |(bits, port): (u32, u16)| u64::from(bits) << 16 | u64::from(port);
+        let (a, b, side) = if word(from) <= word(to) { (from, to, Side::A) } else { (to, from, Side::B) };
         (FlowKey { a: Address::v4(a.0), b: Address::v4(b.0), ports: ports(a.1, b.1) }, side)
     }
 

@@ -2,7 +2,6 @@
 #![expect(clippy::print_stdout, reason = "a skipped test says why")]
 #![expect(clippy::arithmetic_side_effects, reason = "a test counts")]
 
-use std::convert::identity;
 use std::path::Path;
 
 use super::*;
@@ -22,7 +21,7 @@ impl Ways {
         if link_type.0 != ethernet::LINK_TYPE {
             return;
         }
-        let straight = straight::decode(bytes, ports, identity);
+        let straight = straight(bytes, ports);
         match &straight {
             Some(Decoded::Segment(_)) => self.segments += 1,
             Some(_) => self.refusals += 1,

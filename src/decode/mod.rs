@@ -134,28 +134,53 @@ fn link(link_type: LinkType) -> Option<&'static Link> {
     LINKS.iter().find(|link| link.types.contains(&link_type.0))
 }
 
-/// Decodes one packet that had `original` octets on the wire.
-#[cfg(any(test, feature = "bench"))]
-pub(crate) fn decode<'p>(link_type: LinkType, bytes: &'p [u8], original: u32, ports: &Ports) -> Decoded<'p> {
-    decode_to(link_type, bytes, original, ports, std::convert::identity)
+/// Who takes what comes of a packet, there where it becomes known: so a segment is written once, to where it is wanted.
+pub(crate) trait Takes<'p> {
+    fn segment(&mut self, segment: Segment<'p>);
+    fn fragment(&mut self, fragment: Fragment<'p>);
+    fn skip(&mut self, skip: Skip);
 }
 
-/// Decodes one packet that had `original` octets on the wire, and gives what comes of it to `take`: there where it
-/// becomes known, so that a segment is written once, to where it is wanted.
+/// Decodes one packet that had `original` octets on the wire.
 #[inline]
-pub(crate) fn decode_to<'p, R>(
+pub(crate) fn decode<'p>(
     link_type: LinkType,
     bytes: &'p [u8],
     original: u32,
     ports: &Ports,
-    mut take: impl FnMut(Decoded<'p>) -> R,
-) -> R {
-    if link_type.0 == ethernet::LINK_TYPE
-        && let Some(taken) = straight::decode(bytes, ports, &mut take)
-    {
-        return taken;
+    takes: &mut impl Takes<'p>,
+) {
+    if link_type.0 == ethernet::LINK_TYPE && straight::decode(bytes, ports, takes).is_some() {
+        return;
     }
-    take(full(link_type, bytes, original, ports))
+    match full(link_type, bytes, original, ports) {
+        Decoded::Segment(segment) => takes.segment(segment),
+        Decoded::Fragment(fragment) => takes.fragment(fragment),
+        Decoded::Skipped(skip) => takes.skip(skip),
+    }
+}
+
+/// [`decode`], as a value.
+#[cfg(any(test, feature = "bench"))]
+pub(crate) fn decoded<'p>(link_type: LinkType, bytes: &'p [u8], original: u32, ports: &Ports) -> Decoded<'p> {
+    let mut decoded = None;
+    decode(link_type, bytes, original, ports, &mut decoded);
+    decoded.unwrap_or(Decoded::Skipped(Reason::UnsupportedLinkType.at(Layer::Link, 0)))
+}
+
+#[cfg(any(test, feature = "bench"))]
+impl<'p> Takes<'p> for Option<Decoded<'p>> {
+    fn segment(&mut self, segment: Segment<'p>) {
+        *self = Some(Decoded::Segment(segment));
+    }
+
+    fn fragment(&mut self, fragment: Fragment<'p>) {
+        *self = Some(Decoded::Fragment(fragment));
+    }
+
+    fn skip(&mut self, skip: Skip) {
+        *self = Some(Decoded::Skipped(skip));
+    }
 }
 
 /// [`decode`] without the straight path before it.
@@ -167,6 +192,14 @@ fn full<'p>(link_type: LinkType, bytes: &'p [u8], original: u32, ports: &Ports) 
         None => Err(Reason::UnsupportedLinkType.at(Layer::Link, 0)),
     };
     decoded.unwrap_or_else(Decoded::Skipped)
+}
+
+/// For tests: what the straight path alone says of an Ethernet frame.
+#[cfg(test)]
+fn straight<'p>(frame: &'p [u8], ports: &Ports) -> Option<Decoded<'p>> {
+    let mut decoded = None;
+    straight::decode(frame, ports, &mut decoded)?;
+    decoded
 }
 
 /// Decodes a datagram that was put together from fragments; offsets of a refusal count from its payload.

@@ -1,7 +1,6 @@
 //! What holds for every packet: etherparse, which builds and reads them too, is the witness.
 #![expect(clippy::arithmetic_side_effects, reason = "tests build their packets from small numbers")]
 
-use std::convert::identity;
 use std::net::IpAddr;
 
 use etherparse::{
@@ -146,19 +145,19 @@ proptest! {
             missing: 0,
         };
         let original = u32::try_from(built.frame.len()).unwrap();
-        prop_assert_eq!(decode(ETHERNET, &built.frame, original, &all_ports()), Decoded::Segment(expected));
+        prop_assert_eq!(decoded(ETHERNET, &built.frame, original, &all_ports()), Decoded::Segment(expected));
         let cooked = [&[0, 0, 0, 1, 0, 6, 1, 1, 1, 1, 1, 1, 0, 0], &built.frame[12..]].concat();
-        prop_assert_eq!(decode(LinkType(113), &cooked, original, &all_ports()), Decoded::Segment(expected));
+        prop_assert_eq!(decoded(LinkType(113), &cooked, original, &all_ports()), Decoded::Segment(expected));
         let raw = &built.frame[14 + 4 * built.vlans..];
-        prop_assert_eq!(decode(LinkType(101), raw, original, &all_ports()), Decoded::Segment(expected));
+        prop_assert_eq!(decoded(LinkType(101), raw, original, &all_ports()), Decoded::Segment(expected));
     }
 
     #[test]
     fn a_cut_changes_no_field_and_moves_payload_to_missing(built in built(), captured in 0_usize..300) {
         let original = u32::try_from(built.frame.len()).unwrap();
-        let Decoded::Segment(whole) = decode(ETHERNET, &built.frame, original, &all_ports()) else { panic!() };
+        let Decoded::Segment(whole) = decoded(ETHERNET, &built.frame, original, &all_ports()) else { panic!() };
         let captured = &built.frame[..captured.min(built.frame.len())];
-        match decode(ETHERNET, captured, original, &all_ports()) {
+        match decoded(ETHERNET, captured, original, &all_ports()) {
             Decoded::Segment(cut) => {
                 prop_assert_eq!(cut.payload.len() + cut.missing as usize, whole.payload.len());
                 prop_assert_eq!(Segment { payload: whole.payload, missing: 0, ..cut }, whole);
@@ -175,7 +174,7 @@ proptest! {
     #[test]
     fn the_straight_path_says_what_the_decoder_says((frame, original) in bent()) {
         for ports in [Ports::new([25]), all_ports()] {
-            if let Some(decoded) = straight::decode(&frame, &ports, identity) {
+            if let Some(decoded) = straight(&frame, &ports) {
                 prop_assert_eq!(decoded, full(ETHERNET, &frame, original, &ports));
             }
         }
@@ -183,7 +182,7 @@ proptest! {
 
     #[test]
     fn what_etherparse_builds_without_extensions_goes_straight(built in built()) {
-        let straight = straight::decode(&built.frame, &all_ports(), identity);
+        let straight = straight(&built.frame, &all_ports());
         prop_assert_eq!(straight.is_some(), !extended(&built.ip));
     }
 
@@ -212,7 +211,7 @@ proptest! {
 /// Holds that whatever comes out of a packet of the table's `nth` link type lies in it.
 fn stays_within(nth: usize, bytes: &[u8], original: u32) -> Result<(), TestCaseError> {
     let link_types: Vec<u16> = LINKS.iter().flat_map(|link| link.types).copied().collect();
-    match decode(LinkType(link_types[nth]), bytes, original, &all_ports()) {
+    match decoded(LinkType(link_types[nth]), bytes, original, &all_ports()) {
         Decoded::Segment(Segment { payload, .. }) | Decoded::Fragment(Fragment { payload, .. }) => {
             prop_assert!(payload.is_empty() || place(bytes, payload).is_some());
         }

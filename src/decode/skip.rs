@@ -143,6 +143,8 @@ pub(crate) struct Skipped {
 }
 
 impl Skips {
+    /// A call of its own: where a packet is decoded, what is done with a segment should lie close together.
+    #[inline(never)]
     pub(crate) fn one(&mut self, ordinal: Ordinal, skip: Skip) {
         if let Some(row) = self.rows.get_mut(skip.reason as usize) {
             row.packets = row.packets.saturating_add(1);

@@ -7,24 +7,24 @@
 use super::ether_type::{IPV4, IPV6, is_vlan};
 use super::ip::{self, Next, TCP, UDP};
 use super::rest::Rest;
-use super::{Decoded, Ports, ipv4, ipv6, tcp};
+use super::{Ports, Takes, ipv4, ipv6, tcp};
 use crate::base::{FlowKey, Side};
 
-/// Gives what comes of an Ethernet frame to `take`; `None` where [`super::full`] has to say what that is.
+/// Gives what comes of an Ethernet frame to `takes`; `None` where [`super::full`] has to say what that is.
 #[inline]
-pub(super) fn decode<'p, R>(frame: &'p [u8], ports: &Ports, take: impl FnOnce(Decoded<'p>) -> R) -> Option<R> {
+pub(super) fn decode<'p>(frame: &'p [u8], ports: &Ports, takes: &mut impl Takes<'p>) -> Option<()> {
     let (header, mut packet) = frame.split_first_chunk::<14>()?;
     let mut ether_type = u16::from_be_bytes([header[12], header[13]]);
-    let mut tags = 0..VLANS;
+    let (mut at, mut tags) = (14_u32, 0..VLANS);
     loop {
-        let at = u32::try_from(frame.len().wrapping_sub(packet.len())).unwrap_or(u32::MAX);
         match ether_type {
-            IPV4 => return decode_ipv4(packet, at, ports, take),
-            IPV6 => return decode_ipv6(packet, at, ports, take),
+            IPV4 => return decode_ipv4(packet, at, ports, takes),
+            IPV6 => return decode_ipv6(packet, at, ports, takes),
             tag if is_vlan(tag) && tags.next().is_some() => {
                 let (tag, behind) = packet.split_first_chunk::<4>()?;
                 ether_type = u16::from_be_bytes([tag[2], tag[3]]);
                 packet = behind;
+                at = at.wrapping_add(4);
             }
             _ => return None,
         }
@@ -35,7 +35,7 @@ pub(super) fn decode<'p, R>(frame: &'p [u8], ports: &Ports, take: impl FnOnce(De
 const VLANS: usize = 2;
 
 #[inline]
-fn decode_ipv4<'p, R>(packet: &'p [u8], at: u32, ports: &Ports, take: impl FnOnce(Decoded<'p>) -> R) -> Option<R> {
+fn decode_ipv4<'p>(packet: &'p [u8], at: u32, ports: &Ports, takes: &mut impl Takes<'p>) -> Option<()> {
     let header = packet.first_chunk::<20>()?;
     // Version 4 and a header of at least 20 octets.
     if !matches!(header[0], 0x45..=0x4f) || !ipv4::is_whole([header[6], header[7]]) {
@@ -54,11 +54,11 @@ fn decode_ipv4<'p, R>(packet: &'p [u8], at: u32, ports: &Ports, take: impl FnOnc
     let flow = |from, to| {
         FlowKey::of_v4((u32::from_be_bytes([s0, s1, s2, s3]), from), (u32::from_be_bytes([d0, d1, d2, d3]), to))
     };
-    upper(Next { protocol: header[9], at: at.wrapping_add(9) }, payload, ports, flow, take)
+    upper(Next { protocol: header[9], at: at.wrapping_add(9) }, payload, ports, flow, takes)
 }
 
 #[inline]
-fn decode_ipv6<'p, R>(packet: &'p [u8], at: u32, ports: &Ports, take: impl FnOnce(Decoded<'p>) -> R) -> Option<R> {
+fn decode_ipv6<'p>(packet: &'p [u8], at: u32, ports: &Ports, takes: &mut impl Takes<'p>) -> Option<()> {
     let (header, behind) = packet.split_first_chunk::<{ ipv6::HEADER }>()?;
     let length = usize::from(u16::from_be_bytes([header[4], header[5]]));
     // A length of 0 means something else too.
@@ -69,21 +69,24 @@ fn decode_ipv6<'p, R>(packet: &'p [u8], at: u32, ports: &Ports, take: impl FnOnc
     let payload = Rest { bytes, missing: length.wrapping_sub(bytes.len()), at: at.wrapping_add(40) };
     let (source, destination) = (header[8..].first_chunk()?, header[24..].first_chunk()?);
     let flow = |from, to| FlowKey::of_v6((u128::from_be_bytes(*source), from), (u128::from_be_bytes(*destination), to));
-    upper(Next { protocol: header[6], at: at.wrapping_add(6) }, payload, ports, flow, take)
+    upper(Next { protocol: header[6], at: at.wrapping_add(6) }, payload, ports, flow, takes)
 }
 
 /// The payload of a whole datagram that has no extension header.
 #[inline]
-fn upper<'p, R>(
+fn upper<'p>(
     next: Next,
     payload: Rest<'p>,
     ports: &Ports,
     flow: impl FnOnce(u16, u16) -> (FlowKey, Side),
-    take: impl FnOnce(Decoded<'p>) -> R,
-) -> Option<R> {
+    takes: &mut impl Takes<'p>,
+) -> Option<()> {
     let skip = match next.protocol {
         TCP => match tcp::decode(payload, ports, flow) {
-            Ok(segment) => return Some(take(Decoded::Segment(segment))),
+            Ok(segment) => {
+                takes.segment(segment);
+                return Some(());
+            }
             Err(skip) => skip,
         },
         UDP => ip::udp(next, payload),
@@ -91,7 +94,8 @@ fn upper<'p, R>(
         ICMP | ICMPV6 => ip::refusal(next),
         _ => return None,
     };
-    Some(take(Decoded::Skipped(skip)))
+    takes.skip(skip);
+    Some(())
 }
 
 const ICMP: u8 = 1;

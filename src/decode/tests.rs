@@ -1,7 +1,6 @@
 //! One situation a test, on literal bytes.
 #![expect(clippy::arithmetic_side_effects, reason = "tests build their packets from small numbers")]
 
-use std::convert::identity;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::*;
@@ -53,7 +52,7 @@ fn whole(link_type: u16, bytes: &[u8]) -> Decoded<'_> {
 
 /// Decodes a packet of which the first `captured` octets were captured.
 fn cut(link_type: u16, bytes: &[u8], captured: usize) -> Decoded<'_> {
-    decode(LinkType(link_type), &bytes[..captured], u32::try_from(bytes.len()).unwrap(), &Ports::new([25]))
+    decoded(LinkType(link_type), &bytes[..captured], u32::try_from(bytes.len()).unwrap(), &Ports::new([25]))
 }
 
 #[track_caller]
@@ -547,11 +546,11 @@ mod straight_path {
     fn refuses_and_decodes_the_usual_shapes() {
         let ports = Ports::new([25]);
         for frame in unwanted() {
-            let decoded = straight::decode(&frame, &ports, identity);
+            let decoded = straight(&frame, &ports);
             assert!(matches!(decoded, Some(Decoded::Skipped(_))), "{frame:02x?}: {decoded:?}");
         }
         for frame in wanted() {
-            let decoded = straight::decode(&frame, &ports, identity);
+            let decoded = straight(&frame, &ports);
             assert!(matches!(decoded, Some(Decoded::Segment(_))), "{frame:02x?}: {decoded:?}");
         }
     }
@@ -572,7 +571,7 @@ mod straight_path {
             ethernet(0x0806, &[0; 46]),
             ethernet(0x8100, &[&[0, 1][..], &tagged_twice(0x0800, &ipv4(6, &quit))[12..]].concat()),
         ] {
-            assert_eq!(straight::decode(&frame, &Ports::new([25]), identity), None, "{frame:02x?}");
+            assert_eq!(straight(&frame, &Ports::new([25])), None, "{frame:02x?}");
         }
     }
 
@@ -581,7 +580,7 @@ mod straight_path {
     fn agrees_with_the_decoder_on_every_change_of_one_octet() {
         let ports = Ports::new([25]);
         let agrees = |frame: &[u8], original: usize| {
-            if let Some(decoded) = straight::decode(frame, &ports, identity) {
+            if let Some(decoded) = straight(frame, &ports) {
                 let by_full = full(ETHERNET, frame, u32::try_from(original).unwrap(), &ports);
                 assert_eq!(decoded, by_full, "{frame:02x?}");
             }
@@ -646,12 +645,12 @@ fn packets_per_second() {
     let mail = ethernet(0x0800, &ipv4(6, &tcp(&[], &[0; 27])));
     // 98 of 100 packets are not SMTP; each has its own bytes, as in a batch.
     let frames: Vec<Vec<u8>> = (0..3000).map(|n| if n % 50 == 0 { mail.clone() } else { other.clone() }).collect();
-    for (name, decode) in [("the straight path first", decode as Decoder), ("without it", full)] {
+    for (name, way) in [("the straight path first", decoded as Decoder), ("without it", full)] {
         let start = std::time::Instant::now();
         let mut skips = Skips::default();
         for round in 0..10_000 {
             for frame in &frames {
-                if let Decoded::Skipped(skip) = decode(ETHERNET, std::hint::black_box(frame), 81, &ports) {
+                if let Decoded::Skipped(skip) = way(ETHERNET, std::hint::black_box(frame), 81, &ports) {
                     skips.one(crate::base::Ordinal(round), skip);
                 }
             }

@@ -131,7 +131,7 @@ fn differences(path: &Path) -> (Vec<String>, usize) {
         let seen = &witness[frame];
         frame += 1;
         let at = Moment { ordinal: Ordinal(frame as u64), time: Time::default() };
-        let decoded = decode(link_type, packet.data, packet.header.len, &ports);
+        let decoded = decoded(link_type, packet.data, packet.header.len, &ports);
         let (kind, segment, datagram);
         match decoded {
             Decoded::Segment(whole) => (kind, segment) = ("segment", Some(whole)),

@@ -2,7 +2,7 @@
 
 use crate::base::{FlowKey, Moment, Ordinal};
 use crate::capture::Batch;
-use crate::decode::{self, Decoded, Fragment, Ports, Segment, Skips};
+use crate::decode::{self, Fragment, Ports, Segment, Skip, Skips, Takes};
 
 /// A segment on its way to its shard.
 #[derive(Clone, Copy, Debug)]
@@ -26,21 +26,18 @@ pub(super) const SLICE: usize = 1024;
 
 /// Decodes the packets of `batch` from the one at `from`, at most [`SLICE`] of them.
 pub(super) fn decode_slice<'p>(batch: &'p Batch, from: usize, ports: &Ports) -> Slice<'p> {
-    let mut slice = Slice::default();
-    let most = batch.packets.len().saturating_sub(from).min(SLICE);
-    slice.segments.reserve(most);
-    slice.shards.reserve(most);
+    let packets = batch.packets.get(from..).unwrap_or_default();
+    let packets = packets.get(..SLICE).unwrap_or(packets);
+    let mut slice = Slice {
+        segments: Vec::with_capacity(packets.len()),
+        shards: Vec::with_capacity(packets.len()),
+        ..Slice::default()
+    };
     let first = batch.first.0.saturating_add(from as u64);
-    for (ordinal, packet) in (first..).zip(batch.packets.iter().skip(from).take(SLICE)) {
+    for (ordinal, packet) in (first..).zip(packets) {
         let at = Moment { ordinal: Ordinal(ordinal), time: packet.time };
-        decode::decode_to(packet.link_type, batch.bytes(packet), packet.original, ports, |decoded| match decoded {
-            Decoded::Segment(segment) => {
-                slice.shards.push(shard(&segment));
-                slice.segments.push(Routed { at, segment });
-            }
-            Decoded::Fragment(fragment) => slice.fragments.push((at, fragment)),
-            Decoded::Skipped(skip) => slice.skips.one(at.ordinal, skip),
-        });
+        let mut place = Place { at, slice: &mut slice };
+        decode::decode(packet.link_type, batch.bytes(packet), packet.original, ports, &mut place);
     }
     slice
 }
@@ -48,6 +45,30 @@ pub(super) fn decode_slice<'p>(batch: &'p Batch, from: usize, ports: &Ports) -> 
 /// The number of a segment's shard.
 pub(super) fn shard(segment: &Segment<'_>) -> u8 {
     u8::try_from(segment.flow.shard()).unwrap_or(0)
+}
+
+/// Puts what comes of one packet into its slice.
+struct Place<'s, 'p> {
+    at: Moment,
+    slice: &'s mut Slice<'p>,
+}
+
+impl<'p> Takes<'p> for Place<'_, 'p> {
+    #[inline]
+    fn segment(&mut self, segment: Segment<'p>) {
+        self.slice.shards.push(shard(&segment));
+        self.slice.segments.push(Routed { at: self.at, segment });
+    }
+
+    #[cold]
+    fn fragment(&mut self, fragment: Fragment<'p>) {
+        self.slice.fragments.push((self.at, fragment));
+    }
+
+    #[inline]
+    fn skip(&mut self, skip: Skip) {
+        self.slice.skips.one(self.at.ordinal, skip);
+    }
 }
 
 /// Segments in packet order within each shard.
