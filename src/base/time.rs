@@ -69,15 +69,21 @@ impl Clock {
     /// A step above this is believed and counted.
     const JUMP: i64 = 3600 * Time::SECOND;
 
-    /// Takes the next packet's time if it is within the second that the clock is in and not behind it, as nearly
-    /// every packet's is: nothing is due before it, and nothing to be counted. Else [`Clock::advance`] has to.
-    #[inline]
-    pub(crate) fn goes_on(&mut self, time: Time) -> bool {
-        let goes_on = time.0 < self.second_ends && self.now.is_some_and(|now| now <= time);
-        if goes_on {
-            self.now = Some(time);
-        }
-        goes_on
+    /// Takes times as long as each is within the second that the clock is in and not behind it, as nearly every
+    /// packet's is: nothing is due before such a packet, and nothing to be counted. Returns how many it took; the
+    /// next one is for [`Clock::advance`].
+    pub(crate) fn pass(&mut self, times: impl Iterator<Item = Time>) -> usize {
+        let Some(mut now) = self.now else { return 0 };
+        let goes_on = |time: &Time| {
+            let goes_on = now <= *time && time.0 < self.second_ends;
+            if goes_on {
+                now = *time;
+            }
+            goes_on
+        };
+        let passed = times.take_while(goes_on).count();
+        self.now = Some(now);
+        passed
     }
 
     /// The clock's time, once it has seen a packet.
@@ -173,25 +179,26 @@ mod tests {
     }
 
     #[test]
-    fn going_on_is_an_advance_that_nothing_comes_of() {
+    fn what_is_passed_is_an_advance_that_nothing_comes_of() {
         let (mut quick, mut plain) = (Clock::default(), Clock::default());
         let times = [-1, 0, 1, 999_999_999, 1_000_000_000, 1_000_000_001, 1, 2_500_000_000, i64::MAX, i64::MIN, 0, 0];
-        let went_on = times.map(|time| {
+        let passed = times.map(|time| {
             let counts = (plain.backwards, plain.jumps);
             let due = ticks(&mut plain, Time(time));
-            let goes_on = quick.goes_on(Time(time));
-            if goes_on {
+            let passes = quick.pass([Time(time)].into_iter()) == 1;
+            if passes {
                 assert_eq!((due, plain.backwards, plain.jumps), (0, counts.0, counts.1), "{time}");
             } else {
                 ticks(&mut quick, Time(time));
             }
             let state = |clock: &Clock| (clock.now, clock.backwards, clock.jumps);
             assert_eq!(state(&quick), state(&plain), "{time}");
-            goes_on
+            passes
         });
-        assert_eq!(went_on, [false, false, true, true, false, true, false, false, false, false, false, true]);
+        assert_eq!(passed, [false, false, true, true, false, true, false, false, false, false, false, true]);
+        assert_eq!((quick.pass([1, 2, 1, 3].map(Time).into_iter()), quick.now), (2, Some(Time(2))));
         quick.reset();
-        assert!(!quick.goes_on(Time(1)), "a clock without a time knows no second");
+        assert_eq!(quick.pass([Time(1)].into_iter()), 0, "a clock without a time knows no second");
     }
 
     #[test]

@@ -130,22 +130,24 @@ impl Reading {
 
     /// Lets the clock see every packet, and tells of link types that nothing decodes.
     fn watch(&mut self, batch: &Batch, marks: &mut Vec<Mark>, observer: &dyn Observer) {
-        let mut checked = None;
-        for (ordinal, packet) in (batch.first.0..).zip(&batch.packets) {
-            if checked != Some(packet.link_type) {
-                checked = Some(packet.link_type);
+        for run in batch.packets.chunk_by(|one, next| one.link_type == next.link_type) {
+            if let Some(packet) = run.first() {
                 self.check(packet.link_type, observer);
             }
-            if !self.clock.goes_on(packet.time) {
-                let before = Ordinal(ordinal);
-                self.reach(self.clock.now());
-                self.reach(Some(packet.time));
-                marks.extend(self.clock.advance(packet.time).map(|tick| Mark { before, what: What::Tick(tick) }));
-            }
         }
-        // Where the clock goes on there is no need to look at each time: the last one is the greatest.
-        self.reach(self.clock.now());
-        self.next = Ordinal(batch.first.0.saturating_add(batch.packets.len() as u64));
+        let mut left = batch.packets.as_slice();
+        loop {
+            let passed = self.clock.pass(left.iter().map(|packet| packet.time));
+            // Of the times that were passed the last one is the greatest, and none is below those before.
+            self.reach(self.clock.now());
+            self.next = Ordinal(self.next.0.saturating_add(passed as u64));
+            let Some((packet, behind)) = left.get(passed..).and_then(<[_]>::split_first) else { return };
+            let before = self.next;
+            marks.extend(self.clock.advance(packet.time).map(|tick| Mark { before, what: What::Tick(tick) }));
+            self.reach(Some(packet.time));
+            self.next = Ordinal(before.0.saturating_add(1));
+            left = behind;
+        }
     }
 
     /// Widens the span to a time.
