@@ -58,7 +58,7 @@ impl Begun {
 
     /// Reads one more block.
     pub(super) fn step(&mut self) {
-        match self.blocks.next(Block::default()) {
+        match self.blocks.next(&mut Block::default()) {
             Some(block) => self.ready.push_back(block),
             None => self.over = true,
         }
@@ -154,7 +154,7 @@ mod tests {
     fn folder() -> tempfile::TempDir {
         let folder = tempfile::tempdir().unwrap();
         for (nth, compression) in (0_u32..).zip(COMPRESSIONS.into_iter().chain([Compression::Gzip])) {
-            let mut packed = pack(compression, &sample(1000 * nth, 900));
+            let mut packed = pack(compression, &sample(nth.saturating_mul(1000), 900));
             if nth == 2 {
                 packed.truncate(packed.len() / 2);
             }
@@ -193,7 +193,7 @@ mod tests {
     fn no_more_than_the_bound_is_kept() {
         let folder = tempfile::tempdir().unwrap();
         for nth in 0..4 {
-            let packed = pack(Compression::Zstd, &sample(1000 * nth, 3000));
+            let packed = pack(Compression::Zstd, &sample(nth, 3000));
             std::fs::write(folder.path().join(format!("{nth}")), packed).unwrap();
         }
         let options = Options { batch_bytes: Options::LEAST_BATCH, ..Options::default() };

@@ -100,19 +100,19 @@ impl Blocks {
     }
 
     /// The next packets, at least one of them; `None` at the end, whose reason [`Blocks::fault`] tells.
-    /// The buffers of a block that is no longer needed are used again.
-    pub(super) fn next(&mut self, used: Block) -> Option<Block> {
-        let Block { mut data, mut packets } = used;
+    /// The buffers of `used`, a block that is no longer needed, are taken for it.
+    pub(super) fn next(&mut self, used: &mut Block) -> Option<Block> {
+        let Block { data, packets } = used;
         packets.clear();
         if data.capacity() > self.block_bytes.saturating_mul(4) {
-            data = Vec::new();
+            *data = Vec::new();
         }
         let mut wanted = self.block_bytes;
         while !self.over {
             self.pass_over();
-            let filled = self.fill(&mut data, wanted);
+            let filled = self.fill(data, wanted);
             let block = data.get(..filled).unwrap_or_default();
-            let Walked { consumed, stopped } = self.records.walk(block, &mut packets);
+            let Walked { consumed, stopped } = self.records.walk(block, packets);
             let rest = block.get(consumed..).unwrap_or_default();
             self.position = self.position.saturating_add(consumed as u64);
             match stopped {
@@ -132,7 +132,7 @@ impl Blocks {
                 Stopped::Fault(cause) => self.finish(Some(cause)),
             }
             if !packets.is_empty() {
-                return Some(Block { data, packets });
+                return Some(std::mem::take(used));
             }
         }
         None

@@ -155,7 +155,7 @@ struct Look {
 fn look(path: &Path) -> Result<Look, Fault> {
     let file = File::open(path).map_err(Cause::Io)?;
     let mut blocks = Blocks::open(Stored::new(Box::new(file), false), Options::LEAST_BATCH)?;
-    let first = first_time(blocks.next(Block::default()).as_ref());
+    let first = first_time(blocks.next(&mut Block::default()).as_ref());
     Ok(Look { first, packed: blocks.is_packed() })
 }
 

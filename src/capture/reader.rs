@@ -142,7 +142,7 @@ impl Reader {
                 continue;
             };
             let spare = &mut self.spare;
-            match current.ready.pop_front().or_else(|| current.blocks.next(std::mem::take(spare))) {
+            match current.ready.pop_front().or_else(|| current.blocks.next(spare)) {
                 Some(block) => return self.hand_on(current, block),
                 None => self.finish(current),
             }

@@ -47,7 +47,7 @@ pub(super) fn read_from(input: Box<dyn Read + Send>, block_bytes: usize) -> Read
     };
     let mut packets = Vec::new();
     let mut used = Block::default();
-    while let Some(Block { data, packets: entries }) = blocks.next(used) {
+    while let Some(Block { data, packets: entries }) = blocks.next(&mut used) {
         assert!(!entries.is_empty());
         let batch = Batch { first: Ordinal::default(), follows: Follows::Same, data, packets: entries };
         packets.extend(unbatch(&batch));
