@@ -299,12 +299,11 @@ impl Gathered {
         self.stop = piece.end();
         self.bytes = self.bytes.saturating_add(piece.bytes.len() as u64);
         self.header.take(piece.bytes);
-        match &mut self.at {
-            Some(at) => at.push(piece.from.at),
-            None => {
-                self.at = Some(Packets::one(piece.from.at));
-                (self.start, self.seen, self.captured) = (piece.offset, piece.from.seen, piece.from.captured);
-            }
+        if let Some(at) = &mut self.at {
+            at.push(piece.from.at);
+        } else {
+            self.at = Some(Packets::one(piece.from.at));
+            (self.start, self.seen, self.captured) = (piece.offset, piece.from.seen, piece.from.captured);
         }
     }
 

@@ -142,7 +142,6 @@ pub(super) enum Reading {
 /// Its fields lie in this order: what the usual chunk asks stands in front, on few cache lines.
 #[derive(Clone, Debug)]
 #[repr(C)]
-#[expect(clippy::struct_excessive_bools, reason = "facts, each on its own")]
 pub(super) struct Dialogue {
     pub client: Client,
     /// A choice that waits for its decision: nothing of the client's is read until then.
