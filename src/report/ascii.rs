@@ -23,6 +23,12 @@ impl<const N: usize> Deref for Ascii<N> {
     }
 }
 
+impl<const N: usize> AsRef<[u8]> for Ascii<N> {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
 impl<const N: usize> fmt::Display for Ascii<N> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.pad(self.as_str())

@@ -14,8 +14,8 @@ pub(super) struct Json<'o>(pub &'o mut Vec<u8>);
 
 impl Json<'_> {
     /// JSON as it stands here.
-    pub(super) fn raw(&mut self, json: &str) {
-        self.0.extend_from_slice(json.as_bytes());
+    pub(super) fn raw(&mut self, json: impl AsRef<[u8]>) {
+        self.0.extend_from_slice(json.as_ref());
     }
 
     /// What serde makes of the value. No value of a record fails.

@@ -28,13 +28,13 @@ pub(super) fn write(ended: &SessionEnd, scene: &Scene, start: Stamp, end: Stamp,
 fn write_where(session: &Session, scene: &Scene, start: Stamp, end: Stamp, json: &mut Json<'_>) {
     let (first, last) = (scene.places.of(session.first.ordinal), scene.places.of(session.last.ordinal));
     json.raw("{\"type\":\"session\",\"session\":\"");
-    json.raw(&ids::session(&Who::of(session)));
+    json.raw(ids::session(&Who::of(session)));
     json.raw("\",\"client\":");
     write_endpoint(session.client, json);
     json.raw(",\"server\":");
     write_endpoint(session.server, json);
     json.raw(",\"community_id\":\"");
-    json.raw(&ids::community(session.flow));
+    json.raw(ids::community(session.flow));
     json.raw("\",\"capture\":");
     json.string(first.capture);
     json.raw(",\"first_frame\":");
@@ -44,9 +44,9 @@ fn write_where(session: &Session, scene: &Scene, start: Stamp, end: Stamp, json:
     json.raw(",\"last_capture\":");
     json.string(last.capture);
     json.raw(",\"start\":\"");
-    json.raw(&start);
+    json.raw(start);
     json.raw("\",\"end\":\"");
-    json.raw(&end);
+    json.raw(end);
     json.raw("\"");
 }
 

@@ -115,7 +115,7 @@ fn is_mailbox(path: &[u8]) -> bool {
     let [first, .., last] = path else { return false };
     !matches!(first, b'@' | b' ')
         && !matches!(last, b'@' | b' ')
-        && memchr(b'@', path).is_some()
+        && !octets::none(path, |word| octets::same(word, b'@'))
         && octets::none(path, |word| octets::same(word, b'"') | octets::same(word, b'\\'))
 }
 

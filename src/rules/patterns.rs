@@ -4,8 +4,8 @@
 use std::sync::LazyLock;
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
-use memchr::memchr_iter;
 
+use crate::base::octets;
 use crate::smtp::Verb;
 use crate::smtp::extension::EXTENSIONS;
 
@@ -114,8 +114,13 @@ pub(crate) fn glob(state: Glob, line: &[u8]) -> Glob {
 
 /// What stands behind the first such part of a line.
 fn behind(line: &[u8], part: [u8; 4]) -> Option<&[u8]> {
-    let rests = memchr_iter(part[0], line).filter_map(|at| line.get(at..));
-    rests.into_iter().find_map(|rest| rest.strip_prefix(&part))
+    // Most lines do not even have its first letter.
+    let [first, ..] = part;
+    if octets::none(line, |word| octets::same(word, first)) {
+        return None;
+    }
+    let at = line.array_windows().position(|four| *four == part)?;
+    line.get(at.saturating_add(part.len())..)
 }
 
 /// The SMTP verbs that stand in `text` as words of their own, each once, in order; in any case but for those that
