@@ -6,6 +6,8 @@
 //! decided later ([`Findings::defer`]).
 //!
 //! How to add a rule: write its file, add one line to [`RULES`], put its captures under `testdata/rules/<id>/`.
+//! It is called for the kinds of events that it names ([`Hears`]); where it finds something in a command that is usual
+//! to all other rules ([`glance`]), that command needs a kind of its own.
 //!
 //! Bounds: [`crate::base::Limit::FindingsPerRule`] for each session and rule; what a finding quotes is cut to
 //! [`finding::MOST_OCTETS`] and [`finding::MOST_LINES`].
