@@ -3,7 +3,8 @@
 //! Packets are analysed in one order, so what is unpacked early has to wait in memory. Who has a thread to spare
 //! does a [`Portion`] of one file's work; what comes of it is the same blocks that would have been read later.
 //!
-//! Bounds: [`FILES`] files at a time, each with a decoder (see [`super::compressed`]), and [`BLOCKS`] blocks of each.
+//! Bounds: [`FILES`] files at a time, each with a decoder (see [`super::compressed`]), and of each [`BYTES`] and as
+//! much more as one block has.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -17,8 +18,8 @@ use super::stored::Stored;
 
 /// Two, so that one thread has something to do while another one's file is taken.
 pub(super) const FILES: usize = 2;
-/// Of 256 KiB each, unless they are told to be smaller or larger.
-const BLOCKS: usize = 32;
+/// Of one file, the tables of its packets included.
+const BYTES: usize = 8 << 20;
 /// Blocks of one portion: as many as a round of analysis reads.
 const PORTION: usize = 4;
 
@@ -41,6 +42,8 @@ enum State {
 pub(super) struct Begun {
     pub blocks: Box<Blocks>,
     pub ready: VecDeque<Block>,
+    /// Bytes of `ready`.
+    held: usize,
     /// Whether `ready` holds the last ones.
     over: bool,
 }
@@ -53,19 +56,23 @@ impl Begun {
 
     pub(super) fn new(stored: Stored, options: &Options) -> Result<Self, Fault> {
         let blocks = Box::new(Blocks::open(stored, options.block_bytes())?);
-        Ok(Begun { blocks, ready: VecDeque::new(), over: false })
+        Ok(Begun { blocks, ready: VecDeque::new(), held: 0, over: false })
     }
 
     /// Reads one more block.
     pub(super) fn step(&mut self) {
         match self.blocks.next(&mut Block::default()) {
-            Some(block) => self.ready.push_back(block),
+            Some(block) => {
+                self.held =
+                    self.held.saturating_add(block.data.len()).saturating_add(size_of_val(block.packets.as_slice()));
+                self.ready.push_back(block);
+            }
             None => self.over = true,
         }
     }
 
     fn has_room(&self) -> bool {
-        !self.over && self.ready.len() < BLOCKS
+        !self.over && self.held < BYTES
     }
 }
 
@@ -192,13 +199,14 @@ mod tests {
     #[test]
     fn no_more_than_the_bound_is_kept() {
         let folder = tempfile::tempdir().unwrap();
-        for nth in 0..4 {
-            let packed = pack(Compression::Zstd, &sample(nth, 3000));
-            std::fs::write(folder.path().join(format!("{nth}")), packed).unwrap();
+        let capture = sample(0, 30_000);
+        let copies = BYTES / capture.len() + 1;
+        let whole = [&capture[..], &capture[24..].repeat(copies)].concat();
+        for nth in 0..=FILES {
+            std::fs::write(folder.path().join(format!("{nth}")), pack(Compression::Zstd, &whole)).unwrap();
         }
-        let options = Options { batch_bytes: Options::LEAST_BATCH, ..Options::default() };
-        let mut reader = Reader::open(&[folder.path().to_path_buf()], &options);
-        let mut rounds = 0;
+        let mut reader = Reader::open(&[folder.path().to_path_buf()], &Options::default());
+        let mut steps = 0;
         loop {
             let portions = reader.portions();
             assert!(portions.len() <= FILES);
@@ -206,9 +214,8 @@ mod tests {
                 break;
             }
             portions.iter().for_each(Portion::work);
-            rounds += 1;
+            steps += PORTION;
         }
-        // One step to open the file.
-        assert_eq!(rounds, (BLOCKS + 1).div_ceil(PORTION));
+        assert!((8..=BYTES / Options::DEFAULT_BATCH + PORTION).contains(&steps), "{steps}");
     }
 }
