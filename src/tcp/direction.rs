@@ -128,7 +128,6 @@ pub(super) struct Hole {
 /// The first cache line holds all that the usual segment needs.
 #[derive(Debug, Default)]
 #[repr(C)]
-#[expect(clippy::struct_excessive_bools, reason = "independent facts about one direction")]
 pub(super) struct Direction {
     /// Offset 0 of the stream.
     pub base: Position,

@@ -397,12 +397,12 @@ impl<L: Listener> Table<L> {
     fn insert(&mut self, hash: u64, entry: Entry<L>, still: Still) -> u32 {
         let list = entry.list;
         let slot = self.free.pop().unwrap_or(u32::try_from(self.entries.len()).unwrap_or(u32::MAX));
-        match (self.entries.get_mut(slot as usize), self.stills.get_mut(slot as usize)) {
-            (Some(free), Some(nothing)) => (*free, *nothing) = (entry, still),
-            _ => {
-                self.entries.push(entry);
-                self.stills.push(still);
-            }
+        let free = self.entries.get_mut(slot as usize).zip(self.stills.get_mut(slot as usize));
+        if let Some((free, nothing)) = free {
+            (*free, *nothing) = (entry, still);
+        } else {
+            self.entries.push(entry);
+            self.stills.push(still);
         }
         let (entries, hasher) = (&self.entries, &self.hasher);
         let hash_of = |slot: &u32| entries.get(*slot as usize).map_or(0, |entry| hasher.hash_one(entry.flow));
