@@ -98,7 +98,6 @@ impl Shard {
             for (place, routed) in places.iter_mut().zip(some) {
                 *place = self.table.look_up(&routed.segment);
             }
-            self.table.look_up_oldest(some.len());
             let mut some = places.into_iter().zip(some);
             let mut rest = |table: &mut Table<Ear>, listen: &mut Listen<'_>, out: &mut Outbox| {
                 for (place, routed) in some.by_ref() {

@@ -16,8 +16,6 @@ pub(super) struct Entry<L> {
     /// The file boundary after which it was last active.
     pub era: u32,
     pub list: List,
-    /// Whether anything is in the slot.
-    pub used: bool,
     /// A whole connection. Without one, what there is of it is [`Still`], beside.
     pub open: Option<Box<Open<L>>>,
 }

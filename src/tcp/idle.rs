@@ -54,11 +54,6 @@ impl Lists {
         Some(self.ends(list).first).filter(|&slot| slot != NONE)
     }
 
-    /// The next slot in its list, the one that was idle for longest behind it.
-    pub(super) fn behind(&self, slot: u32) -> Option<u32> {
-        self.links.get(slot as usize).map(|link| link.behind).filter(|&slot| slot != NONE)
-    }
-
     pub(super) fn push(&mut self, list: List, slot: u32) {
         let index = slot as usize;
         if self.links.len() <= index {

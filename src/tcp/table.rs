@@ -104,20 +104,11 @@ impl<L: Listener> Table<L> {
         Place { hash, slot }
     }
 
-    /// Does the same for what so many new connections would drive out: in a SYN flood the half-open ones stand at
-    /// their limit, and each new one costs a look-up of the oldest.
-    pub(crate) fn look_up_oldest(&self, count: usize) {
-        if self.lists.len(List::HalfOpen).saturating_add(count) <= self.most.half_open {
-            return;
-        }
-        let mut oldest = self.lists.oldest(List::HalfOpen);
-        for _ in 0..count {
-            let Some(slot) = oldest else { return };
-            let Some(entry) = self.entries.get(slot as usize) else { return };
-            let hash = self.hasher.hash_one(entry.flow);
-            std::hint::black_box(self.slots.find(hash, |other| *other == slot).is_some());
-            oldest = self.lists.behind(slot);
-        }
+    /// Whether anything is in the slot.
+    fn is_used(&self, slot: u32) -> bool {
+        let slot = slot as usize;
+        self.entries.get(slot).is_some_and(|entry| entry.open.is_some())
+            || self.stills.get(slot).is_some_and(|still| !matches!(still, Still::Nothing))
     }
 
     fn slot_of(&self, hash: u64, flow: &FlowKey) -> Option<u32> {
@@ -138,15 +129,12 @@ impl<L: Listener> Table<L> {
         self.elapsed.packet(at.time);
         let Place { hash, slot } = place;
         // Segments between the look-up and now may have changed the table.
-        let still = slot.and_then(|slot| self.entries.get(slot as usize));
-        let holds = still.is_some_and(|entry| entry.used && entry.flow == segment.flow);
-        let slot = if holds { slot } else { self.slot_of(hash, &segment.flow) };
+        let is_there = |slot: &u32| {
+            self.is_used(*slot) && self.entries.get(*slot as usize).is_some_and(|entry| entry.flow == segment.flow)
+        };
+        let slot = slot.filter(is_there).or_else(|| self.slot_of(hash, &segment.flow));
         match slot {
-            Some(slot) => {
-                if !self.usual(slot, at, segment, listen, out) {
-                    self.known(slot, at, segment, listen, out);
-                }
-            }
+            Some(slot) => self.known(slot, at, segment, listen, out),
             None => self.open(hash, at, segment, listen, out),
         }
     }
@@ -246,34 +234,9 @@ impl<L: Listener> Table<L> {
         self.entries.get(slot as usize).map_or(0, |entry| self.elapsed.now.saturating_sub(entry.active))
     }
 
-    /// The usual segment of a connection in full flow; `false` where it is another and nothing was done.
-    fn usual<F: FnMut(&Opening) -> L>(
-        &mut self,
-        slot: u32,
-        at: Moment,
-        segment: &Segment<'_>,
-        listen: &mut F,
-        out: &mut L::Out,
-    ) -> bool {
-        let Some(entry) = self.entries.get_mut(slot as usize).filter(|entry| entry.era == self.era) else {
-            return false;
-        };
-        let Some(open) = &mut entry.open else { return false };
-        self.current = Some(slot);
-        let taken = open.connection.quick(at, segment, out);
-        if taken {
-            entry.active = self.elapsed.now;
-            self.lists.touch(entry.list, slot);
-            if open.connection.held() != open.connection.share {
-                self.review(slot, at, listen, out);
-                self.enforce(slot, at, listen, out);
-            }
-        }
-        self.current = None;
-        taken
-    }
-
-    /// Any segment of a flow that the table knows.
+    /// A segment of a flow that the table knows.
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "once for each segment: a call costs a tenth of one-octet segments")]
     fn known<F: FnMut(&Opening) -> L>(
         &mut self,
         slot: u32,
@@ -283,25 +246,45 @@ impl<L: Listener> Table<L> {
         out: &mut L::Out,
     ) {
         let Some(entry) = self.entries.get_mut(slot as usize) else { return };
-        let boundary = entry.era != self.era;
-        entry.era = self.era;
-        if let Some(open) = &mut entry.open {
+        let boundary = std::mem::replace(&mut entry.era, self.era) != self.era;
+        let Some(open) = &mut entry.open else {
+            self.still(slot, boundary, at, segment, listen, out);
+            return;
+        };
+        self.current = Some(slot);
+        let usual = !boundary && open.connection.quick(at, segment, out);
+        if !usual {
             let ended = open.connection.is_succeeded_by(segment);
             if ended || (boundary && !open.connection.goes_on(segment)) {
+                self.current = None;
                 self.begin_anew(slot, Closed::EndOfCapture, at, segment, listen, out);
                 return;
             }
-            entry.active = self.elapsed.now;
-            self.lists.touch(entry.list, slot);
-            self.current = Some(slot);
             let counters = &mut self.counters;
             let mut context = Context { flow: entry.flow, tick: self.tick, counters, listen, out };
             open.connection.segment(at, segment, &mut context);
+        }
+        entry.active = self.elapsed.now;
+        self.lists.touch(entry.list, slot);
+        if !usual || open.connection.held() != open.connection.share {
             self.review(slot, at, listen, out);
             self.enforce(slot, at, listen, out);
-            self.current = None;
-            return;
         }
+        self.current = None;
+    }
+
+    /// A segment of a flow that says nothing, not yet or no longer.
+    #[inline(never)]
+    fn still<F: FnMut(&Opening) -> L>(
+        &mut self,
+        slot: u32,
+        boundary: bool,
+        at: Moment,
+        segment: &Segment<'_>,
+        listen: &mut F,
+        out: &mut L::Out,
+    ) {
+        let Some(entry) = self.entries.get_mut(slot as usize) else { return };
         match self.stills.get_mut(slot as usize) {
             Some(Still::Embryo(embryo)) => {
                 if !boundary && embryo.takes(at, segment) {
@@ -376,14 +359,7 @@ impl<L: Listener> Table<L> {
         let embryo = Embryo::new(at, self.tick, segment);
         let open = embryo.is_none().then(|| Open::new(Connection::new(at, self.tick)));
         let whole = open.is_some();
-        let entry = Entry {
-            flow: segment.flow,
-            active: self.elapsed.now,
-            era: self.era,
-            list: List::HalfOpen,
-            used: true,
-            open,
-        };
+        let entry = Entry { flow: segment.flow, active: self.elapsed.now, era: self.era, list: List::HalfOpen, open };
         let slot = self.insert(hash, entry, embryo.map_or(Still::Nothing, Still::Embryo));
         if whole {
             self.known(slot, at, segment, listen, out);
@@ -600,14 +576,13 @@ impl<L: Listener> Table<L> {
 
     /// Takes what is in the slot out of the table; gives it where it is a whole connection.
     fn detach(&mut self, slot: u32) -> Option<Box<Open<L>>> {
+        if !self.is_used(slot) {
+            return None;
+        }
         self.leave_queues(slot);
         let entry = self.entries.get_mut(slot as usize)?;
         let open = entry.open.take();
-        let still = std::mem::replace(self.stills.get_mut(slot as usize)?, Still::Nothing);
-        if open.is_none() && matches!(still, Still::Nothing) {
-            return None;
-        }
-        entry.used = false;
+        *self.stills.get_mut(slot as usize)? = Still::Nothing;
         self.lists.remove(entry.list, slot);
         let hash = self.hasher.hash_one(entry.flow);
         if let Ok(found) = self.slots.find_entry(hash, |other| *other == slot) {
