@@ -12,18 +12,11 @@ impl Tally {
         if count == 0 {
             return;
         }
-        let same = self.0.iter_mut().find(|(other, _)| std::ptr::eq(*other, name));
-        if let Some((_, sum)) = same {
+        if let Some((_, sum)) = self.0.iter_mut().find(|(other, _)| std::ptr::eq(*other, name) || *other == name) {
             *sum = sum.saturating_add(count);
-            return;
-        }
-        match self.0.binary_search_by_key(&name, |&(other, _)| other) {
-            Ok(at) => {
-                if let Some((_, sum)) = self.0.get_mut(at) {
-                    *sum = sum.saturating_add(count);
-                }
-            }
-            Err(at) => self.0.insert(at, (name, count)),
+        } else {
+            let at = self.0.partition_point(|(other, _)| *other < name);
+            self.0.insert(at, (name, count));
         }
     }
 
