@@ -1,12 +1,11 @@
 //! The `session` record: by far the most frequent one where it is asked for, so it is written by hand.
 
-use crate::base::Endpoint;
 use crate::ledger::{SessionEnd, Who};
 use crate::smtp::session::Transaction;
-use crate::smtp::tls::Tls;
 use crate::smtp::{End, Session};
 
 use super::json::Json;
+use super::record::TlsFields;
 use super::stamp::Stamp;
 use super::{Scene, ids, record};
 
@@ -30,17 +29,17 @@ fn write_where(session: &Session, scene: &Scene, start: Stamp, end: Stamp, json:
     json.raw("{\"type\":\"session\",\"session\":\"");
     json.raw(ids::session(&Who::of(session)));
     json.raw("\",\"client\":");
-    write_endpoint(session.client, json);
+    json.value(&record::End::from(session.client));
     json.raw(",\"server\":");
-    write_endpoint(session.server, json);
+    json.value(&record::End::from(session.server));
     json.raw(",\"community_id\":\"");
     json.raw(ids::community(session.flow));
     json.raw("\",\"capture\":");
     json.string(first.capture);
     json.raw(",\"first_frame\":");
-    json.number(first.frame);
+    json.value(&first.frame);
     json.raw(",\"last_frame\":");
-    json.number(last.frame);
+    json.value(&last.frame);
     json.raw(",\"last_capture\":");
     json.string(last.capture);
     json.raw(",\"start\":\"");
@@ -48,14 +47,6 @@ fn write_where(session: &Session, scene: &Scene, start: Stamp, end: Stamp, json:
     json.raw("\",\"end\":\"");
     json.raw(end);
     json.raw("\"");
-}
-
-fn write_endpoint(end: Endpoint, json: &mut Json<'_>) {
-    json.raw("{\"ip\":");
-    json.ip(end.ip);
-    json.raw(",\"port\":");
-    json.number(u64::from(end.port));
-    json.raw("}");
 }
 
 fn write_dialogue(session: &Session, json: &mut Json<'_>) {
@@ -80,7 +71,7 @@ fn write_dialogue(session: &Session, json: &mut Json<'_>) {
     json.raw(",\"capabilities\":");
     json.texts(&session.capabilities);
     json.raw(",\"tls\":");
-    write_tls(&session.tls, json);
+    json.value(&TlsFields::of(&session.tls));
     json.raw(",\"auth\":");
     json.list(&session.auth, |json, auth| {
         json.raw("{\"mechanism\":");
@@ -94,23 +85,9 @@ fn write_dialogue(session: &Session, json: &mut Json<'_>) {
     json.raw(",\"transactions\":");
     json.list(&session.transactions, |json, mail| write_transaction(mail, json));
     json.raw(",\"commands\":");
-    json.number(session.commands);
+    json.value(&session.commands);
     json.raw(",\"replies\":");
-    json.number(session.replies);
-}
-
-fn write_tls(tls: &Tls, json: &mut Json<'_>) {
-    json.raw("{\"state\":\"");
-    json.raw(tls.state.name());
-    json.raw("\",\"version\":");
-    json.option(tls.version, Json::string);
-    json.raw(",\"sni\":");
-    json.option(tls.sni.as_deref(), Json::text);
-    json.raw(",\"alpn\":");
-    json.texts(&tls.alpn);
-    json.raw(",\"alert\":");
-    json.option(tls.alert, |json, alert| json.number(u64::from(alert)));
-    json.raw("}");
+    json.value(&session.replies);
 }
 
 fn write_transaction(mail: &Transaction, json: &mut Json<'_>) {
@@ -125,7 +102,7 @@ fn write_transaction(mail: &Transaction, json: &mut Json<'_>) {
         json.raw("}");
     });
     json.raw(",\"data_bytes\":");
-    json.number(mail.data_bytes);
+    json.value(&mail.data_bytes);
     json.raw(",\"code\":");
     json.code(mail.code);
     json.raw(",\"subject\":");
@@ -133,17 +110,17 @@ fn write_transaction(mail: &Transaction, json: &mut Json<'_>) {
     json.raw(",\"message_id\":");
     json.option(mail.message_id.as_deref(), Json::text);
     json.raw(",\"smuggled\":");
-    json.flag(mail.smuggled);
+    json.value(&mail.smuggled);
     json.raw("}");
 }
 
 fn write_end(session: &Session, end: &End, json: &mut Json<'_>) {
     json.raw(",\"missing_bytes\":{\"client\":");
-    json.number(session.missing_client);
+    json.value(&session.missing_client);
     json.raw(",\"server\":");
-    json.number(session.missing_server);
+    json.value(&session.missing_server);
     json.raw("},\"complete\":");
-    json.flag(end.complete);
+    json.value(&end.complete);
     json.raw(",\"closed\":\"");
     json.raw(record::closed(end.closed));
     json.raw("\"}\n");
