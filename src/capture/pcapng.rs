@@ -25,15 +25,11 @@ pub(super) struct Pcapng {
 #[derive(Clone, Debug)]
 struct Interface {
     link_type: LinkType,
-    /// The most captured bytes of one packet.
-    most: u32,
     /// 0 is no limit.
     snap_length: u32,
     unit: Unit,
     /// Seconds to be added to each time stamp.
     offset: i64,
-    /// Nanoseconds of a time stamp's unit, where there is nothing to be added: times without large numbers.
-    plain: Option<u32>,
     /// Packets dropped for lack of room in the interface and in the system (`isb_ifdrop`, `isb_osdrop`).
     /// They count from the start of the capture: later ones replace earlier ones.
     ifdrop: u64,
@@ -83,46 +79,11 @@ impl Pcapng {
     pub(super) fn walk(&mut self, block: &[u8], packets: &mut Vec<PacketEntry>) -> Walked {
         let mut at = 0_usize;
         loop {
-            let rest = block.get(at..).unwrap_or_default();
-            if let Some((packet, length)) = self.usual(rest) {
-                packets.push(PacketEntry { offset: packet.offset.saturating_add(u32_of(at)), ..packet });
-                at = at.saturating_add(length);
-                continue;
-            }
-            match self.block(rest, at, packets) {
+            match self.block(block.get(at..).unwrap_or_default(), at, packets) {
                 Ok(length) => at = at.saturating_add(length),
                 Err(stopped) => return Walked { consumed: at, stopped },
             }
         }
-    }
-
-    /// The packet and the length of an enhanced packet block that is whole and contradicts nothing, as nearly every
-    /// block of a capture is; else [`Pcapng::block`] says what it is.
-    #[inline]
-    fn usual(&mut self, rest: &[u8]) -> Option<(PacketEntry, usize)> {
-        const BEGIN: usize = 28;
-        let ([kind, length, id, high, low, captured, original], []) = rest.first_chunk::<BEGIN>()?.as_chunks::<4>()
-        else {
-            return None;
-        };
-        let number = |bytes: &[u8; 4]| self.order.u32(*bytes);
-        let (block_length, captured) = (number(length), number(captured));
-        let room = block_length.checked_sub(u32_of(BEGIN.saturating_add(TRAILER)))?.checked_sub(captured)?;
-        let block = rest.get(..block_length as usize)?;
-        let interface = self.interfaces.get(number(id) as usize)?;
-        let usual = number(kind) == ENHANCED_PACKET
-            && block.last_chunk() == Some(length)
-            && block_length % 4 == 0
-            && captured <= interface.most
-            && room as usize <= MOST_BLOCK;
-        if !usual {
-            return None;
-        }
-        let time = interface.time(u64::from(number(high)) << 32 | u64::from(number(low)));
-        let original = number(original).max(captured);
-        let packet = PacketEntry { offset: u32_of(BEGIN), captured, original, link_type: interface.link_type, time };
-        self.last_time = time;
-        Some((packet, block.len()))
     }
 
     /// Takes the block that `rest` begins with, which lies at `at` of the walk; returns its length.
@@ -176,14 +137,11 @@ impl Pcapng {
         if self.interfaces.len() >= MOST_INTERFACES {
             return Err(malformed("more than 65536 interfaces"));
         }
-        let link_type = LinkType(self.u16(body, 0)?);
         let mut interface = Interface {
-            link_type,
-            most: most_captured(link_type),
+            link_type: LinkType(self.u16(body, 0)?),
             snap_length: self.u32(body, 4)?,
             unit: Unit::Nanoseconds(1000),
             offset: 0,
-            plain: None,
             ifdrop: 0,
             osdrop: 0,
         };
@@ -198,10 +156,6 @@ impl Pcapng {
                 _ => {}
             }
         }
-        interface.plain = match interface.unit {
-            Unit::Nanoseconds(unit) if interface.offset == 0 => u32::try_from(unit).ok(),
-            _ => None,
-        };
         self.interfaces.push(interface);
         Ok(())
     }
@@ -247,7 +201,8 @@ impl Pcapng {
             let ticks = u64::from(self.u32(rest, 12)?) << 32 | u64::from(self.u32(rest, 16)?);
             (self.u32(rest, 20)?, self.u32(rest, 24)?, interface.time(ticks))
         };
-        let Interface { link_type, most, .. } = *interface;
+        let link_type = interface.link_type;
+        let most = most_captured(link_type);
         if captured > most {
             return Err(Stopped::Fault(Cause::TooLong { captured, most }));
         }
@@ -312,11 +267,6 @@ impl Pcapng {
 impl Interface {
     /// Nanoseconds since 1970, as near as 64 bits come to them.
     fn time(&self, ticks: u64) -> Time {
-        if let Some(plain) = self.plain
-            && let Some(Ok(time)) = ticks.checked_mul(plain.into()).map(i64::try_from)
-        {
-            return Time(time);
-        }
         let ticks = i128::from(ticks);
         let since = match self.unit {
             Unit::Nanoseconds(unit) => ticks.saturating_mul(unit),
