@@ -136,6 +136,18 @@ mod tests {
     }
 
     #[test]
+    fn every_known_verb_is_found_whatever_its_case() {
+        for verb in Verb::KNOWN {
+            let lower = verb.name().to_ascii_lowercase();
+            assert_eq!((Verb::of(verb.name().as_bytes()), Verb::of(lower.as_bytes())), (verb.clone(), verb.clone()));
+            let longer = format!("{}X", verb.name());
+            assert_eq!(Verb::of(longer.to_ascii_lowercase().as_bytes()), Verb::Other(longer));
+        }
+        assert_eq!(Verb::of(&[b'x'; 40]), Verb::Other("X".repeat(40)));
+        assert_eq!(Verb::of(b"qu\xefit"), Verb::Other("QU\u{fffd}IT".to_owned()));
+    }
+
+    #[test]
     fn a_verb_ends_at_a_blank_a_colon_or_the_line_end() {
         assert_eq!(of("MAIL FROM:<a@b>"), (Some(Verb::Mail), "FROM:<a@b>"));
         assert_eq!(of("mail\tFROM:<a@b>"), (Some(Verb::Mail), "FROM:<a@b>"));
