@@ -17,7 +17,7 @@ const CERTAIN_AFTER_PACKETS: u64 = 1000;
 /// The same where nothing of the direction ever came behind its acknowledgement. A capture in the true order shows
 /// octets before their acknowledgement, so an acknowledged hole is lost at once (Zeek takes every one for that);
 /// the few packets are for a capture that mixes its two directions now and then.
-const CERTAIN_AFTER_PACKETS_IN_TIME: u64 = 16;
+pub(super) const CERTAIN_AFTER_PACKETS_IN_TIME: u64 = 16;
 /// A hole of a direction whose peer was never seen is certain after so many ticks.
 const CERTAIN_UNSEEN: u64 = 10;
 
