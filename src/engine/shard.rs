@@ -7,7 +7,7 @@ use crate::decode::Ports;
 use crate::ledger::{Cause, Entry, Item, Key, SessionEnd, Told, Who};
 use crate::rules::{Judge, Selection, Verdict};
 use crate::smtp::{End, Event, Hears, Options, Parser, Session};
-use crate::tcp::{Anomaly, Chunk, Closing, Counters, Gap, Listener, Opening, Place, Table};
+use crate::tcp::{Anomaly, Chunk, Closing, Counters, Gap, Listener, Opening, Place, Reach, Table};
 
 use super::bug;
 use super::rounds::{Mark, What};
@@ -98,6 +98,7 @@ impl Shard {
             for (place, routed) in places.iter_mut().zip(some) {
                 *place = self.table.look_up(&routed.segment);
             }
+            self.prefetch(&places, some);
             let mut some = places.into_iter().zip(some);
             let mut rest = |table: &mut Table<Ear>, listen: &mut Listen<'_>, out: &mut Outbox| {
                 for (place, routed) in some.by_ref() {
@@ -108,6 +109,27 @@ impl Shard {
             // Each failed try has taken one segment.
             while !self.caught(&mut rest) {}
         }
+    }
+
+    /// Reads what the segments will need before the first of them is taken: so the waits for memory overlap, where
+    /// one connection's steps behind the other's would wait one by one. In a scan of many sessions that is a large part of
+    /// what a segment costs.
+    fn prefetch(&self, places: &[Place], segments: &[&Routed<'_>]) {
+        /// A cache line, as most processors have them.
+        const LINE: usize = 64;
+        let mut read = 0;
+        for routed in segments {
+            let lines = routed.segment.payload.chunks(LINE);
+            read ^= lines.filter_map(<[u8]>::first).fold(0, |sum, &octet| sum ^ u64::from(octet));
+        }
+        for reach in [Reach::Connection, Reach::Listener, Reach::Behind] {
+            for (place, routed) in places.iter().zip(segments) {
+                if reach == Reach::Connection || !routed.segment.payload.is_empty() {
+                    read ^= self.table.prefetch(place, routed.segment.from, reach);
+                }
+            }
+        }
+        std::hint::black_box(read);
     }
 
     /// So many segments are looked up before the first of them is taken.
@@ -214,6 +236,10 @@ impl Listener for Ear {
             let ended = SessionEnd { session: self.parser.into_session(), end, findings };
             self.mind.put(Key::END, Item::End(Box::new(ended)), out);
         }
+    }
+
+    fn prefetch(&self, side: Side, reach: Reach) -> u64 {
+        self.parser.prefetch(side, reach)
     }
 
     fn held_bytes(&self) -> usize {

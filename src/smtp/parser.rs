@@ -10,7 +10,7 @@ use super::reply;
 use super::session::Session;
 use super::{Hears, verb};
 use crate::base::{Limits, Moment, Side, Tally};
-use crate::tcp::{Chunk, Closed, Closing, Gap, Opening};
+use crate::tcp::{Chunk, Closed, Closing, Gap, Opening, Reach};
 
 /// What a parser does only where somebody wants it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -116,6 +116,14 @@ impl Parser {
         let unread = self.fork_if_due();
         self.read_on(None, unread, hears);
         self.held = self.count_held();
+    }
+
+    /// Reads what the side's next chunk will need, as [`Listener::prefetch`](crate::tcp::Listener::prefetch) does.
+    pub(crate) fn prefetch(&self, side: Side, reach: Reach) -> u64 {
+        match &self.who {
+            Who::Known(dialogue) => dialogue.prefetch(side, reach),
+            Who::Unknown(_) => 0,
+        }
     }
 
     /// Bytes that are stored here.

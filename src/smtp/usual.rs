@@ -9,6 +9,7 @@ use super::client::Client;
 use super::dialogue::Dialogue;
 use super::line::Piece;
 use crate::base::Side;
+use crate::tcp::Reach;
 
 impl Dialogue {
     /// Reads what is usual, and takes it off the piece. Returns by how many bytes more is held, or `None` if (the rest
@@ -20,6 +21,21 @@ impl Dialogue {
             self.client_goes_on(piece, hears)
         } else {
             self.server_goes_on(piece)
+        }
+    }
+
+    /// Reads what [`Dialogue::read_on`] will need, so that it is in the cache by then.
+    pub(super) fn prefetch(&self, side: Side, reach: Reach) -> u64 {
+        match (reach, &self.client) {
+            (Reach::Listener, _) => {
+                let lines = if side == self.client_side { &self.client_lines } else { &self.server_lines };
+                let flags = self.session.client_crlf ^ self.session.server_heard ^ lines.is_open();
+                self.client_end ^ self.held.len() as u64 ^ self.session.last.ordinal.0 ^ u64::from(flags)
+            }
+            (Reach::Behind, Client::Data(data)) => {
+                data.scan.lines ^ data.gathered.captured ^ data.gathered.bytes ^ u64::from(data.is_in_body())
+            }
+            _ => 0,
         }
     }
 

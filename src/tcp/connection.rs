@@ -4,7 +4,7 @@
 use crate::base::{FlowKey, Moment, PerSide, Side};
 use crate::decode::Segment;
 
-use super::chunk::{Anomaly, Closed, Closing, Listener, Opening};
+use super::chunk::{Anomaly, Closed, Closing, Listener, Opening, Reach};
 use super::counters::Counters;
 use super::direction::{Direction, Fin, NEARBY, Note, Origin, Overlap, Stamp, WINDOW};
 use super::seq::{Position, Seq};
@@ -159,9 +159,15 @@ impl<L: Listener> Connection<L> {
         true
     }
 
-    /// Reads what [`Connection::quick`] reads first, so that it is in the cache by then.
-    pub(super) fn touch(&self) -> bool {
-        self.quiet && self.sides.a.next <= self.sides.a.top && self.sides.b.next <= self.sides.b.top
+    /// Reads what the next segment of the side will need first, as [`Listener::prefetch`] does.
+    pub(super) fn prefetch(&self, side: Side, reach: Reach) -> u64 {
+        match (reach, &self.listener) {
+            (Reach::Connection, _) => {
+                self.packets ^ self.sides.a.prefetch() ^ self.sides.b.prefetch() ^ self.first_tick
+            }
+            (_, Some(listener)) => listener.prefetch(side, reach),
+            (_, None) => 0,
+        }
     }
 
     fn is_quiet(&self) -> bool {

@@ -162,6 +162,11 @@ pub(super) struct Direction {
 }
 
 impl Direction {
+    /// Reads what the next segment will need.
+    pub(super) fn prefetch(&self) -> u64 {
+        self.base.since(self.next) ^ self.pieces.len() as u64
+    }
+
     /// Sets the stream's beginning, where nothing of it was handed on yet.
     pub(super) fn rebase(&mut self, base: Position, origin: Origin) {
         self.origin = origin;

@@ -30,6 +30,6 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use chunk::{Anomaly, Chunk, Closed, Closing, Gap, Listener, Opening};
+pub(crate) use chunk::{Anomaly, Chunk, Closed, Closing, Gap, Listener, Opening, Reach};
 pub(crate) use counters::{Counters, NAMES};
 pub(crate) use table::{Place, Table};

@@ -309,8 +309,8 @@ proptest! {
             let known = truth(&ends, side);
             prop_assert_eq!(sides[side].bytes.len(), known.len());
             for (offset, (heard, known)) in (0..).zip(sides[side].bytes.iter().zip(&known)) {
-                let copies = (0_usize..).zip(&captured);
-                let copies = copies.filter(|(_, sent)| sent.side == side && (sent.start..sent.end).contains(&offset));
+                let packets = (0_u64..).zip(&captured);
+                let copies = packets.clone().filter(|(_, sent)| sent.side == side && (sent.start..sent.end).contains(&offset));
                 match (heard.0, copies.clone().map(|(_, sent)| sent.ack).max()) {
                     (None, None) => {}
                     (Some(byte), Some(newest)) => {
@@ -320,10 +320,10 @@ proptest! {
                     // A gap may have been told before the copy came: after ticks, or after so many packets
                     // behind the acknowledgement. One octet alone may be taken for a keep-alive.
                     (None, Some(_)) => {
-                        let acknowledged = captured.iter().position(|sent| sent.side != side && sent.ack > offset);
-                        let certain = acknowledged.map_or(usize::MAX, |at| at + CERTAIN_AFTER_PACKETS_IN_TIME as usize);
-                        let untold = copies.clone().filter(|(at, _)| *at < certain);
-                        prop_assert!(ticks || untold.clone().all(|(_, sent)| sent.end - sent.start == 1));
+                        let mut acks = packets.filter(|(_, sent)| sent.side != side && sent.ack > offset);
+                        let certain = acks.next().map_or(u64::MAX, |(at, _)| at + CERTAIN_AFTER_PACKETS_IN_TIME);
+                        let mut untold = copies.filter(|(at, _)| *at < certain);
+                        prop_assert!(ticks || untold.all(|(_, sent)| sent.end - sent.start == 1));
                     }
                     (Some(_), None) => prop_assert!(false, "a byte that nobody captured"),
                 }

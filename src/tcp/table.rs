@@ -9,10 +9,10 @@ use std::hash::BuildHasher;
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 
-use crate::base::{FlowKey, Limit, Limits, Moment, Ordinal, Tick, Timeouts};
+use crate::base::{FlowKey, Limit, Limits, Moment, Ordinal, Side, Tick, Timeouts};
 use crate::decode::Segment;
 
-use super::chunk::{Closed, Listener, Opening};
+use super::chunk::{Closed, Listener, Opening, Reach};
 use super::connection::{Connection, Context};
 use super::counters::Counters;
 use super::elapsed::Elapsed;
@@ -97,11 +97,13 @@ impl<L: Listener> Table<L> {
     pub(crate) fn look_up(&self, segment: &Segment<'_>) -> Place {
         let hash = self.hasher.hash_one(segment.flow);
         let slot = self.slot_of(hash, &segment.flow);
-        let open = slot.and_then(|slot| self.entries.get(slot as usize)?.open.as_deref());
-        if let Some(open) = open {
-            std::hint::black_box(open.connection.touch());
-        }
         Place { hash, slot }
+    }
+
+    /// Reads what the next segment of the flow at `place` will need, as [`Listener::prefetch`] does.
+    pub(crate) fn prefetch(&self, place: &Place, side: Side, reach: Reach) -> u64 {
+        let open = place.slot.and_then(|slot| self.entries.get(slot as usize)?.open.as_deref());
+        open.map_or(0, |open| open.connection.prefetch(side, reach))
     }
 
     /// Whether anything is in the slot.
