@@ -55,9 +55,12 @@ pub(super) struct Reading {
 }
 
 impl Reading {
-    /// So many batches make a round: enough that the threads' meeting at its end costs little, few
+    /// So many batches make a round, unless they have many packets: enough that the threads' meeting at its end costs little, few
     /// enough that what is analysed was read a moment ago and still lies in the cache.
     const BATCHES: usize = 4;
+    /// With so many packets a round takes no further batch: tiny packets make segments that need more room than they
+    /// do themselves.
+    const PACKETS: usize = 3000;
 
     pub(super) fn new(reader: Reader) -> Self {
         Reading {
@@ -76,11 +79,13 @@ impl Reading {
     pub(super) fn round(&mut self, done: Round, observer: &dyn Observer) -> Round {
         self.spare.extend(done.batches);
         let mut round = Round::default();
-        while round.batches.len() < Self::BATCHES && !round.last {
+        let mut packets = 0_usize;
+        while round.batches.len() < Self::BATCHES && packets < Self::PACKETS && !round.last {
             match self.reader.next(self.spare.pop()) {
                 Next::Batch(batch) => {
                     self.begin(&batch, &mut round);
                     self.watch(&batch, &mut round.marks, observer);
+                    packets = packets.saturating_add(batch.packets.len());
                     round.batches.push(batch);
                 }
                 Next::Problem(problem) => self.problem(&problem, observer),
