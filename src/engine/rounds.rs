@@ -55,8 +55,8 @@ pub(super) struct Reading {
 }
 
 impl Reading {
-    /// So many batches make a round, unless they have many packets: enough that the threads' meeting at its end costs little, few
-    /// enough that what is analysed was read a moment ago and still lies in the cache.
+    /// So many batches make a round, unless they have many packets: enough that the threads' meeting at its end
+    /// costs little, few enough that what is analysed was read a moment ago and still lies in the cache.
     const BATCHES: usize = 4;
     /// With so many packets a round takes no further batch: tiny packets make segments that need more room than they
     /// do themselves.
