@@ -39,7 +39,7 @@ pub(super) struct Flow {
     /// Whether the acknowledgement may go uncaptured as what it acknowledges.
     fragile: bool,
     /// A packet that the next one overtook.
-    late: Option<Packet>,
+    pub(super) late: Option<Packet>,
     id: u16,
 }
 

@@ -151,6 +151,10 @@ impl Recipe {
     }
 }
 
+/// Of more flows than this each has its turn so seldom that a packet which is behind comes at once: no network holds
+/// one back for seconds.
+const CROWD: usize = 10_000;
+
 /// Traffic that is being made.
 struct Traffic<'r, C, T> {
     recipe: &'r Recipe,
@@ -177,19 +181,24 @@ impl<C: Write, T: Write> Traffic<'_, C, T> {
                 return Ok(());
             }
             let picked = self.rng.below(running.len());
+            let crowded = running.len() > CROWD;
             let flow = &mut running[picked];
             // Acknowledgements are what makes packets small: fewer where there are too many, as receivers with offload do.
             let scarce = self.recipe.mss == 1 || self.wire.small_per_mille() < self.recipe.small;
-            if let Some(packet) = flow.next(&mut self.rng, self.recipe.reorder, if scarce { 1 } else { 6 }) {
+            let mut next = flow.next(&mut self.rng, self.recipe.reorder, if scarce { 1 } else { 6 });
+            if next.is_none() {
+                let over = running.swap_remove(picked);
+                self.planned -= over.planned;
+                self.tally.over(&over)?;
+                continue;
+            }
+            while let Some(packet) = next {
                 if packet.side == Side::Client && packet.fragile && self.rng.chance(self.recipe.loss) {
                     flow.lose(&packet);
                 } else {
                     self.wire.packet(flow, &packet, &self.pools)?;
                 }
-            } else {
-                let over = running.swap_remove(picked);
-                self.planned -= over.planned;
-                self.tally.over(&over)?;
+                next = if crowded { flow.late.take() } else { None };
             }
         }
     }
