@@ -39,7 +39,7 @@ pub(super) struct Flow {
     /// Whether the acknowledgement may go uncaptured as what it acknowledges.
     fragile: bool,
     /// A packet that the next one overtook.
-    pub(super) late: Option<Packet>,
+    late: Option<Packet>,
     id: u16,
 }
 
@@ -122,6 +122,11 @@ impl Flow {
             return Some(earlier);
         }
         Some(packet)
+    }
+
+    /// Whether its next packet is one that another overtook.
+    pub(super) fn is_behind(&self) -> bool {
+        self.late.is_some()
     }
 
     /// The capture does not hold this one.

@@ -172,6 +172,8 @@ impl<C: Write, T: Write> Traffic<'_, C, T> {
     /// Flows side by side: each packet is of one that chance picks.
     fn flows(&mut self) -> io::Result<()> {
         let mut running: Vec<Flow> = Vec::new();
+        // The flow whose turn it is though chance did not pick it.
+        let mut due: Option<usize> = None;
         loop {
             while running.len() < self.recipe.flows && self.wire.written() + self.planned < self.recipe.bytes {
                 running.push(self.begin());
@@ -180,25 +182,22 @@ impl<C: Write, T: Write> Traffic<'_, C, T> {
             if running.is_empty() {
                 return Ok(());
             }
-            let picked = self.rng.below(running.len());
+            let picked = due.take().unwrap_or_else(|| self.rng.below(running.len()));
             let crowded = running.len() > CROWD;
             let flow = &mut running[picked];
             // Acknowledgements are what makes packets small: fewer where there are too many, as receivers with offload do.
             let scarce = self.recipe.mss == 1 || self.wire.small_per_mille() < self.recipe.small;
-            let mut next = flow.next(&mut self.rng, self.recipe.reorder, if scarce { 1 } else { 6 });
-            if next.is_none() {
-                let over = running.swap_remove(picked);
-                self.planned -= over.planned;
-                self.tally.over(&over)?;
-                continue;
-            }
-            while let Some(packet) = next {
+            if let Some(packet) = flow.next(&mut self.rng, self.recipe.reorder, if scarce { 1 } else { 6 }) {
+                due = (crowded && flow.is_behind()).then_some(picked);
                 if packet.side == Side::Client && packet.fragile && self.rng.chance(self.recipe.loss) {
                     flow.lose(&packet);
                 } else {
                     self.wire.packet(flow, &packet, &self.pools)?;
                 }
-                next = if crowded { flow.late.take() } else { None };
+            } else {
+                let over = running.swap_remove(picked);
+                self.planned -= over.planned;
+                self.tally.over(&over)?;
             }
         }
     }
