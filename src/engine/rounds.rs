@@ -60,7 +60,7 @@ impl Reading {
     const BATCHES: usize = 4;
     /// With so many packets a round takes no further batch: tiny packets make segments that need more room than they
     /// do themselves.
-    const PACKETS: usize = 3000;
+    const PACKETS: u64 = 3000;
 
     pub(super) fn new(reader: Reader) -> Self {
         Reading {
@@ -79,13 +79,12 @@ impl Reading {
     pub(super) fn round(&mut self, done: Round, observer: &dyn Observer) -> Round {
         self.spare.extend(done.batches);
         let mut round = Round::default();
-        let mut packets = 0_usize;
-        while round.batches.len() < Self::BATCHES && packets < Self::PACKETS && !round.last {
+        let enough = Ordinal(self.next.0.saturating_add(Self::PACKETS));
+        while round.batches.len() < Self::BATCHES && self.next < enough && !round.last {
             match self.reader.next(self.spare.pop()) {
                 Next::Batch(batch) => {
                     self.begin(&batch, &mut round);
                     self.watch(&batch, &mut round.marks, observer);
-                    packets = packets.saturating_add(batch.packets.len());
                     round.batches.push(batch);
                 }
                 Next::Problem(problem) => self.problem(&problem, observer),

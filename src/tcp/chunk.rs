@@ -84,8 +84,9 @@ pub(crate) enum Anomaly {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reach {
     Connection,
-    /// What the listener holds, and what lies behind that.
+    /// What the connection's listener points at.
     Listener,
+    /// What that points at.
     Behind,
 }
 
@@ -103,15 +104,15 @@ pub(crate) trait Listener {
     fn close(self, closing: &Closing, out: &mut Self::Out);
     /// Bytes that the listener holds back itself (they count in the connection's held bytes).
     fn held_bytes(&self) -> usize;
+    /// A limit of held bytes acts: the listener decides now about what it holds back. No call that hands
+    /// on anything comes of it; afterwards [`Listener::held_bytes`] should be (nearly) 0.
+    fn let_go(&mut self, out: &mut Self::Out) {
+        let _ = out;
+    }
     /// Reads what the next chunk of the side will need first, so that it is in the cache by then. What it returns
     /// means nothing, but it has to be made of all that was read.
     fn prefetch(&self, side: Side, reach: Reach) -> u64 {
         let _ = (side, reach);
         0
-    }
-    /// A limit of held bytes acts: the listener decides now about what it holds back. No call that hands
-    /// on anything comes of it; afterwards [`Listener::held_bytes`] should be (nearly) 0.
-    fn let_go(&mut self, out: &mut Self::Out) {
-        let _ = out;
     }
 }
