@@ -113,7 +113,7 @@ pub(super) fn judge_reply(
 pub(super) fn judge_end(end: &End, session: &Session, word: &mut u32, out: &mut Findings<'_>) {
     let all_heard = session.server_heard && session.missing_server == 0 && session.missing_client == 0;
     if out.keeps_any() {
-        out.settle(NO_PIPECONNECT, all_heard && session.offers(PIPECONNECT) != Some(true), end.at);
+        out.settle(NO_PIPECONNECT, all_heard && session.offered(PIPECONNECT) == Some(false), end.at);
         out.settle(ACKNOWLEDGES, end.client_acknowledges, end.at);
         // Packet order tells nothing of what was lost.
         out.settle(NEVER_ACKNOWLEDGES, !end.client_acknowledges && all_heard, end.at);
