@@ -552,9 +552,8 @@ impl Dialogue {
     }
 
     fn expect(&mut self, pending: Pending) {
-        if self.server_missing(pending.command.seen) {
-            self.matching = Matching::Lost;
-            self.sequence.lose();
+        if self.server_missing(pending.command.seen) || self.may_be_answered(pending.end) {
+            self.lose_replies();
             self.replied(&pending, None);
             return;
         }
@@ -609,7 +608,8 @@ impl Dialogue {
     }
 
     fn wait(&self, command: Arc<Command>) -> Client {
-        if self.server_missing(command.seen) { Client::Assumed(command) } else { Client::Wait(command) }
+        let waits = !self.server_missing(command.seen) && !self.may_be_answered(command.end);
+        if waits { Client::Wait(command) } else { Client::Assumed(command) }
     }
 
     /// Whether the latest accepted EHLO reply lists CHUNKING; `None` while such a reply is due, or where it
@@ -709,6 +709,19 @@ impl Dialogue {
         let line = first.split(|&byte| byte == b'\n').next().unwrap_or_default();
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         self.client = if command.uncertain { Client::Lost } else { Client::Command };
+        // A reply that came before the command, which alone can have got it.
+        let told = self.last_reply.filter(|&(seen, _)| seen == command.end).map(|(_, code)| code);
+        match (&command.verb, told) {
+            (Some(Verb::Data), Some(354)) => {
+                self.begin_data(Some(Arc::clone(command)), None);
+                return true;
+            }
+            (verb, Some(334)) if verb.as_ref().is_none_or(Verb::is_auth) => {
+                self.client = Client::Exchange;
+                return true;
+            }
+            _ => {}
+        }
         self.session.lines_in_doubt = true;
         if is_strict(line) || self.held.is_over() {
             return true;

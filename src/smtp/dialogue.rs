@@ -70,7 +70,8 @@ pub(super) enum Greeting {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Matching {
     Sure,
-    /// After a gap in the server's bytes, until the client is seen to wait.
+    /// After a gap in the server's bytes, or a reply to client bytes that had not come, until the client is seen to
+    /// wait.
     Lost,
 }
 
@@ -314,19 +315,31 @@ impl Dialogue {
         scout
     }
 
-    pub(super) fn bytes(&mut self, side: Side, piece: Piece<'_>, hears: &mut dyn Hears) {
+    pub(super) fn bytes(&mut self, side: Side, mut piece: Piece<'_>, hears: &mut dyn Hears) {
         self.session.last = piece.from.at;
-        let acknowledges = acknowledges(&piece);
         if side == self.client_side {
-            if acknowledges && !self.client_acks {
+            self.note_server_late(&mut piece);
+            if acknowledges(&piece) && !self.client_acks {
                 self.client_acks = true;
                 self.session.client_acknowledged = true;
                 self.confirm_early();
             }
             self.client_bytes(piece, hears);
         } else {
-            self.server_acks |= acknowledges;
+            self.server_acks |= acknowledges(&piece);
             self.server_bytes(side, piece, hears);
+        }
+    }
+
+    /// A client that had seen more than has come of the server knew what is not known here; the replies still come in
+    /// the order of its commands.
+    fn note_server_late(&mut self, piece: &mut Piece<'_>) {
+        if piece.from.seen > Some(self.server_end) {
+            piece.from.seen = None;
+            if self.session.server_heard && !self.client.is_opaque() {
+                self.session.rests_after_loss = true;
+                self.sequence.lose();
+            }
         }
     }
 

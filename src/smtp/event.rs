@@ -41,7 +41,7 @@ pub(crate) enum Answers<'e> {
     Message(&'e Command),
     /// No command was left to answer.
     Unsolicited,
-    /// After a gap: replies cannot be matched.
+    /// After a gap, or where what it answers had not come: replies cannot be matched.
     Unknown,
 }
 

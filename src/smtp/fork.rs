@@ -106,6 +106,8 @@ pub(super) struct Fork {
     /// The input since the choice, up to [`Fork::MOST`].
     log: Vec<KeptInput>,
     bytes: usize,
+    /// A side had seen bytes of the other that had not come.
+    ahead: bool,
     trial: Trial,
 }
 
@@ -160,7 +162,7 @@ impl Fork {
             },
             Choice::EndOfData(_) => Trial::EndOfData { strict: Scout::new(dialogue, Reading::Strict), long: None },
         };
-        Some(Fork { log: Vec::new(), bytes: 0, trial })
+        Some(Fork { log: Vec::new(), bytes: 0, ahead: false, trial })
     }
 
     /// Bytes that are kept.
@@ -193,7 +195,11 @@ impl Fork {
     /// What the client's next bytes tell by what they acknowledge.
     fn before(&mut self, input: &Input<'_>, client: Side) -> Option<Reading> {
         let Input::Bytes(side, piece) = input else { return None };
-        if *side != client {
+        let (Trial::LineEnd { lf: scout, .. } | Trial::EndOfData { strict: scout, .. }) = &self.trial;
+        let come = if *side == client { scout.dialogue.server_end } else { scout.dialogue.client_end };
+        let ahead = piece.from.seen > Some(come);
+        self.ahead |= ahead;
+        if *side != client || ahead {
             return None;
         }
         match &mut self.trial {
@@ -291,6 +297,10 @@ impl Fork {
                 long.log.into()
             }
             (long, reading) => {
+                if self.ahead && matches!(reading, Reading::Lf | Reading::CrLf) {
+                    // Which reading has more commands than replies cannot be told.
+                    dialogue.lose_late();
+                }
                 if unproved {
                     // The line may have been one with the next: what was in flight is not known.
                     dialogue.sequence.lose();

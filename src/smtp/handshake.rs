@@ -167,7 +167,13 @@ impl Dialogue {
         let bound = self.bounds.line;
         let begun = self.server_lines.held() > 0;
         let record = !begun && tls::begins_record(piece.bytes);
+        let ahead = self.is_ahead(piece.from.seen);
         let Client::Hello(hello) = &mut self.client else { return true };
+        if ahead && !hello.is_clear() {
+            // It answers what the client went on with, whatever that is.
+            self.lose_late();
+            return false;
+        }
         match (hello.is_clear(), record) {
             (true, false) => return true,
             (true, true) => self.not_tls(hears),

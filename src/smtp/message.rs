@@ -180,7 +180,9 @@ impl Dialogue {
         match data.command {
             Some(command) if dotted => self.expect_message(command, data.gathered.stop, facts),
             Some(_) => {}
-            None if dotted => self.client = Client::Ended(data.gathered.stop),
+            None if dotted && !self.may_be_answered(data.gathered.stop) => {
+                self.client = Client::Ended(data.gathered.stop);
+            }
             None => self.client = Client::Lost,
         }
     }

@@ -23,6 +23,10 @@ impl Dialogue {
     const LONG: u64 = 16 << 10;
 
     pub(super) fn server_bytes(&mut self, side: Side, mut piece: Piece<'_>, hears: &mut dyn Hears) {
+        if !self.session.server_heard && self.matching == Matching::Lost {
+            // It was late, not missing: nothing waited for what it says now.
+            self.session.rests_after_loss = true;
+        }
         self.session.server_heard = true;
         self.server_end = piece.end();
         while !piece.is_empty() {
@@ -129,7 +133,7 @@ impl Dialogue {
 
     /// A greeting of several lines, and then the reply to a client that did not wait for its last one.
     fn cuts_greeting_short(&self, line: &Line, code: Option<u16>) -> bool {
-        let spoke = self.session.commands > 0 || !self.held.is_empty();
+        let spoke = self.session.commands > 0 || !self.held.is_empty() || self.is_ahead(line.seen);
         self.greeting == Greeting::Due
             && spoke
             && code.is_some()
@@ -170,6 +174,11 @@ impl Dialogue {
             }
         }
         match self.greeting {
+            Greeting::Due if self.may_answer_unmatched(&reply) => {
+                self.greeting = Greeting::Unknown;
+                self.session.early_talk = false;
+                (self.early_by_order, self.doubtful_early) = (None, None);
+            }
             Greeting::Due if !self.answers_first_command(&reply) => return self.greet(&reply, hears),
             Greeting::Due => {
                 self.session.greeting_missing = true;
@@ -179,9 +188,10 @@ impl Dialogue {
                 self.greeting = Greeting::Done(reply.end);
                 return self.tell_reply(&reply, Answers::Nothing, hears);
             }
-            Greeting::Codeless(_) => {
-                self.greeting = Greeting::Done(reply.end);
+            Greeting::Codeless(end) => {
+                self.greeting = Greeting::Done(end);
                 if reply.code == Some(220) {
+                    self.greeting = Greeting::Done(reply.end);
                     return self.tell_reply(&reply, Answers::Nothing, hears);
                 }
             }
@@ -218,6 +228,29 @@ impl Dialogue {
         reply.seen.is_some_and(|seen| self.fits_first_command(reply, seen))
     }
 
+    /// Whether the first reply may answer a client that spoke before it and does not wait any more, or whose bytes have
+    /// not come: a refusal that the standards know as a greeting is one (RFC 7504, RFC 5321 3.1).
+    fn may_answer_unmatched(&self, reply: &Reply) -> bool {
+        let unmatched = self.pending.is_empty() && (self.matching == Matching::Lost || self.is_ahead(reply.seen));
+        match reply.code {
+            Some(220 | 421 | 521 | 554) => false,
+            // Another protocol's, where what the client began with has not come.
+            None => unmatched && self.matching == Matching::Sure,
+            Some(_) => unmatched,
+        }
+    }
+
+    /// Whether the server had more of the client's bytes than have come: they are lost, or captured late.
+    pub(super) fn is_ahead(&self, seen: Option<u64>) -> bool {
+        seen.is_some_and(|seen| seen > self.client_end)
+    }
+
+    /// Whether the reply to client bytes that end there may have come before them: one that had seen them is told
+    /// already, and answered nothing that was known.
+    pub(super) fn may_be_answered(&self, end: u64) -> bool {
+        self.matching == Matching::Lost && self.last_reply.is_some_and(|(seen, _)| seen >= end)
+    }
+
     /// The same for a server that had the client's bytes up to there.
     fn fits_first_command(&self, reply: &Reply, had: u64) -> bool {
         let Some(first) = self.pending.front() else { return false };
@@ -250,12 +283,15 @@ impl Dialogue {
             self.tell_reply(reply, Answers::Unknown, hears);
             return self.find_data(reply.end, hears);
         }
+        // What ends or refuses these bytes may be among those that have not come.
+        let ahead = self.is_ahead(seen);
         if let Client::Chunk(chunk) = &self.client
             && chunk.until_reply
+            && !ahead
         {
             self.end_chunk(hears);
         }
-        if self.answers_open_data(reply, code, seen, hears) {
+        if !ahead && self.answers_open_data(reply, code, seen, hears) {
             return;
         }
         let covered = self.pending.front().is_some_and(|pending| {
@@ -267,6 +303,7 @@ impl Dialogue {
         // Exim answers a line above 16 KiB twice. Others do not: their next refusal is the next command's.
         if let Some(command) = refused_long
             && (!covered || self.greeted_by_exim())
+            && !ahead
         {
             self.tell_reply(reply, Answers::Command(&command), hears);
             return self.proceed(hears);
@@ -458,7 +495,10 @@ impl Dialogue {
             self.tell_reply(reply, Answers::Command(&command), hears);
             self.forget_pending();
             self.decided(&command, code, reply.end, hears);
-        } else if unsure || seen.is_some_and(|seen| seen > self.client_end) {
+        } else if self.is_ahead(seen) {
+            self.tell_reply(reply, Answers::Unknown, hears);
+            self.lose_late();
+        } else if unsure {
             self.tell_reply(reply, Answers::Unknown, hears);
         } else if code == 354 && self.session.rests_after_loss {
             // A command that a gap tore had a reply, so each was taken for that of the next: this one is DATA's.
@@ -527,6 +567,12 @@ impl Dialogue {
             self.replied(&pending, None);
         }
         self.sequence.lose();
+    }
+
+    /// The server answers client bytes that have not come. Should they come, their replies are told already.
+    pub(super) fn lose_late(&mut self) {
+        self.session.rests_after_loss = true;
+        self.lose_replies();
     }
 
     pub(super) fn server_gap(&mut self, gap: &Gap, hears: &mut dyn Hears) {

@@ -17,8 +17,8 @@ pub(crate) struct Session {
     pub server: Endpoint,
     /// Both streams were captured from their first byte.
     pub from_start: bool,
-    /// Bytes are missing, or the session was picked up midway, and no MAIL, RSET, HELO or EHLO has got 250
-    /// since: what depends on sequence, groups or replies cannot be told (RULES.md, *After loss*).
+    /// Bytes are missing or came behind what acknowledges them, or the session was picked up midway, and no MAIL, RSET,
+    /// HELO or EHLO has got 250 since: what depends on sequence, groups or replies cannot be told (RULES.md, *After loss*).
     pub rests_after_loss: bool,
     /// What is read as commands may be something else (message text, an exchange, TLS): bytes that would tell are
     /// missing, and no MAIL, RSET, HELO or EHLO has got 250 since.
@@ -147,7 +147,7 @@ impl Session {
     /// Whether the server had offered the keyword so far: nothing before its first EHLO reply; `None` where a reply
     /// that might was not captured.
     pub(crate) fn offered(&self, keyword: &str) -> Option<bool> {
-        let nothing = self.is_whole() && self.server_heard && self.helo.is_none();
+        let nothing = self.is_whole() && !self.rests_after_loss && self.server_heard && self.helo.is_none();
         self.offers(keyword).or_else(|| nothing.then_some(false))
     }
 

@@ -41,7 +41,8 @@ impl Dialogue {
 
     fn client_goes_on(&mut self, piece: &mut Piece<'_>, hears: &mut dyn Hears) -> Option<usize> {
         let first_ack = !self.client_acks && acknowledges(piece);
-        if first_ack || !self.held.is_empty() || self.server_lines.is_open() || !self.session.server_heard {
+        let ahead = piece.from.seen > Some(self.server_end);
+        if first_ack || ahead || !self.held.is_empty() || self.server_lines.is_open() || !self.session.server_heard {
             return None;
         }
         let more = match &mut self.client {
@@ -68,6 +69,9 @@ impl Dialogue {
     }
 
     fn server_goes_on(&mut self, piece: &Piece<'_>) -> Option<usize> {
+        if !self.session.server_heard {
+            return None;
+        }
         let more = match &self.client {
             Client::Tls(_) if self.session.tls.settled => 0,
             Client::Opaque => 0,
@@ -76,7 +80,6 @@ impl Dialogue {
             _ => return None,
         };
         self.session.last = piece.from.at;
-        self.session.server_heard = true;
         self.server_acks |= acknowledges(piece);
         self.server_end = piece.end();
         Some(more)

@@ -5,6 +5,7 @@
 
 mod auth;
 mod data;
+mod late;
 mod lines;
 mod loss;
 mod matching;
@@ -118,6 +119,40 @@ impl Talk {
         if let Some(Step::Bytes { seen, .. }) = self.steps.get_mut(place) {
             *seen = Some(position);
         }
+    }
+
+    /// The same captured in another order of its steps; what a write had seen stays, and each side's order.
+    pub(super) fn captured_as(mut self, order: impl IntoIterator<Item = usize>) -> Talk {
+        let mut sent = PerSide { a: 0_u64, b: 0 };
+        self.steps = order.into_iter().map(|place| self.steps[place].clone()).collect();
+        for step in &mut self.steps {
+            match step {
+                Step::Bytes { side, bytes, captured, .. } => {
+                    sent[*side] += bytes.len() as u64;
+                    *captured = sent[side.other()];
+                }
+                Step::Missing { side, length } => sent[*side] += *length,
+                Step::Fin(_) => {}
+            }
+        }
+        self
+    }
+
+    /// The step of that number, from 0, comes so many steps later.
+    pub(super) fn late(self, place: usize, by: usize) -> Talk {
+        let mut order: Vec<usize> = (0..self.steps.len()).collect();
+        order[place..=place + by].rotate_left(1);
+        self.captured_as(order)
+    }
+
+    /// All that the side says comes behind all of the other's.
+    pub(super) fn behind(self, late: Side) -> Talk {
+        let is_late = |step: &Step| match step {
+            Step::Bytes { side, .. } | Step::Missing { side, .. } | Step::Fin(side) => *side == late,
+        };
+        let (behind, before): (Vec<usize>, Vec<usize>) =
+            (0..self.steps.len()).partition(|&place| is_late(&self.steps[place]));
+        self.captured_as(before.into_iter().chain(behind))
     }
 
     /// Made by hand: no segment acknowledges anything.
