@@ -13,7 +13,8 @@ pub(crate) struct Chunk<'p> {
     /// The packet that brought them.
     pub at: Moment,
     /// How far its sender had acknowledged the other direction's stream when it sent these bytes
-    /// (a position in that stream); `None` where that is unknown.
+    /// (a position in that stream, beyond what was handed on where that did not come in time); `None` where that is
+    /// unknown.
     pub seen: Option<u64>,
     /// How far the other direction's stream had been captured, in packet order, when this packet was.
     /// Only a capture whose sides never acknowledge anything is judged by it (RULES.md).

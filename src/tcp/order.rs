@@ -102,12 +102,12 @@ impl<L: Listener> Connection<L> {
         knew.is_some_and(|knew| knew.min(other.last_number()) > other.handed_on())
     }
 
-    /// The position in the other direction's stream that `knew` means, where that was handed on.
+    /// The position in the other direction's stream that `knew` means, as far as it is known where that stream begins.
     fn seen(&self, side: Side, knew: Option<Position>) -> Option<u64> {
         let other = &self.sides[side.other()];
         let data = knew?.min(other.end());
-        let settled = other.came || other.origin == Origin::Handshake;
-        (settled && data <= other.next).then(|| data.since(other.base))
+        let begun = other.fixed || (other.came && data <= other.next);
+        (begun || other.origin == Origin::Handshake).then(|| data.since(other.base))
     }
 
     /// Hands in-order bytes on from where they lie, as far as they need not wait.
@@ -190,7 +190,7 @@ impl<L: Listener> Connection<L> {
         let seen = self.seen(side, knew);
         let (own, other) = pair(&mut self.sides, side);
         own.fixed = true;
-        other.fixed |= seen.is_some();
+        other.fixed |= seen.is_some_and(|seen| seen <= other.next.since(other.base));
         Place { offset: own.next.since(own.base), seen, captured_of_other: note.captured_of_other.since(other.base) }
     }
 

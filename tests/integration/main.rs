@@ -18,6 +18,7 @@ mod formats;
 mod hostile;
 mod house;
 mod invariance;
+mod late;
 mod loss;
 mod mirror;
 mod mta;

@@ -2,6 +2,7 @@
 //! packets and less than a second, at paces that put few or many packets into one second of the scan's clock.
 
 use std::fs;
+use std::path::Path;
 
 use synth::dialogue::Step;
 use synth::{Acks, Cut, Dialogue, LinkType, Plan, pcap};
@@ -35,10 +36,16 @@ const BY_PACKET_ORDER: [&str; 2] = ["unacknowledged", "refusal-in-data"];
 
 /// Whether all of it was captured. What is lost is told by ticks and counts of packets, so when a gap is told beside the
 /// other side's bytes may differ where a side is late.
-fn is_whole(dialogue: &Dialogue) -> bool {
+pub(crate) fn is_whole(dialogue: &Dialogue) -> bool {
     let connections =
         dialogue.connections.iter().all(|connection| !connection.midway && connection.captured == [true; 2]);
     connections && dialogue.steps.iter().all(|step| !matches!(step, Step::Say(line) if !line.captured))
+}
+
+/// Whether packet order decides in the dialogue of that file.
+pub(crate) fn is_by_packet_order(path: &Path) -> bool {
+    let name = path.file_stem().map(|name| name.to_string_lossy()).unwrap_or_default();
+    BY_PACKET_ORDER.iter().any(|known| name.contains(known))
 }
 
 /// Two conversations, one after the other, between the same ends.
@@ -95,12 +102,7 @@ fn late_sides_change_nothing_where_a_port_is_used_again() {
 fn late_sides_change_no_finding_and_no_sides_events() {
     let mut dialogues = dialogues::below("session");
     dialogues.extend(dialogues::below("rules"));
-    dialogues.retain(|(path, dialogue)| {
-        let by_order = path
-            .file_stem()
-            .is_some_and(|name| BY_PACKET_ORDER.iter().any(|known| name.to_string_lossy().contains(known)));
-        is_whole(dialogue) && !by_order
-    });
+    dialogues.retain(|(path, dialogue)| is_whole(dialogue) && !is_by_packet_order(path));
     let mut wrong = Vec::new();
     let mut turn = 0;
     for (name, shape) in shapes() {
