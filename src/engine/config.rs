@@ -18,7 +18,8 @@ pub(crate) struct Config {
     pub timeouts: Timeouts,
     /// How captures are read.
     pub reading: capture::Options,
-    /// All threads, the reader's too; as many as the machine has cores where it is `None`. Changes no result.
+    /// All threads, the reader's too. Where it is `None`: as many as the machine has cores, or one for what one batch
+    /// holds. Changes no result.
     pub threads: Option<NonZeroUsize>,
     /// Which checks are reported.
     pub selection: Selection,

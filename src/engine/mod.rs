@@ -31,7 +31,7 @@ use std::path::PathBuf;
 use rayon::prelude::*;
 
 use crate::base::Ordinal;
-use crate::capture::{Notice, Portion, Problem, Progress, Reader};
+use crate::capture::{Notice, Options, Portion, Problem, Progress, Reader};
 use crate::decode::Ports;
 use crate::defrag::Defrag;
 use crate::ledger::{Entry, Ledger, Output, Totals};
@@ -94,6 +94,17 @@ impl std::error::Error for Stopped {
     }
 }
 
+/// For rayon: as many threads as the machine has cores, which it calls 0, but one where there is so little to read
+/// that it lies in one batch. There the others would find nothing to do, and starting one takes as long as the scan.
+fn usual_threads(paths: &[PathBuf]) -> usize {
+    let batch = Options::DEFAULT_BATCH as u64;
+    let length =
+        |path: &PathBuf| std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file).map(|file| file.len());
+    let sum =
+        paths.iter().try_fold(0_u64, |sum, path| Some(sum.saturating_add(length(path)?)).filter(|&sum| sum <= batch));
+    usize::from(sum.is_some())
+}
+
 /// Scans `paths`: everything found goes to `sink`, in one order whatever the threads.
 pub(crate) fn run(
     config: &Config,
@@ -101,7 +112,7 @@ pub(crate) fn run(
     sink: &mut dyn Sink,
     observer: &dyn Observer,
 ) -> Result<Outcome, Stopped> {
-    let threads = config.threads.map_or(0, std::num::NonZeroUsize::get);
+    let threads = config.threads.map_or_else(|| usual_threads(paths), std::num::NonZeroUsize::get);
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().map_err(Stopped::Threads)?;
     pool.install(|| scan(config, paths, sink, observer))
 }
