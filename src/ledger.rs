@@ -6,15 +6,17 @@
 //!
 //! Bounds: [`Limit::Servers`]; beyond it findings are still reported, but once per session instead of once per
 //! server. Findings are capped per session and rule in [`crate::rules::Judge`], where they arise.
-//! Read in this order: [`entry`], [`server`], then this file.
+//! Read in this order: [`entry`], [`server`], [`stats`], then this file.
 
 pub(crate) mod entry;
 pub(crate) mod server;
+pub(crate) mod stats;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use entry::{Cause, Entry, Found, Item, Key, SessionEnd, Told, Who};
 pub(crate) use server::Server;
+pub(crate) use stats::Stats;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::PathBuf;
@@ -93,6 +95,7 @@ pub(crate) enum Output {
     Finding(Box<Found>),
     Session(Box<SessionEnd>),
     Server(Box<Server>),
+    Stats(Box<Stats>),
     Summary(Box<Summary>),
 }
 
@@ -137,6 +140,9 @@ pub(crate) struct Summary {
 /// Findings that were reported, by rule and severity.
 pub(crate) type FindingCounts = BTreeMap<&'static str, BTreeMap<Severity, u64>>;
 
+/// A new server is told when its first session is over, or after so many nanoseconds.
+const FIRST_SESSION: i64 = 800_000_000;
+
 /// A table of servers, for looking up; what leaves it is sorted.
 type ByServer<T> = HashMap<Endpoint, T, RandomState>;
 
@@ -159,6 +165,23 @@ pub(crate) struct Ledger {
     worst: Option<Severity>,
     not_analysed: Tally,
     limits_hit: Tally,
+    /// Nanoseconds after which what is reported once per server is reported again; never where it is `None`.
+    renotify: Option<i64>,
+    /// Of a capture that has no end in sight: what was told of its servers.
+    told: Option<ToldServers>,
+}
+
+/// Servers that are told as they are seen.
+#[derive(Debug)]
+struct ToldServers {
+    /// Nanoseconds between two records of one server at the least.
+    interval: i64,
+    /// Of which something new may be known.
+    touched: BTreeSet<Endpoint>,
+    /// Of which something new is known, each with the time from which on it may be told.
+    later: BTreeSet<(Time, Endpoint)>,
+    /// As they were told last, and when, by the clock of [`Ledger::tell_servers`].
+    last: ByServer<(Server, Time)>,
 }
 
 impl Ledger {
@@ -176,6 +199,66 @@ impl Ledger {
             worst: None,
             not_analysed: Tally::default(),
             limits_hit: Tally::default(),
+            renotify: None,
+            told: None,
+        }
+    }
+
+    /// For a capture that has no end in sight: servers are told by [`Ledger::tell_servers`], each at most once in
+    /// `interval` nanoseconds; what is reported once per server is reported again after `renotify` nanoseconds.
+    pub(crate) fn endless(mut self, renotify: Option<i64>, interval: i64) -> Self {
+        self.renotify = renotify;
+        self.told =
+            Some(ToldServers { interval, touched: BTreeSet::new(), later: BTreeSet::new(), last: ByServer::default() });
+        self
+    }
+
+    /// Tells the servers that are new, and those of which something other than a count changed. `now` is of any clock
+    /// that does not go back.
+    pub(crate) fn tell_servers(&mut self, now: Time, print: &mut impl FnMut(Output)) {
+        let Some(ToldServers { interval, touched, later, last }) = &mut self.told else { return };
+        let mut due = BTreeSet::new();
+        while let Some((_, server)) = later.first().copied().filter(|(time, _)| *time <= now) {
+            later.pop_first();
+            due.insert(server);
+        }
+        for endpoint in due.iter().copied().chain(std::mem::take(touched).difference(&due).copied()) {
+            let Some(partial) = self.servers.get(&endpoint) else { continue };
+            let server = partial.clone().finish(endpoint);
+            let may = match last.get(&endpoint) {
+                Some((told, _)) if told.is_alike(&server) => continue,
+                Some((_, then)) => Time(then.0.saturating_add(*interval)),
+                // Its first session will soon have told more.
+                None if server.sessions == 0 && !due.contains(&endpoint) => Time(now.0.saturating_add(FIRST_SESSION)),
+                None => now,
+            };
+            if now < may {
+                later.insert((may, endpoint));
+                continue;
+            }
+            print(Output::Server(Box::new(server.clone())));
+            last.insert(endpoint, (server, now));
+        }
+    }
+
+    /// Sessions that ended, and findings that were reported.
+    pub(crate) fn counts(&self) -> (u64, &FindingCounts) {
+        (self.sessions, &self.findings)
+    }
+
+    /// Limits that acted here.
+    pub(crate) fn limits_hit(&self) -> &Tally {
+        &self.limits_hit
+    }
+
+    /// Something is known of a server: whether it is to be told.
+    fn touch(&mut self, server: Endpoint) {
+        if self.records.has(Kind::Servers)
+            && self.concerns(server)
+            && self.servers.contains_key(&server)
+            && let Some(told) = &mut self.told
+        {
+            told.touched.insert(server);
         }
     }
 
@@ -212,7 +295,11 @@ impl Ledger {
         servers.sort_unstable_by_key(|(endpoint, _)| *endpoint);
         for (endpoint, partial) in servers {
             if self.records.has(Kind::Servers) && self.concerns(endpoint) {
-                print(Output::Server(Box::new(partial.finish(endpoint))));
+                let server = partial.finish(endpoint);
+                let last = self.told.as_ref().and_then(|told| told.last.get(&endpoint));
+                if last.is_none_or(|(last, _)| *last != server) {
+                    print(Output::Server(Box::new(server)));
+                }
             }
         }
         if self.records.has(Kind::Summary) {
@@ -243,8 +330,9 @@ impl Ledger {
             said.help = said.help.max(help);
         }
         if let Some(server) = room(&mut self.servers, who.server, self.most_servers) {
-            server.note(key, note);
+            server.note(key, note, who.first.time);
         }
+        self.touch(who.server);
     }
 
     fn finding(&mut self, key: Key, found: Box<Found>, print: &mut impl FnMut(Output)) {
@@ -256,7 +344,7 @@ impl Ledger {
                 self.withheld.insert(key.connection);
                 return;
             }
-            if said.repeats(&found.finding) {
+            if said.repeats(&found.finding, self.renotify) {
                 return;
             }
         }
@@ -281,6 +369,7 @@ impl Ledger {
             Some(server) => server.session(key, &ended),
             None => self.limits_hit.one(Limit::Servers.key()),
         }
+        self.touch(ended.session.server);
         if self.records.has(Kind::Sessions) && self.concerns(ended.session.server) {
             print(Output::Session(ended));
         }

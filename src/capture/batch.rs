@@ -3,9 +3,10 @@
 use crate::base::{LinkType, Ordinal, Time};
 
 /// How a batch follows the one before it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Follows {
     /// The same file goes on.
+    #[default]
     Same,
     /// The first batch of a file that carries on where the last one ended (a rotated capture):
     /// connections go on where their sequence numbers continue.
@@ -15,7 +16,7 @@ pub(crate) enum Follows {
 }
 
 /// Whole packets of one file, in the file's order.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Batch {
     /// The number of the first packet in the whole scan; the others follow without a hole.
     pub first: Ordinal,

@@ -1,10 +1,10 @@
-//! Captures: paths in, batches of whole packets out. Knows nothing of what a packet contains.
+//! Captures: paths or interfaces in, batches of whole packets out. Knows nothing of what a packet contains.
 //!
 //! What cannot be read is a [`Problem`] among the batches, never an end to the others.
 //! Bounds: one block of bytes at a time, grown only for a packet that is larger, with what the file really holds
 //! and to at most what [`pcap`] lets a packet have (and [`pcapng`] a block); decoders as [`compressed`] says.
 //! Read in this order: [`inputs`], [`container`], [`stored`], [`compressed`], [`pcap`], [`pcapng`],
-//! [`blocks`], [`batch`], [`ahead`], [`reader`].
+//! [`blocks`], [`batch`], [`ahead`], [`reader`]; and, for interfaces instead of files, [`live`].
 
 mod ahead;
 pub(crate) mod batch;
@@ -12,6 +12,7 @@ mod blocks;
 mod compressed;
 mod container;
 mod inputs;
+pub(crate) mod live;
 mod pcap;
 mod pcapng;
 mod problem;

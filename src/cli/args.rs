@@ -2,11 +2,13 @@
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::capture;
+use crate::capture::live::Request;
 use crate::ledger::{Kind, Records};
 use crate::report::{self, FORMATS};
 use crate::rules::Severity;
@@ -14,6 +16,7 @@ use crate::rules::Severity;
 use super::file;
 use super::options::Options;
 use super::settings::Settings;
+use super::units::{self, Rotate};
 
 /// Passive SMTP analyser: reads packet captures, follows each SMTP session, and reports what its rules find.
 #[derive(Debug, Parser)]
@@ -29,14 +32,26 @@ pub(super) enum Command {
     /// Scan capture files
     #[command(after_help = EXIT_CODES)]
     Scan(Box<Scan>),
+    /// Listen on network interfaces and report as it goes
+    #[command(after_help = WATCH_EXIT_CODES)]
+    Watch(Box<Watch>),
+    /// List the network interfaces that can be listened on
+    Interfaces,
     /// Print the options that are in force as a configuration file, with what each is for
     Config(Box<Config>),
     /// List the rules, or print everything known of one
     Rules(Rules),
 }
 
+const OUTPUT: &str = "Output";
+const CAPTURE: &str = "Capture";
+
 const EXIT_CODES: &str = "Exit codes: 0 done, 1 findings at or above --fail-on, 2 wrong usage, an input that could not be \
                           read to its end, or an output that could not be written; 2 wins over 1";
+
+const WATCH_EXIT_CODES: &str = "Signals: SIGINT and SIGTERM end the capture, SIGHUP opens the output file anew.\n\n\
+                                Exit codes: 0 ended as it was told to, 1 with findings at or above --fail-on, 2 wrong usage, an \
+                                interface that is gone, or an output that could not be written; 2 wins over 1";
 
 /// The arguments of `scan`.
 #[derive(Debug, Args)]
@@ -53,9 +68,53 @@ pub(super) struct Scan {
     pub work: Work,
 }
 
+/// The arguments of `watch`.
+#[derive(Debug, Args)]
+pub(super) struct Watch {
+    /// The interface to listen on, or any; may be given several times
+    #[arg(short, long = "interface", value_name = "IFACE", required = true, value_delimiter = ',', help_heading = CAPTURE)]
+    pub interfaces: Vec<String>,
+    /// Take only what is addressed to this machine
+    #[arg(short = 'p', long, help_heading = CAPTURE)]
+    pub no_promiscuous_mode: bool,
+    /// The kernel's buffer for each interface
+    #[arg(long, value_name = "SIZE", default_value = "64MiB", value_parser = units::size, help_heading = CAPTURE)]
+    pub buffer: u64,
+    /// Octets kept of a packet
+    #[arg(long, short, value_name = "N", default_value_t = 262_144, value_parser = clap::value_parser!(u32).range(64..=262_144), help_heading = CAPTURE)]
+    pub snap_length: u32,
+    /// A filter for the kernel instead of the one that --port makes, in libpcap's language (pcap-filter(7))
+    #[arg(long, value_name = "FILTER", help_heading = CAPTURE)]
+    pub bpf: Option<String>,
+    /// End after so many packets
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), help_heading = CAPTURE)]
+    pub packets: Option<u64>,
+    /// End after so long, as 90s, 30m or 24h
+    #[arg(long, value_name = "TIME", value_parser = units::duration, help_heading = CAPTURE)]
+    pub duration: Option<Duration>,
+    /// Threads that analyse, besides one that reads and one that writes [default: one per core]
+    #[arg(long, value_name = "N", help_heading = CAPTURE)]
+    pub threads: Option<NonZeroUsize>,
+
+    #[command(flatten)]
+    pub output: Output,
+    /// Begin another output file after a time (1h) or at a size (100MB); the finished one gets its time in its name
+    #[arg(long, value_name = "WHEN", value_parser = units::rotate, help_heading = OUTPUT)]
+    pub rotate: Option<Rotate>,
+    /// A record of what was counted every so many seconds, and a server's at most so often; 0 for no such record
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, help_heading = OUTPUT)]
+    pub stats_interval: u32,
+    /// Report again after so long what is reported once per server
+    #[arg(long, value_name = "TIME", default_value = "24h", value_parser = units::duration, help_heading = OUTPUT)]
+    pub renotify: Duration,
+
+    #[command(flatten)]
+    pub choice: Choice,
+}
+
 /// How to print.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "Output")]
+#[command(next_help_heading = OUTPUT)]
 pub(super) struct Output {
     /// The output format
     #[arg(long, value_name = "FORMAT", default_value = "text", value_parser = formats())]
@@ -116,7 +175,6 @@ pub(super) struct Work {
     pub batch_bytes: usize,
 }
 
-#[cfg(test)]
 impl Default for Work {
     fn default() -> Self {
         Work { threads: None, batch_bytes: capture::Options::DEFAULT_BATCH }
@@ -167,7 +225,53 @@ impl Scan {
 
     /// The chosen output format.
     pub(super) fn format(&self) -> &'static report::Named {
-        FORMATS.iter().copied().find(|format| format.name == self.output.format).unwrap_or(&report::TEXT)
+        self.output.named()
+    }
+}
+
+impl Output {
+    fn named(&self) -> &'static report::Named {
+        FORMATS.iter().copied().find(|format| format.name == self.format).unwrap_or(&report::TEXT)
+    }
+}
+
+impl Watch {
+    /// What to listen on.
+    pub(super) fn request(&self) -> Result<Request, &'static str> {
+        // libpcap takes its size as an int.
+        let buffer_bytes = u32::try_from(self.buffer).ok().filter(|bytes| i32::try_from(*bytes).is_ok());
+        Ok(Request {
+            interfaces: self.interfaces.clone(),
+            promiscuous: !self.no_promiscuous_mode,
+            buffer_bytes: buffer_bytes.ok_or("--buffer: 2 GiB are too much")?,
+            snap_length: self.snap_length,
+        })
+    }
+
+    /// The first record, as [`Scan::start`].
+    pub(super) fn start(&self, settings: &Settings) -> report::Start {
+        let mut options = settings.options();
+        options.insert("show_secrets", self.output.show_secrets.into());
+        options.insert("interface", self.interfaces.clone().into());
+        options.insert("snap_length", self.snap_length.into());
+        options.insert("bpf", self.bpf.clone().into());
+        options.insert("renotify", self.renotify.as_secs().into());
+        report::Start { command: "watch", options }
+    }
+
+    /// The chosen output format.
+    pub(super) fn format(&self) -> &'static report::Named {
+        self.output.named()
+    }
+
+    /// How often to print what was counted.
+    pub(super) fn stats_interval(&self) -> Option<Duration> {
+        (self.stats_interval > 0).then(|| Duration::from_secs(self.stats_interval.into()))
+    }
+
+    /// How the work is divided.
+    pub(super) fn work(&self) -> Work {
+        Work { threads: self.threads, ..Work::default() }
     }
 }
 

@@ -1,18 +1,21 @@
 //! The command line: arguments in, an exit code out. The only room that knows of arguments, of standard output and
 //! standard error; one file per subcommand.
 //!
-//! Read in this order: [`args`], [`options`], [`mod@file`], [`settings`], [`scan`], [`config`], [`rules`], [`exit`],
+//! Read in this order: [`args`], [`options`], [`mod@file`], [`settings`], [`scan`], [`units`], [`host`], [`watch`], [`config`], [`rules`], [`exit`],
 //! [`progress`].
 
 mod args;
 mod config;
 mod exit;
 mod file;
+mod host;
 mod options;
 mod progress;
 mod rules;
 mod scan;
 mod settings;
+mod units;
+mod watch;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -37,6 +40,8 @@ fn run() -> Exit {
     match Arguments::try_parse() {
         Ok(arguments) => match arguments.command {
             Command::Scan(arguments) => scan::run(&arguments),
+            Command::Watch(arguments) => watch::run(&arguments),
+            Command::Interfaces => watch::interfaces(),
             Command::Config(arguments) => config::run(&arguments),
             Command::Rules(arguments) => rules::run(&arguments),
         },

@@ -61,9 +61,9 @@ fn scan(arguments: &Scan, settings: &Settings, terminal: &Terminal) -> Result<Ex
 
 /// The output cannot be written, or not to its end.
 #[derive(Debug)]
-struct CannotWrite {
-    to: String,
-    source: io::Error,
+pub(super) struct CannotWrite {
+    pub to: String,
+    pub source: io::Error,
 }
 
 impl fmt::Display for CannotWrite {
@@ -88,7 +88,7 @@ impl<W: Write + Send> Sink for Printing<'_, W> {
 }
 
 /// Whether the text report is to have styles: on a terminal that shows them, or where they were asked for.
-fn styled(color: Color, on_stdout: bool) -> bool {
+pub(super) fn styled(color: Color, on_stdout: bool) -> bool {
     match color {
         Color::Always => true,
         Color::Never => false,

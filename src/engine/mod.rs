@@ -8,11 +8,12 @@
 //! in parallel slices, fragments are put together serially, and 64 shards, always as many, follow
 //! their connections in parallel. What they say is sorted into one total order ([`crate::ledger::Key`]).
 //!
-//! Read in this order: [`config`], [`rounds`], [`route`], [`bug`], [`shard`], [`analysis`], then this file.
+//! Read in this order: [`config`], [`rounds`], [`route`], [`bug`], [`shard`], [`analysis`], then this file, and [`live`] for what has no end.
 
 mod analysis;
 mod bug;
 mod config;
+mod live;
 #[cfg(test)]
 mod properties;
 mod rounds;
@@ -23,6 +24,7 @@ mod tests;
 
 pub(crate) use bug::{Bug, take_over};
 pub(crate) use config::Config;
+pub(crate) use live::{Host, Plan, watch};
 
 use std::fmt;
 use std::io;
@@ -147,7 +149,7 @@ fn scan(config: &Config, paths: &[PathBuf], sink: &mut dyn Sink, observer: &dyn 
         }
     }
     writing.take(std::mem::take(&mut done.starts), found).map_err(Stopped::Output)?;
-    let ended = analysis.finish(reading.next);
+    let ended = analysis.finish(reading.course.next);
     internal_errors = internal_errors.saturating_add(tell_bugs(&mut analysis, &reading, observer));
     writing.take(Vec::new(), ended).map_err(Stopped::Output)?;
 
@@ -196,11 +198,11 @@ fn totals(reading: &Reading) -> Totals {
         problems: reading.problems,
         packets: sum(|file| file.packets),
         bytes: sum(|file| file.bytes),
-        first_time: reading.span.map(|(first, _)| first),
-        last_time: reading.span.map(|(_, last)| last),
+        first_time: reading.course.span.map(|(first, _)| first),
+        last_time: reading.course.span.map(|(_, last)| last),
         capture_dropped: sum(|file| file.dropped),
-        time_backwards: reading.clock.backwards,
-        time_jumps: reading.clock.jumps,
+        time_backwards: reading.course.clock.backwards,
+        time_jumps: reading.course.clock.jumps,
         ..Totals::default()
     }
 }

@@ -38,14 +38,56 @@ pub(super) enum What {
     Tick(Tick),
 }
 
-/// The reader, the scan's clock, and blocks to read into.
-pub(super) struct Reading {
-    reader: Reader,
+/// How far the packets came: their numbers, and the scan's clock.
+#[derive(Default)]
+pub(super) struct Course {
     pub clock: Clock,
     /// The least and the greatest time of all packets.
     pub span: Option<(Time, Time)>,
-    /// The number of the next packet: how many were read.
+    /// The number of the next packet: how many came.
     pub next: Ordinal,
+}
+
+impl Course {
+    /// Lets the clock see every packet.
+    pub(super) fn watch(&mut self, batch: &Batch, marks: &mut Vec<Mark>) {
+        let mut left = batch.packets.as_slice();
+        loop {
+            let passed = self.clock.pass(left.iter().map(|packet| packet.time));
+            if passed > 0 {
+                // The last of them is the greatest, and none is below those before.
+                self.reach(self.clock.now());
+            }
+            self.next = Ordinal(self.next.0.saturating_add(passed as u64));
+            let Some((packet, behind)) = left.get(passed..).and_then(<[_]>::split_first) else { return };
+            let before = self.next;
+            marks.extend(self.clock.advance(packet.time).map(|tick| Mark { before, what: What::Tick(tick) }));
+            self.reach(Some(packet.time));
+            self.next = Ordinal(before.0.saturating_add(1));
+            left = behind;
+        }
+    }
+
+    /// No packet before `time` is to come: the clock reaches it, unless it has.
+    pub(super) fn idle(&mut self, time: Time, marks: &mut Vec<Mark>) {
+        if self.clock.now().is_some_and(|now| now < time) {
+            let before = self.next;
+            marks.extend(self.clock.advance(time).map(|tick| Mark { before, what: What::Tick(tick) }));
+        }
+    }
+
+    /// Widens the span to a time.
+    fn reach(&mut self, time: Option<Time>) {
+        let Some(time) = time else { return };
+        let (first, last) = self.span.unwrap_or((time, time));
+        self.span = Some((first.min(time), last.max(time)));
+    }
+}
+
+/// The reader, how far it came, and blocks to read into.
+pub(super) struct Reading {
+    reader: Reader,
+    pub course: Course,
     pub problems: u64,
     spare: Vec<Batch>,
     /// How many of the reader's files were told.
@@ -65,9 +107,7 @@ impl Reading {
     pub(super) fn new(reader: Reader) -> Self {
         Reading {
             reader,
-            clock: Clock::default(),
-            span: None,
-            next: Ordinal::default(),
+            course: Course::default(),
             problems: 0,
             spare: Vec::new(),
             told: 0,
@@ -79,8 +119,8 @@ impl Reading {
     pub(super) fn round(&mut self, done: Round, observer: &dyn Observer) -> Round {
         self.spare.extend(done.batches);
         let mut round = Round::default();
-        let enough = Ordinal(self.next.0.saturating_add(Self::PACKETS));
-        while round.batches.len() < Self::BATCHES && self.next < enough && !round.last {
+        let enough = Ordinal(self.course.next.0.saturating_add(Self::PACKETS));
+        while round.batches.len() < Self::BATCHES && self.course.next < enough && !round.last {
             match self.reader.next(self.spare.pop()) {
                 Next::Batch(batch) => {
                     self.begin(&batch, &mut round);
@@ -124,7 +164,7 @@ impl Reading {
             Follows::Same => return,
             Follows::Continues => What::Continues,
             Follows::Fresh => {
-                self.clock.reset();
+                self.course.clock.reset();
                 What::Fresh
             }
         };
@@ -139,26 +179,7 @@ impl Reading {
                 self.check(packet.link_type, observer);
             }
         }
-        let mut left = batch.packets.as_slice();
-        loop {
-            let passed = self.clock.pass(left.iter().map(|packet| packet.time));
-            // Of the times that were passed the last one is the greatest, and none is below those before.
-            self.reach(self.clock.now());
-            self.next = Ordinal(self.next.0.saturating_add(passed as u64));
-            let Some((packet, behind)) = left.get(passed..).and_then(<[_]>::split_first) else { return };
-            let before = self.next;
-            marks.extend(self.clock.advance(packet.time).map(|tick| Mark { before, what: What::Tick(tick) }));
-            self.reach(Some(packet.time));
-            self.next = Ordinal(before.0.saturating_add(1));
-            left = behind;
-        }
-    }
-
-    /// Widens the span to a time.
-    fn reach(&mut self, time: Option<Time>) {
-        let Some(time) = time else { return };
-        let (first, last) = self.span.unwrap_or((time, time));
-        self.span = Some((first.min(time), last.max(time)));
+        self.course.watch(batch, marks);
     }
 
     /// Tells of a link type that cannot be decoded, once a file.

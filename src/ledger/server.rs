@@ -1,6 +1,6 @@
 //! What is known of one server: a partial record that merges with others of the same server in any order.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use crate::base::{Endpoint, Time};
 use crate::rules::{Finding, Note, Scope, Severity, Software};
@@ -24,6 +24,17 @@ pub(crate) struct Server {
     pub last_seen: Time,
     /// Per rule and check, repeats included.
     pub findings: BTreeMap<(&'static str, &'static str), u64>,
+}
+
+impl Server {
+    /// Whether the other record tells the same, counts and the time of the last packet aside.
+    pub(crate) fn is_alike(&self, other: &Server) -> bool {
+        let Server { endpoint, sessions: _, greetings, software, capabilities, help, starttls, first_seen, .. } = self;
+        (endpoint, greetings, software, capabilities)
+            == (&other.endpoint, &other.greetings, &other.software, &other.capabilities)
+            && (help, starttls, first_seen) == (&other.help, &other.starttls, &other.first_seen)
+            && self.findings.keys().eq(other.findings.keys())
+    }
 }
 
 /// What the server makes of HELP: the strongest that was seen.
@@ -91,7 +102,8 @@ pub(crate) struct Partial {
 /// What was said of a server already, by which the ledger judges what it still has to say.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Said {
-    reported: BTreeSet<(&'static str, &'static str, Severity)>,
+    /// What was reported, and when last, by the capture's time.
+    reported: BTreeMap<(&'static str, &'static str, Severity), Time>,
     /// What answers to HELP showed, the strongest of them: a server that answered one refuses what it was asked
     /// besides, not HELP.
     pub(super) help: Help,
@@ -103,15 +115,25 @@ impl Said {
         self.help == Help::Refused && (finding.rule.id, finding.check.id) == WITHHELD
     }
 
-    /// Whether this finding of the server was reported before; it now has been.
-    pub(super) fn repeats(&mut self, finding: &Finding) -> bool {
-        finding.check.scope == Scope::Server
-            && !self.reported.insert((finding.rule.id, finding.check.id, finding.severity))
+    /// Whether this finding of the server was reported before, and not `renotify` nanoseconds ago; it now has been.
+    pub(super) fn repeats(&mut self, finding: &Finding, renotify: Option<i64>) -> bool {
+        if finding.check.scope != Scope::Server {
+            return false;
+        }
+        let (what, now) = ((finding.rule.id, finding.check.id, finding.severity), finding.at.time);
+        let repeats =
+            self.reported.get(&what).is_some_and(|then| renotify.is_none_or(|after| now.since(*then) < after));
+        if !repeats {
+            self.reported.insert(what, now);
+        }
+        repeats
     }
 }
 
 impl Partial {
-    pub(super) fn note(&mut self, key: Key, note: Note) {
+    /// Joins what a session that began at `time` told.
+    pub(super) fn note(&mut self, key: Key, note: Note, time: Time) {
+        self.seen_at(time, time);
         match note {
             Note::HelpRefused => self.help = self.help.max(Help::Refused),
             Note::HelpAdvertised => self.help = self.help.max(Help::Advertised),

@@ -161,7 +161,7 @@ fn partial_records_merge_to_the_same_in_any_order() {
         let mut partial = Partial::default();
         for entry in entries(&dialogue, nth) {
             match entry.item {
-                Item::Note(_, note) => partial.note(entry.key, note),
+                Item::Note(who, note) => partial.note(entry.key, note, who.first.time),
                 Item::End(ended) => partial.session(entry.key, &ended),
                 _ => {}
             }

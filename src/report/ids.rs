@@ -7,7 +7,7 @@ use data_encoding::{BASE64, HEXLOWER};
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
 
-use crate::base::{Endpoint, FlowKey, Side};
+use crate::base::{Endpoint, FlowKey, Side, Time};
 use crate::ledger::{Found, Who};
 
 use super::ascii::Ascii;
@@ -95,16 +95,11 @@ impl Told {
     }
 }
 
-/// A display filter of Wireshark that shows these frames of this connection and nothing of another.
-pub(crate) fn wireshark_filter(who: &Who, frames: Range) -> String {
+/// A display filter of Wireshark that shows this window of the connection and nothing of another.
+pub(crate) fn wireshark_filter(who: &Who, window: Window) -> String {
     let mut filter = String::with_capacity(256);
-    let _ = write!(
-        filter,
-        "(({}) || ({})) && {}",
-        OneWay(who.client, who.server),
-        OneWay(who.server, who.client),
-        Frames(frames)
-    );
+    let _ =
+        write!(filter, "(({}) || ({})) && {}", OneWay(who.client, who.server), OneWay(who.server, who.client), window);
     filter
 }
 
@@ -122,16 +117,35 @@ impl fmt::Display for OneWay {
     }
 }
 
-struct Frames(Range);
+/// Which packets of a flow a display filter shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Window {
+    /// By their numbers in a capture file.
+    Frames(Range),
+    /// By their times, both included: there is no file, or not yet.
+    Times(Time, Time),
+}
 
-impl fmt::Display for Frames {
+impl fmt::Display for Window {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Range { first, last } = self.0;
-        if first == last {
-            write!(out, "frame.number == {first}")
-        } else {
-            write!(out, "frame.number >= {first} && frame.number <= {last}")
+        match self {
+            Window::Frames(Range { first, last }) if first == last => write!(out, "frame.number == {first}"),
+            Window::Frames(Range { first, last }) => {
+                write!(out, "frame.number >= {first} && frame.number <= {last}")
+            }
+            Window::Times(first, last) => {
+                write!(out, "frame.time_epoch >= {} && frame.time_epoch <= {}", Epoch(*first), Epoch(*last))
+            }
         }
+    }
+}
+
+/// Seconds since 1970, as display filters have them.
+struct Epoch(Time);
+
+impl fmt::Display for Epoch {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{}.{:09}", self.0.seconds(), self.0.0.rem_euclid(Time::SECOND))
     }
 }
 
@@ -146,7 +160,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::base::{Moment, Ordinal, Time};
+    use crate::base::{Moment, Ordinal};
 
     fn end(ip: impl Into<IpAddr>, port: u16) -> Endpoint {
         Endpoint { ip: ip.into(), port }
@@ -180,8 +194,10 @@ mod tests {
     #[test]
     fn a_filter_names_both_directions_and_the_frames() {
         let who = who(end([192, 0, 2, 1], 40000), end([198, 51, 100, 25], 25), 0);
-        insta::assert_snapshot!(wireshark_filter(&who, Range { first: 4, last: 9 }), @"((ip.src == 192.0.2.1 && tcp.srcport == 40000 && ip.dst == 198.51.100.25 && tcp.dstport == 25) || (ip.src == 198.51.100.25 && tcp.srcport == 25 && ip.dst == 192.0.2.1 && tcp.dstport == 40000)) && frame.number >= 4 && frame.number <= 9");
-        let filter = wireshark_filter(&who, Range { first: 4, last: 4 });
+        insta::assert_snapshot!(wireshark_filter(&who, Window::Frames(Range { first: 4, last: 9 })), @"((ip.src == 192.0.2.1 && tcp.srcport == 40000 && ip.dst == 198.51.100.25 && tcp.dstport == 25) || (ip.src == 198.51.100.25 && tcp.srcport == 25 && ip.dst == 192.0.2.1 && tcp.dstport == 40000)) && frame.number >= 4 && frame.number <= 9");
+        let filter = wireshark_filter(&who, Window::Frames(Range { first: 4, last: 4 }));
         assert!(filter.ends_with("&& frame.number == 4"), "{filter}");
+        let filter = wireshark_filter(&who, Window::Times(Time(1_000_000_001), Time(2_500_000_000)));
+        assert!(filter.ends_with("&& frame.time_epoch >= 1.000000001 && frame.time_epoch <= 2.500000000"), "{filter}");
     }
 }

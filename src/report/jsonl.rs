@@ -3,10 +3,10 @@
 use serde::Serialize;
 
 use super::ascii::Ascii;
-use super::record::{EventRecord, FindingRecord, ServerRecord, StartRecord, SummaryRecord};
+use super::record::{EventRecord, FindingRecord, ServerRecord, StartRecord, StatsRecord, SummaryRecord};
 use super::stamp::Clockwork;
 use super::{Format, Scene, Start, ids, session};
-use crate::ledger::{Found, Server, SessionEnd, Summary, Told, Who};
+use crate::ledger::{Found, Server, SessionEnd, Stats, Summary, Told, Who};
 
 /// The version of the records.
 const FORMAT: u32 = 1;
@@ -47,6 +47,10 @@ impl Format for Jsonl {
     fn server(&mut self, server: &Server, _scene: &Scene, out: &mut Vec<u8>) {
         let (first, last) = (self.clock.stamp(server.first_seen), self.clock.stamp(server.last_seen));
         line(&ServerRecord::of(server, first, last), out);
+    }
+
+    fn stats(&mut self, stats: &Stats, _scene: &Scene, out: &mut Vec<u8>) {
+        line(&StatsRecord::of(stats, &mut self.clock), out);
     }
 
     fn summary(&mut self, summary: &Summary, scene: &Scene, out: &mut Vec<u8>) {

@@ -27,7 +27,7 @@ mod text;
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
-use crate::ledger::{Found, Output, Server, SessionEnd, Summary, Told, Who};
+use crate::ledger::{Found, Output, Server, SessionEnd, Stats, Summary, Told, Who};
 
 use places::Places;
 
@@ -45,6 +45,8 @@ pub(crate) struct Scene {
     pub show_secrets: bool,
     /// Styles are wanted: the output is a terminal that shows them.
     pub color: bool,
+    /// There is no end in sight to wait for, and no file behind the frames' numbers.
+    pub as_it_goes: bool,
 }
 
 /// An output format: appends whole lines to `out`. Only the end is required.
@@ -54,6 +56,7 @@ pub(crate) trait Format: Send {
     fn finding(&mut self, _found: &Found, _scene: &Scene, _out: &mut Vec<u8>) {}
     fn session(&mut self, _ended: &SessionEnd, _scene: &Scene, _out: &mut Vec<u8>) {}
     fn server(&mut self, _server: &Server, _scene: &Scene, _out: &mut Vec<u8>) {}
+    fn stats(&mut self, _stats: &Stats, _scene: &Scene, _out: &mut Vec<u8>) {}
     fn summary(&mut self, _summary: &Summary, _scene: &Scene, _out: &mut Vec<u8>) {}
     /// Nothing follows.
     fn end(&mut self, scene: &Scene, out: &mut Vec<u8>);
@@ -92,8 +95,20 @@ impl<W: Write> Printer<W> {
     const ENOUGH: usize = 64 << 10;
 
     pub(crate) fn new(format: &Named, show_secrets: bool, color: bool, to: W) -> Self {
-        let scene = Scene { places: Places::default(), show_secrets, color };
+        let scene = Scene { places: Places::default(), show_secrets, color, as_it_goes: false };
         Printer { format: (format.make)(), scene, buffer: Vec::new(), to }
+    }
+
+    /// Findings are printed as they come, also where the format would group them.
+    #[must_use]
+    pub(crate) fn reporting_as_it_goes(mut self) -> Self {
+        self.scene.as_it_goes = true;
+        self
+    }
+
+    /// Where it writes to.
+    pub(crate) fn target(&mut self) -> &mut W {
+        &mut self.to
     }
 
     pub(crate) fn start(&mut self, start: &Start) -> io::Result<()> {
@@ -120,6 +135,7 @@ impl<W: Write> Printer<W> {
             Output::Finding(found) => format.finding(found, scene, buffer),
             Output::Session(ended) => format.session(ended, scene, buffer),
             Output::Server(server) => format.server(server, scene, buffer),
+            Output::Stats(stats) => format.stats(stats, scene, buffer),
             Output::Summary(summary) => format.summary(summary, scene, buffer),
         }
     }

@@ -7,7 +7,7 @@ use serde::{Serialize, Serializer};
 
 use crate::base::{Endpoint, Moment, Tally};
 use crate::ledger::entry::Answered;
-use crate::ledger::{FindingCounts, Found, Server, Summary, Told, Who};
+use crate::ledger::{FindingCounts, Found, Server, Stats, Summary, Told, Who};
 use crate::rules::{Counts, Evidence};
 use crate::smtp::DataEnd;
 use crate::smtp::tls::Tls;
@@ -16,7 +16,7 @@ use crate::tcp::Closed;
 use super::Scene;
 use super::ascii::Ascii;
 use super::escape::Text;
-use super::ids;
+use super::ids::{self, Window};
 use super::places::Place;
 use super::stamp::Stamp;
 
@@ -65,7 +65,7 @@ impl<'f> FindingRecord<'f> {
             server: who.server.into(),
             community_id: ids::community(who.flow()),
             packets: finding.packets.iter().map(|packet| scene.places.of(packet)).collect(),
-            wireshark_filter: ids::wireshark_filter(who, scene.places.range(&finding.packets)),
+            wireshark_filter: ids::wireshark_filter(who, window(found, scene)),
             message: &finding.message,
             evidence: EvidenceMap(finding.evidence.iter().map(|(name, e)| (*name, Proof::of(e, scene))).collect()),
             fingerprint: ids::fingerprint(found),
@@ -195,6 +195,16 @@ pub(crate) struct At<'e> {
     pub server: End,
 }
 
+/// The packets that carry a finding; where there is no file yet, those of its session up to it.
+fn window(found: &Found, scene: &Scene) -> Window {
+    let Found { who, finding } = found;
+    if scene.as_it_goes {
+        Window::Times(who.first.time.min(finding.at.time), finding.at.time.max(finding.packets.last().time))
+    } else {
+        Window::Frames(scene.places.range(&finding.packets))
+    }
+}
+
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
 fn is_false(flag: &bool) -> bool {
     !flag
@@ -305,6 +315,40 @@ impl<'s> ServerRecord<'s> {
             first_seen,
             last_seen,
             findings: server.findings.iter().map(|((rule, check), n)| (format!("{rule}/{check}"), *n)).collect(),
+        }
+    }
+}
+
+#[derive(Serialize)]
+#[serde(tag = "type", rename = "stats")]
+pub(crate) struct StatsRecord {
+    pub time: Stamp,
+    pub packets: u64,
+    pub bytes: u64,
+    pub kernel_dropped: u64,
+    pub interface_dropped: u64,
+    pub last_packet: Option<Stamp>,
+    pub connections: u64,
+    pub sessions: u64,
+    pub findings: BTreeMap<&'static str, BTreeMap<&'static str, u64>>,
+    pub limits_hit: BTreeMap<&'static str, u64>,
+    pub memory_bytes: u64,
+}
+
+impl StatsRecord {
+    pub(crate) fn of(stats: &Stats, clock: &mut super::stamp::Clockwork) -> Self {
+        StatsRecord {
+            time: clock.stamp(stats.time),
+            packets: stats.packets,
+            bytes: stats.bytes,
+            kernel_dropped: stats.kernel_dropped,
+            interface_dropped: stats.interface_dropped,
+            last_packet: stats.last_packet.map(|time| clock.stamp(time)),
+            connections: stats.connections,
+            sessions: stats.sessions,
+            findings: by_name(&stats.findings),
+            limits_hit: named(&stats.limits_hit),
+            memory_bytes: stats.memory_bytes,
         }
     }
 }

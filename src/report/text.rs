@@ -12,7 +12,7 @@ use super::record::{self, EventRecord, FindingRecord, Proof, SummaryRecord};
 use super::stamp::{Clockwork, Stamp};
 use super::{Format, Scene, ids};
 use crate::base::{Endpoint, Limit};
-use crate::ledger::{self, Found, Server, SessionEnd, Summary, Told, Who};
+use crate::ledger::{self, Found, Server, SessionEnd, Stats, Summary, Told, Who};
 use crate::{defrag, tcp};
 
 /// A person reads no more; the rest is counted.
@@ -29,7 +29,8 @@ pub(super) struct Text {
     findings: BTreeMap<Endpoint, Vec<String>>,
     kept: u64,
     beyond: u64,
-    servers: Vec<Server>,
+    /// Each as it was told last.
+    servers: BTreeMap<Endpoint, Server>,
     /// The summary, rendered, and whether it stands for a scan that found nothing.
     summary: Option<String>,
 }
@@ -43,7 +44,14 @@ impl Format for Text {
         push(out, format_args!("{} {} {said}\n", style.dim(time), style.dim(session.get(..8).unwrap_or_default())));
     }
 
-    fn finding(&mut self, found: &Found, scene: &Scene, _out: &mut Vec<u8>) {
+    fn finding(&mut self, found: &Found, scene: &Scene, out: &mut Vec<u8>) {
+        if scene.as_it_goes {
+            let time = self.clock.stamp(found.finding.at.time);
+            let server = Styles::of(scene).bold(address(found.who.server));
+            let rendered = finding(found, &FindingRecord::of(found, scene, time), scene);
+            push(out, format_args!("{server}\n{rendered}\n"));
+            return;
+        }
         if self.kept >= MOST_FINDINGS {
             self.beyond = self.beyond.saturating_add(1);
             return;
@@ -60,7 +68,23 @@ impl Format for Text {
     }
 
     fn server(&mut self, server: &Server, _scene: &Scene, _out: &mut Vec<u8>) {
-        self.servers.push(server.clone());
+        self.servers.insert(server.endpoint, server.clone());
+    }
+
+    fn stats(&mut self, stats: &Stats, scene: &Scene, out: &mut Vec<u8>) {
+        let style = Styles::of(scene);
+        let time = self.clock.stamp(stats.time);
+        let (packets, bytes) = (counted(stats.packets, "packet", "packets"), counted(stats.bytes, "byte", "bytes"));
+        let dropped = count(stats.kernel_dropped.saturating_add(stats.interface_dropped));
+        let (connections, sessions) = (count(stats.connections), count(stats.sessions));
+        push(
+            out,
+            format_args!(
+                "{} {packets}, {bytes}, {dropped} dropped, {connections} connections, {sessions} sessions, {} bytes of memory\n",
+                style.dim(time),
+                count(stats.memory_bytes)
+            ),
+        );
     }
 
     fn summary(&mut self, summary: &Summary, scene: &Scene, _out: &mut Vec<u8>) {
@@ -71,7 +95,7 @@ impl Format for Text {
     fn end(&mut self, scene: &Scene, out: &mut Vec<u8>) {
         let style = Styles::of(scene);
         for (endpoint, findings) in &self.findings {
-            let server = self.servers.iter().find(|server| server.endpoint == *endpoint);
+            let server = self.servers.get(endpoint);
             let software = server.and_then(|server| server.software.as_ref());
             let software = software.map(|software| format!("  {}", style.dim(software))).unwrap_or_default();
             push(out, format_args!("{}{software}\n\n", style.bold(address(*endpoint))));
@@ -83,7 +107,7 @@ impl Format for Text {
             push(out, format_args!("{} more findings; --format jsonl prints all of them\n\n", count(self.beyond)));
         }
         if !self.servers.is_empty() {
-            push(out, format_args!("{}\n{}\n\n", style.bold("Servers"), table(&self.servers)));
+            push(out, format_args!("{}\n{}\n\n", style.bold("Servers"), table(self.servers.values())));
         }
         if let Some(summary) = &self.summary {
             push(out, format_args!("{summary}"));
@@ -221,7 +245,7 @@ fn address(endpoint: Endpoint) -> String {
     std::net::SocketAddr::new(endpoint.ip, endpoint.port).to_string()
 }
 
-fn table(servers: &[Server]) -> String {
+fn table<'s>(servers: impl Iterator<Item = &'s Server>) -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
     table.set_header(["  server", "software", "sessions", "help", "starttls", "findings, with repeats"]);

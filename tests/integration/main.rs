@@ -19,6 +19,7 @@ mod hostile;
 mod house;
 mod invariance;
 mod late;
+mod live;
 mod loss;
 mod mirror;
 mod mta;

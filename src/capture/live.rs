@@ -1,0 +1,289 @@
+//! Live capture by libpcap: interfaces in, batches of whole packets out. A packet is copied once, from the ring that the
+//! kernel fills to the batch.
+//!
+//! Bounds: the ring of each interface, which the kernel holds ([`Request::buffer_bytes`]); a batch as [`Live::read`] says.
+#![expect(clippy::disallowed_methods, reason = "a live capture waits by the clock")]
+
+use std::fmt;
+use std::time::{Duration, Instant};
+
+use pcap::{Active, Capture, Device};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+use super::CaptureFile;
+use super::batch::{Batch, PacketEntry};
+use crate::base::{LinkType, Ordinal, Time};
+
+/// What to listen on, and how.
+#[derive(Clone, Debug)]
+pub(crate) struct Request {
+    /// At least one.
+    pub interfaces: Vec<String>,
+    /// Whether to take packets that are addressed to others, as a mirror port's are.
+    pub promiscuous: bool,
+    /// The size of the kernel's ring, for each interface.
+    pub buffer_bytes: u32,
+    /// Octets kept of a packet.
+    pub snap_length: u32,
+}
+
+/// Interfaces that are listened on.
+pub(crate) struct Live {
+    interfaces: Vec<Interface>,
+}
+
+/// One of them, with what was counted on it.
+struct Interface {
+    name: String,
+    capture: Capture<Active>,
+    link_type: LinkType,
+    counted: Counted,
+    /// libpcap's own counters, as they were last: they have 32 bits, and wrap.
+    last: (u32, u32),
+}
+
+/// What became of an interface's packets; all since the capture began.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Counted {
+    pub packets: u64,
+    /// The sum of the captured lengths.
+    pub bytes: u64,
+    pub first_time: Option<Time>,
+    pub last_time: Option<Time>,
+    /// Packets for which the kernel's ring had no room.
+    pub kernel_dropped: u64,
+    /// Packets that the interface or its driver dropped.
+    pub interface_dropped: u64,
+}
+
+/// Why an interface cannot be listened on, or no longer.
+#[derive(Debug)]
+pub(crate) struct Lost {
+    pub interface: String,
+    pub cause: LostCause,
+}
+
+/// The cause, in libpcap's words where they are any.
+#[derive(Debug)]
+pub(crate) enum LostCause {
+    /// The operating system wants a privilege for it.
+    Permission,
+    /// The filter is none.
+    Filter(pcap::Error),
+    Pcap(pcap::Error),
+    Io(std::io::Error),
+}
+
+impl fmt::Display for Lost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Lost { interface, cause } = self;
+        match cause {
+            LostCause::Permission => write!(
+                f,
+                "{interface}: no permission to capture: run as root, or grant the right: setcap cap_net_raw+ep $(command -v mailtap)"
+            ),
+            LostCause::Filter(error) => write!(f, "{interface}: the filter is refused: {}", words(error)),
+            LostCause::Pcap(error) => write!(f, "{interface}: {}", words(error)),
+            LostCause::Io(error) => write!(f, "{interface}: cannot wait for packets: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for Lost {}
+
+/// An error's own words, without the crate's name before them.
+fn words(error: &pcap::Error) -> String {
+    match error {
+        pcap::Error::PcapError(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+/// An interface as `mailtap interfaces` tells it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Listed {
+    pub name: String,
+    pub description: Option<String>,
+    /// What is known of its state, in single words.
+    pub state: Vec<&'static str>,
+}
+
+/// What can be listened on, in libpcap's order.
+///
+/// # Errors
+/// libpcap cannot tell, in its words.
+pub(crate) fn interfaces() -> Result<Vec<Listed>, String> {
+    let state = |flags: &pcap::DeviceFlags| {
+        let known = [
+            (flags.is_up(), "up"),
+            (flags.is_running(), "running"),
+            (flags.is_loopback(), "loopback"),
+            (flags.is_wireless(), "wireless"),
+            (flags.connection_status == pcap::ConnectionStatus::Connected, "connected"),
+            (flags.connection_status == pcap::ConnectionStatus::Disconnected, "disconnected"),
+        ];
+        known.into_iter().filter_map(|(is, word)| is.then_some(word)).collect()
+    };
+    let listed = |device: Device| Listed { state: state(&device.flags), name: device.name, description: device.desc };
+    Ok(Device::list().map_err(|error| words(&error))?.into_iter().map(listed).collect())
+}
+
+impl Live {
+    /// libpcap hands packets on after so long at the latest.
+    const DELAY_MS: i32 = 50;
+    /// So many packets are taken from one interface before the next one is asked.
+    const AT_ONCE: usize = 32;
+
+    /// Begins to listen, with the filter that `filter` gives for each link type. Needs the right to open packet sockets.
+    ///
+    /// # Errors
+    /// An interface cannot be opened.
+    pub(crate) fn open(request: &Request, filter: impl Fn(LinkType) -> String) -> Result<Self, Lost> {
+        let interfaces = request.interfaces.iter().map(|name| Interface::open(name, request, &filter));
+        Ok(Live { interfaces: interfaces.collect::<Result<_, _>>()? })
+    }
+
+    /// The name and the link type of each interface.
+    pub(crate) fn link_types(&self) -> impl Iterator<Item = (&str, LinkType)> {
+        self.interfaces.iter().map(|interface| (interface.name.as_str(), interface.link_type))
+    }
+
+    /// The interfaces as the summary tells captures.
+    pub(crate) fn captures(&self) -> Vec<CaptureFile> {
+        let capture = |interface: &Interface| CaptureFile {
+            path: interface.name.clone().into(),
+            first: Ordinal::default(),
+            packets: interface.counted.packets,
+            bytes: interface.counted.bytes,
+            first_time: interface.counted.first_time,
+            last_time: interface.counted.last_time,
+            truncated: false,
+            sha256: None,
+            dropped: interface.counted.kernel_dropped.saturating_add(interface.counted.interface_dropped),
+        };
+        self.interfaces.iter().map(capture).collect()
+    }
+
+    /// Packets that the kernel, and that the interfaces dropped, as [`Live::count`] last saw.
+    pub(crate) fn dropped(&self) -> (u64, u64) {
+        self.interfaces.iter().fold((0, 0), |(kernel, interface), each| {
+            let Counted { kernel_dropped, interface_dropped, .. } = each.counted;
+            (kernel.saturating_add(kernel_dropped), interface.saturating_add(interface_dropped))
+        })
+    }
+
+    /// Fills `batch` anew, until it has `enough` bytes, or for as long as `wait`; what came of several interfaces is put in
+    /// the order of its times. It is longer than `enough` by 32 packets at most.
+    ///
+    /// # Errors
+    /// An interface is gone; what was read before is in the batch.
+    pub(crate) fn read(&mut self, batch: &mut Batch, enough: usize, wait: Duration) -> Result<(), Lost> {
+        batch.data.clear();
+        batch.packets.clear();
+        let read = self.fill(batch, enough, Instant::now().checked_add(wait));
+        if self.interfaces.len() > 1 {
+            batch.packets.sort_by_key(|packet| packet.time);
+        }
+        read
+    }
+
+    fn fill(&mut self, batch: &mut Batch, enough: usize, until: Option<Instant>) -> Result<(), Lost> {
+        loop {
+            let mut came = 0_usize;
+            for interface in &mut self.interfaces {
+                came = came.saturating_add(interface.read(batch)?);
+                if batch.data.len() >= enough {
+                    return Ok(());
+                }
+            }
+            if came == 0 {
+                let left = until.map_or(Duration::ZERO, |until| until.saturating_duration_since(Instant::now()));
+                if left.is_zero() || !self.wait(left)? {
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    /// Whether something came within the time.
+    fn wait(&self, left: Duration) -> Result<bool, Lost> {
+        let mut handles: Vec<PollFd<'_>> =
+            self.interfaces.iter().map(|interface| PollFd::new(&interface.capture, PollFlags::IN)).collect();
+        match poll(&mut handles, Timespec::try_from(left).ok().as_ref()) {
+            Ok(ready) => Ok(ready > 0),
+            // A signal came: who asked will look at it.
+            Err(rustix::io::Errno::INTR) => Ok(false),
+            Err(error) => {
+                let interface = self.interfaces.first().map(|interface| interface.name.clone()).unwrap_or_default();
+                Err(Lost { interface, cause: LostCause::Io(error.into()) })
+            }
+        }
+    }
+
+    /// Asks the kernel what it dropped.
+    pub(crate) fn count(&mut self) {
+        for interface in &mut self.interfaces {
+            // Where it cannot tell, the counts stay what they were.
+            let Ok(stat) = interface.capture.stats() else { continue };
+            let (kernel, driver) = interface.last;
+            let counted = &mut interface.counted;
+            counted.kernel_dropped = counted.kernel_dropped.saturating_add(stat.dropped.wrapping_sub(kernel).into());
+            counted.interface_dropped =
+                counted.interface_dropped.saturating_add(stat.if_dropped.wrapping_sub(driver).into());
+            interface.last = (stat.dropped, stat.if_dropped);
+        }
+    }
+}
+
+impl Interface {
+    fn open(name: &str, request: &Request, filter: &impl Fn(LinkType) -> String) -> Result<Self, Lost> {
+        let lost = |cause| Lost { interface: name.to_owned(), cause };
+        let refused = |error| lost(cause(error));
+        let size = |bytes: u32| i32::try_from(bytes).unwrap_or(i32::MAX);
+        let capture = Capture::from_device(name).map_err(refused)?;
+        let capture = capture
+            .promisc(request.promiscuous)
+            .buffer_size(size(request.buffer_bytes))
+            .snaplen(size(request.snap_length))
+            .timeout(Live::DELAY_MS)
+            .precision(pcap::Precision::Nano);
+        let mut capture = capture.open().and_then(Capture::setnonblock).map_err(refused)?;
+        let link_type = LinkType(u16::try_from(capture.get_datalink().0).unwrap_or(u16::MAX));
+        capture.filter(&filter(link_type), true).map_err(|error| lost(LostCause::Filter(error)))?;
+        Ok(Interface { name: name.to_owned(), capture, link_type, counted: Counted::default(), last: (0, 0) })
+    }
+
+    /// Takes what is there, 32 packets at most; returns how many.
+    fn read(&mut self, batch: &mut Batch) -> Result<usize, Lost> {
+        let Interface { capture, link_type, counted, .. } = self;
+        let taken = capture.dispatch(Some(Live::AT_ONCE), |packet| {
+            let pcap::PacketHeader { ts, caplen, len } = *packet.header;
+            // The time was asked for in nanoseconds, which stand where microseconds usually do.
+            let time = Time(ts.tv_sec.saturating_mul(Time::SECOND).saturating_add(ts.tv_usec));
+            let offset = u32::try_from(batch.data.len()).unwrap_or(u32::MAX);
+            batch.data.extend_from_slice(packet.data);
+            batch.packets.push(PacketEntry {
+                offset,
+                captured: caplen,
+                original: len.max(caplen),
+                link_type: *link_type,
+                time,
+            });
+            counted.packets = counted.packets.saturating_add(1);
+            counted.bytes = counted.bytes.saturating_add(caplen.into());
+            counted.first_time = counted.first_time.or(Some(time));
+            counted.last_time = Some(time);
+        });
+        taken.map_err(|error| Lost { interface: self.name.clone(), cause: cause(error) })
+    }
+}
+
+/// libpcap tells a missing privilege in words alone.
+fn cause(error: pcap::Error) -> LostCause {
+    match &error {
+        pcap::Error::PcapError(text) if text.contains("ermission") || text.contains("not permitted") => {
+            LostCause::Permission
+        }
+        _ => LostCause::Pcap(error),
+    }
+}

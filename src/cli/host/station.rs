@@ -1,0 +1,96 @@
+//! Where a live capture runs: standard error, the process's memory, and who asks for its counts.
+#![expect(clippy::disallowed_methods, reason = "drops are told once in a while")]
+
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::capture::live::Lost;
+use crate::capture::{Notice, Problem, Progress};
+use crate::cli::progress::Terminal;
+use crate::engine::{Bug, Host, Observer};
+use crate::ledger::Stats;
+
+/// The host of a live capture.
+pub(in crate::cli) struct Station {
+    terminal: Terminal,
+    /// Opened before the process confines itself.
+    memory: Option<File>,
+    page: u64,
+    stats: Arc<Mutex<Stats>>,
+    drops: Mutex<Drops>,
+}
+
+/// What was told of dropped packets.
+#[derive(Default)]
+struct Drops {
+    told: (u64, u64),
+    at: Option<Instant>,
+}
+
+/// Drops are told no more often.
+const BETWEEN: Duration = Duration::from_secs(30);
+
+impl Station {
+    pub(in crate::cli) fn new(terminal: Terminal, stats: Arc<Mutex<Stats>>) -> Self {
+        let page = rustix::param::page_size() as u64;
+        let memory = File::open("/proc/self/statm").ok();
+        Station { terminal, memory, page, stats, drops: Mutex::default() }
+    }
+
+    pub(in crate::cli) fn terminal(&self) -> &Terminal {
+        &self.terminal
+    }
+}
+
+impl Observer for Station {
+    fn problem(&self, problem: &Problem) {
+        self.terminal.problem(problem);
+    }
+
+    fn notice(&self, notice: &Notice) {
+        self.terminal.notice(notice);
+    }
+
+    fn progress(&self, progress: &Progress) {
+        self.terminal.progress(progress);
+    }
+
+    fn internal_error(&self, bug: &Bug) {
+        self.terminal.internal_error(bug);
+    }
+}
+
+impl Host for Station {
+    /// The resident set, the second number of statm (proc(5)).
+    fn memory_bytes(&self) -> u64 {
+        let mut text = [0; 128];
+        let read = self.memory.as_ref().and_then(|file| file.read_at(&mut text, 0).ok()).unwrap_or(0);
+        let text = std::str::from_utf8(text.get(..read).unwrap_or_default()).unwrap_or_default();
+        let pages: Option<u64> = text.split(' ').nth(1).and_then(|pages| pages.parse().ok());
+        pages.unwrap_or(0).saturating_mul(self.page)
+    }
+
+    fn dropped(&self, kernel: u64, interface: u64) {
+        let mut stats = self.stats.lock().unwrap_or_else(PoisonError::into_inner);
+        (stats.kernel_dropped, stats.interface_dropped) = (kernel, interface);
+        drop(stats);
+        let mut drops = self.drops.lock().unwrap_or_else(PoisonError::into_inner);
+        let due = drops.at.is_none_or(|at| at.elapsed() >= BETWEEN);
+        if due && drops.told != (kernel, interface) {
+            *drops = Drops { told: (kernel, interface), at: Some(Instant::now()) };
+            self.terminal.line(&format!(
+                "mailtap: packets were dropped since the start: {kernel} by the kernel, {interface} by interfaces"
+            ));
+        }
+    }
+
+    fn publish(&self, stats: &Stats) {
+        self.stats.lock().unwrap_or_else(PoisonError::into_inner).clone_from(stats);
+    }
+
+    fn lost(&self, lost: &Lost) {
+        self.terminal.line(&format!("mailtap: {lost}"));
+    }
+}
