@@ -6,15 +6,18 @@
 //!
 //! Bounds: [`Limit::Servers`]; beyond it findings are still reported, but once per session instead of once per
 //! server. Findings are capped per session and rule in [`crate::rules::Judge`], where they arise.
-//! Read in this order: [`entry`], [`server`], then this file.
+//! Read in this order: [`entry`], [`server`], [`stats`], then this file.
 
 pub(crate) mod entry;
 pub(crate) mod server;
+#[expect(dead_code, reason = "live capture is to use it")]
+pub(crate) mod stats;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use entry::{Cause, Entry, Found, Item, Key, SessionEnd, Told, Who};
 pub(crate) use server::Server;
+pub(crate) use stats::Stats;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::PathBuf;
