@@ -104,6 +104,9 @@ pub(super) struct Watch {
     /// A record of what was counted every so many seconds, and a server's at most so often; 0 for no such record
     #[arg(long, value_name = "SECONDS", default_value_t = 60, help_heading = OUTPUT)]
     pub stats_interval: u32,
+    /// Serve what was counted to Prometheus at GET /metrics; a port alone is one of loopback
+    #[arg(long, value_name = "ADDRESS:PORT", help_heading = OUTPUT)]
+    pub metrics: Option<String>,
     /// Report again after so long what is reported once per server
     #[arg(long, value_name = "TIME", default_value = "24h", value_parser = units::duration, help_heading = OUTPUT)]
     pub renotify: Duration,

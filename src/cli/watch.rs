@@ -12,6 +12,7 @@ use crate::base::LinkType;
 use crate::capture::live::{self, Live};
 use crate::capture::{self, ShownPath};
 use crate::decode;
+use crate::decode::kernel_filter::{KernelFilter, kernel_filter};
 use crate::engine::{self, Plan, Sink, Stopped};
 use crate::ledger::Output;
 use crate::report::{Printer, Start};
@@ -19,6 +20,7 @@ use crate::report::{Printer, Start};
 use super::args::Watch;
 use super::exit::Exit;
 use super::host::log_file::LogFile;
+use super::host::metrics;
 use super::host::signals::Signals;
 use super::host::station::Station;
 use super::progress::Terminal;
@@ -61,19 +63,27 @@ fn watch(arguments: &Watch, settings: &Settings) -> Result<Exit, Box<dyn Error>>
         }
     };
     let signals = Signals::listen()?;
-    let filter = |link_type: LinkType| arguments.bpf.clone().unwrap_or_else(|| kernel_filter(settings, link_type));
-    let live = Live::open(&arguments.request()?, filter)?;
-    for (name, link_type) in live.link_types() {
-        if !decode::is_supported(link_type) {
-            return Err(format!("{name}: link type {} is not supported", link_type.0).into());
-        }
+    let filters = |link_type| filter(arguments, settings, link_type);
+    let live = Live::open(&arguments.request()?, |link_type| filters(link_type).expression)?;
+    if let Some((name, LinkType(number))) = live.link_types().find(|(_, link_type)| !decode::is_supported(*link_type)) {
+        return Err(format!("{name}: link type {number} is not supported").into());
     }
+    let metrics = arguments.metrics.as_deref().map(metrics::bind).transpose()?;
     let mut reporting = Reporting::open(arguments, settings, Arc::clone(&signals.reopen), &terminal)?;
     signals.enforce_end(give_up)?;
-    for (name, link_type) in live.link_types() {
-        say(&format!("listening on {name}, link type {}, filter: {}", link_type.0, filter(link_type)));
+    let stats = Arc::new(Mutex::default());
+    if let Some(listener) = metrics {
+        say(&format!("metrics at http://{}/metrics", listener.local_addr()?));
+        metrics::serve(listener, Arc::clone(&stats))?;
     }
-    let station = Station::new(terminal, Arc::new(Mutex::default()));
+    for (name, link_type) in live.link_types() {
+        let KernelFilter { expression, note } = filters(link_type);
+        say(&format!("listening on {name}, link type {}, filter: {expression}", link_type.0));
+        if let Some(note) = note {
+            say(&format!("{name}: {note}"));
+        }
+    }
+    let station = Station::new(terminal, stats);
     let plan = Plan {
         stop: signals.stop,
         packets: arguments.packets,
@@ -91,9 +101,12 @@ fn watch(arguments: &Watch, settings: &Settings) -> Result<Exit, Box<dyn Error>>
     Ok(Exit::of(&outcome, arguments.output.fail_on))
 }
 
-/// What is to pass the kernel, so that nothing is missed that the decoder would find.
-fn kernel_filter(settings: &Settings, _link_type: LinkType) -> String {
-    settings.ports.iter().map(|port| format!("tcp port {port}")).collect::<Vec<_>>().join(" or ")
+/// What is to pass the kernel: what was asked for, or all that the decoder would find something in.
+fn filter(arguments: &Watch, settings: &Settings, link_type: LinkType) -> KernelFilter {
+    match &arguments.bpf {
+        Some(expression) => KernelFilter { expression: expression.clone(), note: None },
+        None => kernel_filter(&settings.ports, link_type),
+    }
 }
 
 /// The last resort where the end takes too long.

@@ -4,7 +4,8 @@
 //! Bounds: VLAN tags and extension headers of one packet; nothing is copied.
 //! Read in this order: [`skip`], [`ports`], one file per link type ([`ethernet`], [`cooked`], [`raw`],
 //! [`loopback`]), [`ether_type`], [`ipv4`], [`ipv6`], [`ip`], [`tcp`], [`tunnel`]; then [`straight`], the short way
-//! through all of them that nearly every packet takes.
+//! through all of them that nearly every packet takes; and [`kernel_filter`], which holds back of a live capture what
+//! they would refuse.
 //!
 //! A new link type is a file with its decoder, and a row in [`LINKS`].
 
@@ -16,6 +17,7 @@ mod ethernet;
 mod ip;
 mod ipv4;
 mod ipv6;
+pub(crate) mod kernel_filter;
 mod loopback;
 mod ports;
 #[cfg(test)]

@@ -84,7 +84,7 @@ prop_compose! {
 
 /// A built frame in which some of the first octets were changed (in some of them to numbers that mean
 /// something), and of which the beginning was captured.
-fn bent() -> impl Strategy<Value = (Vec<u8>, u32)> {
+pub(super) fn bent() -> impl Strategy<Value = (Vec<u8>, u32)> {
     let octet = prop_oneof![
         any::<u8>(),
         proptest::sample::select(vec![0, 4, 6, 8, 17, 25, 41, 43, 44, 47, 50, 51, 60, 0x45, 0x60, 0x81, 0x86, 0xdd])

@@ -13,35 +13,35 @@ const CLIENT6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1);
 const SERVER6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 0x25);
 
 /// From the client's port 40000 to the server's 25; sequence number 1000, acknowledgement 2000, PSH and ACK.
-fn tcp(options: &[u8], payload: &[u8]) -> Vec<u8> {
+pub(super) fn tcp(options: &[u8], payload: &[u8]) -> Vec<u8> {
     tcp_to(25, options, payload)
 }
 
-fn tcp_to(port: u16, options: &[u8], payload: &[u8]) -> Vec<u8> {
+pub(super) fn tcp_to(port: u16, options: &[u8], payload: &[u8]) -> Vec<u8> {
     let offset = u8::try_from(5 + options.len() / 4).unwrap() << 4;
     let ports = [&40000_u16.to_be_bytes()[..], &port.to_be_bytes()].concat();
     let numbers = [&1000_u32.to_be_bytes()[..], &2000_u32.to_be_bytes()].concat();
     [&ports[..], &numbers, &[offset, 0x18, 0x20, 0, 0, 0, 0, 0], options, payload].concat()
 }
 
-fn ipv4(protocol: u8, payload: &[u8]) -> Vec<u8> {
+pub(super) fn ipv4(protocol: u8, payload: &[u8]) -> Vec<u8> {
     ipv4_at(0, protocol, &[], payload)
 }
 
 /// With the given field of flags and offset, and options.
-fn ipv4_at(field: u16, protocol: u8, options: &[u8], payload: &[u8]) -> Vec<u8> {
+pub(super) fn ipv4_at(field: u16, protocol: u8, options: &[u8], payload: &[u8]) -> Vec<u8> {
     let words = u8::try_from(5 + options.len() / 4).unwrap();
     let total = u16::try_from(usize::from(words) * 4 + payload.len()).unwrap();
     let start = [&[0x40 | words, 0][..], &total.to_be_bytes(), &[0x12, 0x34], &field.to_be_bytes()].concat();
     [&start[..], &[64, protocol, 0, 0], &CLIENT.octets(), &SERVER.octets(), options, payload].concat()
 }
 
-fn ipv6(next: u8, payload: &[u8]) -> Vec<u8> {
+pub(super) fn ipv6(next: u8, payload: &[u8]) -> Vec<u8> {
     let length = u16::try_from(payload.len()).unwrap().to_be_bytes();
     [&[0x60, 0, 0, 0][..], &length, &[next, 64], &CLIENT6.octets(), &SERVER6.octets(), payload].concat()
 }
 
-fn ethernet(ether_type: u16, payload: &[u8]) -> Vec<u8> {
+pub(super) fn ethernet(ether_type: u16, payload: &[u8]) -> Vec<u8> {
     [&[2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2][..], &ether_type.to_be_bytes(), payload].concat()
 }
 

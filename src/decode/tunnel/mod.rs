@@ -1,7 +1,8 @@
 //! Tunnels, known by the number that announces them. None is opened yet: a packet inside one is
 //! skipped under the tunnel's name, so the summary says what was not looked at.
 //!
-//! The decoder of a tunnel gets its own file here and takes the place of the row that refuses it.
+//! The decoder of a tunnel gets its own file here and takes the place of the row that refuses it;
+//! what announces the tunnel goes to `wanted` in [`super::kernel_filter`] too, or a live capture never sees one.
 
 use super::Reason;
 

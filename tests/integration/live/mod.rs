@@ -2,11 +2,13 @@
 #![expect(clippy::disallowed_methods, reason = "what runs beside the test is waited for by the clock, and on a thread")]
 
 mod ends;
+mod mta;
 mod replay;
 
 use std::io::{BufRead, BufReader, Read};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, ChildStderr, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -44,6 +46,23 @@ impl Net {
         Some(net)
     }
 
+    /// Puts `here` into another namespace, so that the two ends are two machines: `here` is 192.0.2.10, `there` 192.0.2.25.
+    pub(crate) fn apart(&self) -> Net {
+        let name = format!("{}-client", self.name);
+        let made = Command::new("ip").args(["netns", "add", &name]).status().unwrap();
+        assert!(made.success(), "{name}");
+        let client = Net { name };
+        self.run(&["ip", "link", "set", "here", "netns", &client.name]);
+        self.run(&["ip", "address", "add", "192.0.2.25/24", "dev", "there"]);
+        client.run(&["ip", "address", "add", "192.0.2.10/24", "dev", "here"]);
+        client.run(&["ip", "link", "set", "here", "up"]);
+        client
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
     /// A command inside of it.
     pub(crate) fn command(&self, program: &str) -> Command {
         let mut command = Command::new("ip");
@@ -77,8 +96,12 @@ impl Drop for Net {
 pub(crate) struct Watching {
     child: Child,
     /// What it said before it listened, and from there on a pipe.
-    pub(crate) said: String,
-    stderr: BufReader<std::process::ChildStderr>,
+    said: String,
+    stderr: BufReader<ChildStderr>,
+    /// Lines of standard output, each with the time when it came.
+    lines: Receiver<(Instant, String)>,
+    /// Those that were looked at.
+    seen: String,
 }
 
 /// How it ended.
@@ -94,18 +117,40 @@ impl Watching {
     fn start(mut command: Command) -> Self {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut stderr = BufReader::new(child.stderr.take().unwrap());
+        let stdout = BufReader::new(child.stdout.take().unwrap());
         let mut said = String::new();
         while !said.contains("listening on") {
             let begun = said.len();
             stderr.read_line(&mut said).unwrap();
             assert!(said.len() > begun, "it does not listen: {said}");
         }
-        Watching { child, said, stderr }
+        let (put, lines) = channel();
+        std::thread::spawn(move || {
+            for line in stdout.lines() {
+                // Where nobody wants them any more it is over.
+                let Ok(()) = put.send((Instant::now(), line.unwrap())) else { break };
+            }
+        });
+        Watching { child, said, stderr, lines, seen: String::new() }
     }
 
     pub(crate) fn signal(&self, signal: &str) {
         let sent = Command::new("kill").args([signal, &self.child.id().to_string()]).status().unwrap();
         assert!(sent.success(), "kill {signal}");
+    }
+
+    /// The first of the next records that is wanted, and when it came; waits for it until then.
+    pub(crate) fn next(&mut self, until: Instant, wanted: impl Fn(&Value) -> bool) -> Option<(Instant, Value)> {
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            let (came, line) = self.lines.recv_timeout(left).ok()?;
+            let record: Value = serde_json::from_str(&line).unwrap();
+            self.seen.push_str(&line);
+            self.seen.push('\n');
+            if wanted(&record) {
+                return Some((came, record));
+            }
+        }
     }
 
     /// Ends it by a signal and takes all that it printed.
@@ -117,17 +162,15 @@ impl Watching {
     /// Waits until it ends by itself, and takes all that it printed.
     pub(crate) fn wait(mut self) -> Ended {
         let since = Instant::now();
-        let mut stdout = self.child.stdout.take().unwrap();
-        let reader = std::thread::spawn(move || {
-            let mut text = String::new();
-            stdout.read_to_string(&mut text).unwrap();
-            text
-        });
         let status = self.child.wait().unwrap();
         let took = since.elapsed();
-        let mut stderr = std::mem::take(&mut self.said);
+        let (mut stdout, mut stderr) = (std::mem::take(&mut self.seen), std::mem::take(&mut self.said));
+        for (_, line) in self.lines.iter() {
+            stdout.push_str(&line);
+            stdout.push('\n');
+        }
         self.stderr.read_to_string(&mut stderr).unwrap();
-        Ended { code: status.code(), stdout: reader.join().unwrap(), stderr, took }
+        Ended { code: status.code(), stdout, stderr, took }
     }
 }
 
