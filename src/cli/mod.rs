@@ -2,12 +2,13 @@
 //! standard error; one file per subcommand.
 //!
 //! Read in this order: [`args`], [`options`], [`mod@file`], [`settings`], [`scan`], [`config`], [`rules`], [`exit`],
-//! [`progress`].
+//! [`progress`], [`host`].
 
 mod args;
 mod config;
 mod exit;
 mod file;
+mod host;
 mod options;
 mod progress;
 mod rules;
