@@ -78,10 +78,7 @@ impl fmt::Display for Lost {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Lost { interface, cause } = self;
         match cause {
-            LostCause::Permission => write!(
-                f,
-                "{interface}: no permission to capture: run as root, or grant the right: setcap cap_net_raw+ep $(command -v mailtap)"
-            ),
+            LostCause::Permission => write!(f, "{interface}: no permission to capture"),
             LostCause::Filter(error) => write!(f, "{interface}: the filter is refused: {}", words(error)),
             LostCause::Pcap(error) => write!(f, "{interface}: {}", words(error)),
             LostCause::Io(error) => write!(f, "{interface}: cannot wait for packets: {error}"),

@@ -1,7 +1,7 @@
 //! The arguments: what each subcommand takes.
 
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::builder::PossibleValuesParser;
@@ -14,6 +14,7 @@ use crate::report::{self, FORMATS};
 use crate::rules::Severity;
 
 use super::file;
+use super::host::sandbox::Confinement;
 use super::options::Options;
 use super::settings::Settings;
 use super::units::{self, Rotate};
@@ -45,6 +46,7 @@ pub(super) enum Command {
 
 const OUTPUT: &str = "Output";
 const CAPTURE: &str = "Capture";
+const PRIVILEGES: &str = "Privileges";
 
 const EXIT_CODES: &str = "Exit codes: 0 done, 1 findings at or above --fail-on, 2 wrong usage, an input that could not be \
                           read to its end, or an output that could not be written; 2 wins over 1";
@@ -95,6 +97,14 @@ pub(super) struct Watch {
     /// Threads that analyse, besides one that reads and one that writes [default: one per core]
     #[arg(long, value_name = "N", help_heading = CAPTURE)]
     pub threads: Option<NonZeroUsize>,
+
+    /// The user to go on as once the interfaces are open [default: nobody where it is started as root]
+    #[arg(long, value_name = "USER", help_heading = PRIVILEGES)]
+    pub user: Option<String>,
+    /// Be killed by a system call that the program has no use for, where it would otherwise be logged; begin only where
+    /// the kernel can confine it
+    #[arg(long, help_heading = PRIVILEGES)]
+    pub strict_sandbox: bool,
 
     #[command(flatten)]
     pub output: Output,
@@ -272,9 +282,18 @@ impl Watch {
         (self.stats_interval > 0).then(|| Duration::from_secs(self.stats_interval.into()))
     }
 
-    /// How the work is divided.
-    pub(super) fn work(&self) -> Work {
-        Work { threads: self.threads, ..Work::default() }
+    /// What the process still needs of the file system once it listens.
+    pub(super) fn confinement(&self) -> Confinement {
+        let directory = |path: &PathBuf| {
+            let named = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+            named.unwrap_or(Path::new(".")).to_owned()
+        };
+        let statistics = |name: &String| PathBuf::from(format!("/sys/class/net/{name}/statistics"));
+        Confinement {
+            writable: self.output.file.iter().map(directory).collect(),
+            readable: self.interfaces.iter().map(statistics).collect(),
+            strict: self.strict_sandbox,
+        }
     }
 }
 

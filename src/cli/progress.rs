@@ -37,6 +37,13 @@ impl Terminal {
         });
     }
 
+    /// What is no problem, unless it is to be quiet.
+    pub(super) fn note(&self, note: &str) {
+        if !self.quiet {
+            self.line(&format!("mailtap: {note}"));
+        }
+    }
+
     /// Takes the progress away: the report is printed, or the program ends.
     pub(super) fn clear(&self) {
         self.bar.finish_and_clear();
@@ -49,9 +56,7 @@ impl Observer for Terminal {
     }
 
     fn notice(&self, notice: &Notice) {
-        if !self.quiet {
-            self.line(&format!("mailtap: {notice}"));
-        }
+        self.note(&notice.to_string());
     }
 
     fn internal_error(&self, bug: &Bug) {

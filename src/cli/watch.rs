@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use crate::base::LinkType;
-use crate::capture::live::{self, Live};
+use crate::capture::live::{self, Live, Lost, LostCause};
 use crate::capture::{self, ShownPath};
 use crate::decode;
 use crate::decode::kernel_filter::{KernelFilter, kernel_filter};
@@ -17,12 +17,12 @@ use crate::engine::{self, Plan, Sink, Stopped};
 use crate::ledger::Output;
 use crate::report::{Printer, Start};
 
-use super::args::Watch;
+use super::args::{Watch, Work};
 use super::exit::Exit;
 use super::host::log_file::LogFile;
-use super::host::metrics;
 use super::host::signals::Signals;
 use super::host::station::Station;
+use super::host::{metrics, privileges, sandbox};
 use super::progress::Terminal;
 use super::scan::{CannotWrite, chain, styled};
 use super::settings::Settings;
@@ -57,21 +57,28 @@ pub(super) fn interfaces() -> Exit {
 
 fn watch(arguments: &Watch, settings: &Settings) -> Result<Exit, Box<dyn Error>> {
     let terminal = Terminal::new(arguments.output.quiet, true);
-    let say = |line: &str| {
-        if !arguments.output.quiet {
-            terminal.line(&format!("mailtap: {line}"));
-        }
-    };
     let signals = Signals::listen()?;
     let filters = |link_type| filter(arguments, settings, link_type);
-    let live = Live::open(&arguments.request()?, |link_type| filters(link_type).expression)?;
+    let live = Live::open(&arguments.request()?, |link_type| filters(link_type).expression).map_err(unopened)?;
     if let Some((name, LinkType(number))) = live.link_types().find(|(_, link_type)| !decode::is_supported(*link_type)) {
         return Err(format!("{name}: link type {number} is not supported").into());
     }
     let metrics = arguments.metrics.as_deref().map(metrics::bind).transpose()?;
+    // Counted while the system still tells; the rest is opened as the user that is left, and before nothing can be.
+    let threads = arguments.threads.or_else(|| std::thread::available_parallelism().ok());
+    let given = privileges::give_up(arguments.user.as_deref())?;
+    let confinement = arguments.confinement();
+    for directory in &confinement.writable {
+        privileges::try_directory(directory)?;
+    }
     let mut reporting = Reporting::open(arguments, settings, Arc::clone(&signals.reopen), &terminal)?;
-    signals.enforce_end(give_up)?;
     let stats = Arc::new(Mutex::default());
+    let station = Station::new(terminal, Arc::clone(&stats));
+    let confined = sandbox::confine(&confinement)?;
+    // From here on there are threads.
+    signals.enforce_end(end_at_once)?;
+    let say = |line: &str| station.say(line);
+    say(&format!("{given}; {confined}"));
     if let Some(listener) = metrics {
         say(&format!("metrics at http://{}/metrics", listener.local_addr()?));
         metrics::serve(listener, Arc::clone(&stats))?;
@@ -83,7 +90,6 @@ fn watch(arguments: &Watch, settings: &Settings) -> Result<Exit, Box<dyn Error>>
             say(&format!("{name}: {note}"));
         }
     }
-    let station = Station::new(terminal, stats);
     let plan = Plan {
         stop: signals.stop,
         packets: arguments.packets,
@@ -91,7 +97,8 @@ fn watch(arguments: &Watch, settings: &Settings) -> Result<Exit, Box<dyn Error>>
         stats_interval: arguments.stats_interval(),
         renotify: i64::try_from(arguments.renotify.as_nanos()).ok(),
     };
-    let ran = engine::watch(&settings.engine(&arguments.work()), &plan, live, &mut reporting, &station);
+    let ran =
+        engine::watch(&settings.engine(&Work { threads, ..Work::default() }), &plan, live, &mut reporting, &station);
     let outcome = ran.map_err(|stopped| match stopped {
         Stopped::Output(error) => Box::<dyn Error>::from(reporting.cannot(error)),
         Stopped::Threads(_) => stopped.into(),
@@ -99,6 +106,14 @@ fn watch(arguments: &Watch, settings: &Settings) -> Result<Exit, Box<dyn Error>>
     station.terminal().clear();
     reporting.end()?;
     Ok(Exit::of(&outcome, arguments.output.fail_on))
+}
+
+/// Why no interface could be opened; of a missing privilege, how to grant it.
+fn unopened(lost: Lost) -> Box<dyn Error> {
+    match (&lost.cause, privileges::may_capture()) {
+        (LostCause::Permission, Err(missing)) => missing.into(),
+        _ => lost.into(),
+    }
 }
 
 /// What is to pass the kernel: what was asked for, or all that the decoder would find something in.
@@ -111,7 +126,7 @@ fn filter(arguments: &Watch, settings: &Settings, link_type: LinkType) -> Kernel
 
 /// The last resort where the end takes too long.
 #[expect(clippy::exit, reason = "another thread waits for somebody who does not read")]
-fn give_up() {
+fn end_at_once() {
     // Nobody is left to be told where this fails.
     let _ = writeln!(io::stderr(), "mailtap: the output takes nothing any more: ended without the last records");
     std::process::exit(2);

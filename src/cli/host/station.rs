@@ -39,6 +39,11 @@ impl Station {
         Station { terminal, memory, page, stats, drops: Mutex::default() }
     }
 
+    /// Something that a person may want to know, in one line.
+    pub(in crate::cli) fn say(&self, line: &str) {
+        self.terminal.note(line);
+    }
+
     pub(in crate::cli) fn terminal(&self) -> &Terminal {
         &self.terminal
     }

@@ -165,7 +165,7 @@ impl Watching {
         let status = self.child.wait().unwrap();
         let took = since.elapsed();
         let (mut stdout, mut stderr) = (std::mem::take(&mut self.seen), std::mem::take(&mut self.said));
-        for (_, line) in self.lines.iter() {
+        for (_, line) in &self.lines {
             stdout.push_str(&line);
             stdout.push('\n');
         }
