@@ -20,7 +20,7 @@ use crate::report::{Printer, Start};
 use super::args::{Watch, Work};
 use super::exit::Exit;
 use super::host::log_file::LogFile;
-use super::host::signals::Signals;
+use super::host::signals::{Pulse, Signals};
 use super::host::station::Station;
 use super::host::{metrics, privileges, sandbox};
 use super::progress::Terminal;
@@ -76,7 +76,7 @@ fn watch(arguments: &Watch, settings: &Settings) -> Result<Exit, Box<dyn Error>>
     let station = Station::new(terminal, Arc::clone(&stats));
     let confined = sandbox::confine(&confinement)?;
     // From here on there are threads.
-    signals.enforce_end(end_at_once)?;
+    signals.enforce_end(Arc::clone(&reporting.pulse), end_at_once)?;
     let say = |line: &str| station.say(line);
     say(&format!("{given}; {confined}"));
     if let Some(listener) = metrics {
@@ -139,6 +139,7 @@ struct Reporting {
     /// Whoever reads is told where a file begins; a terminal needs it not.
     name: String,
     reopen: Arc<AtomicBool>,
+    pulse: Arc<Pulse>,
 }
 
 /// Where records go.
@@ -181,7 +182,8 @@ impl Reporting {
         };
         let color = styled(options.color, options.file.is_none());
         let printer = Printer::new(arguments.format(), options.show_secrets, color, target).reporting_as_it_goes();
-        let mut reporting = Reporting { printer, start: arguments.start(settings), name, reopen };
+        let mut reporting =
+            Reporting { printer, start: arguments.start(settings), name, reopen, pulse: Arc::default() };
         reporting.printer.start(&reporting.start).map_err(|source| reporting.cannot(source))?;
         Ok(reporting)
     }
@@ -223,7 +225,7 @@ impl Sink for Reporting {
     fn take(&mut self, outputs: Vec<Output>) -> io::Result<()> {
         self.turn()?;
         for output in outputs {
-            self.printer.print([output])?;
+            self.pulse.during(|| self.printer.print([output]))?;
             self.turn()?;
         }
         Ok(())

@@ -54,10 +54,11 @@ pub(crate) trait Host: Observer {
 const WAIT: Duration = Duration::from_millis(100);
 /// The clock of an idle link follows the wall clock this far behind: what came before it has been handed on by then.
 const BEHIND: i64 = 250_000_000;
-/// At the end, the kernel is asked for what it still holds until it gives nothing for so long ...
+/// At the end, the kernel is asked for what it still holds until a packet comes that is younger than the end, or nothing
+/// for so long ...
 const LAST_WAIT: Duration = Duration::from_millis(60);
-/// ... but no longer than this: on a busy link there is always more.
-const LAST: Duration = Duration::from_millis(500);
+/// ... but no longer than this.
+const LAST: Duration = Duration::from_secs(1);
 const SECOND: Duration = Duration::from_secs(1);
 /// A server is told again after so long at the least, where no stats are printed.
 const SERVERS: Duration = Duration::from_mins(1);
@@ -126,7 +127,7 @@ fn listen(
     let began = Instant::now();
     let mut counted = began;
     let mut left = plan.packets.unwrap_or(u64::MAX);
-    let mut ending: Option<Instant> = None;
+    let mut ending: Option<(Instant, Time)> = None;
     loop {
         let mut batch = spare.try_recv().unwrap_or_default();
         let wait = if ending.is_some() { LAST_WAIT } else { WAIT };
@@ -135,7 +136,10 @@ fn listen(
         left = left.saturating_sub(batch.packets.len() as u64);
         let over = read.is_err()
             || left == 0
-            || ending.is_some_and(|since| batch.packets.is_empty() || since.elapsed() >= LAST);
+            || ending.is_some_and(|(since, end)| {
+                let all = batch.packets.last().is_none_or(|packet| packet.time >= end);
+                all || since.elapsed() >= LAST
+            });
         if over || counted.elapsed() >= SECOND {
             counted = Instant::now();
             count(&mut live, host);
@@ -155,7 +159,7 @@ fn listen(
         }
         let stop = plan.stop.load(Ordering::Relaxed) || plan.duration.is_some_and(|most| began.elapsed() >= most);
         if stop && ending.is_none() {
-            ending = Some(Instant::now());
+            ending = Some((Instant::now(), now()));
         }
     }
 }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde_json::Value;
+
 use super::Net;
 use crate::support::{of_type, run};
 
@@ -18,6 +20,26 @@ fn a_signal_ends_it_at_once_with_a_summary() {
     let records = ended.records();
     assert_eq!(of_type(&records, "summary").len(), 1);
     assert_eq!(records[0]["command"], "watch");
+}
+
+#[test]
+fn what_came_before_the_signal_is_judged_before_the_end() {
+    let Some(net) = Net::new() else { return };
+    let captures =
+        ["help", "private", "recipients", "binary"].map(|name| format!("testdata/servers/exim-4.96/{name}.pcap"));
+    let findings = |records: &[Value]| -> Vec<String> {
+        let of = |record: &&Value| format!("{}/{} {}", record["rule"], record["check"], record["evidence"]);
+        of_type(records, "finding").iter().map(of).collect()
+    };
+    for capture in captures {
+        let scanned = run(&["scan", "--format", "jsonl", &capture]).records();
+        let watching = net.watch(&["--format", "jsonl"]);
+        net.run(&["tcpreplay", "--quiet", "--topspeed", "--intf1=here", &capture]);
+        let ended = watching.end();
+        assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+        assert!(!findings(&scanned).is_empty());
+        assert_eq!(findings(&ended.records()), findings(&scanned), "{capture}");
+    }
 }
 
 #[test]
