@@ -1,5 +1,5 @@
-//! mailtap: a passive analyser of SMTP conversations. It reads packets, follows each session, and reports
-//! what its rules find; it never sends a packet.
+//! mailtap: a passive analyser of SMTP conversations. It reads packets of files or interfaces, follows each session, and
+//! reports what its rules find; it never sends a packet.
 //!
 //! One path, read top to bottom:
 //!
@@ -11,7 +11,7 @@
 //! | room | takes | gives |
 //! |---|---|---|
 //! | `base` | | the few values that every room uses |
-//! | `capture` | paths | batches of packets |
+//! | `capture` | paths, or interfaces | batches of packets |
 //! | `decode` | one packet | a TCP segment, an IP fragment, or the reason why there is neither |
 //! | `defrag` | fragments in packet order | whole datagrams |
 //! | `tcp` | segments of one connection | bytes of both directions in causal order, and gaps |
@@ -19,6 +19,8 @@
 //! | `rules` | events with their session | findings |
 //! | `ledger` | findings and session ends in one order | what crosses sessions: servers, counts, summary |
 //! | `report` | all of that | bytes of one output format |
+//!
+//! The engine has the threads; those of a live capture that wait for the operating system are in `cli/host`.
 //!
 //! The library's face is small, and not stable yet: the program, its records and its exit codes are.
 //!

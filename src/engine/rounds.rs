@@ -191,3 +191,70 @@ impl Reading {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::capture::batch::PacketEntry;
+
+    const SECOND: i64 = Time::SECOND;
+
+    /// So far as one packet at this time.
+    fn after(time: i64) -> Course {
+        let packet = PacketEntry { offset: 0, captured: 0, original: 0, link_type: LinkType(1), time: Time(time) };
+        let (mut course, mut marks) = (Course::default(), Vec::new());
+        course.watch(&Batch { packets: vec![packet], ..Batch::default() }, &mut marks);
+        assert_eq!(marks, []);
+        course
+    }
+
+    /// The ticks of an idle link that has come to this time.
+    fn idle(course: &mut Course, time: i64) -> Vec<Mark> {
+        let mut marks = Vec::new();
+        course.idle(Time(time), &mut marks);
+        marks
+    }
+
+    #[test]
+    fn an_idle_link_is_ticked_once_for_each_second_that_it_crosses() {
+        let mut course = after(10 * SECOND);
+        let ticks: Vec<(i64, Mark)> = (100..=130)
+            .map(|tenth| tenth * SECOND / 10)
+            .flat_map(|time| idle(&mut course, time).into_iter().map(move |mark| (time, mark)))
+            .collect();
+        let tick = |time| {
+            let what = What::Tick(Tick { time: Time(time), nth: 0 });
+            (time, Mark { before: Ordinal(1), what })
+        };
+        assert_eq!(ticks, [11, 12, 13].map(|second| tick(second * SECOND)));
+    }
+
+    #[test]
+    fn an_idle_link_that_was_not_looked_at_for_long_is_ticked_twice() {
+        let mut course = after(10 * SECOND);
+        let ticks = [(10 * SECOND, 0), (15 * SECOND, 1)];
+        let ticks = ticks.map(|(time, nth)| What::Tick(Tick { time: Time(time), nth }));
+        assert_eq!(idle(&mut course, 15 * SECOND).iter().map(|mark| mark.what).collect::<Vec<_>>(), ticks);
+    }
+
+    #[test]
+    fn an_idle_link_takes_the_clock_never_back_and_is_no_packet() {
+        let mut course = after(10 * SECOND);
+        for time in [i64::MIN, 0, 9 * SECOND, 10 * SECOND] {
+            assert_eq!(idle(&mut course, time), [], "{time}");
+        }
+        assert_eq!((course.clock.now(), course.clock.backwards), (Some(Time(10 * SECOND)), 0));
+        idle(&mut course, 12 * SECOND);
+        assert_eq!(idle(&mut course, 11 * SECOND), []);
+        assert_eq!(course.clock.now(), Some(Time(12 * SECOND)));
+        let packet = Time(10 * SECOND);
+        assert_eq!((course.span, course.next), (Some((packet, packet)), Ordinal(1)));
+    }
+
+    #[test]
+    fn before_the_first_packet_there_is_no_clock_to_tick() {
+        let mut course = Course::default();
+        assert_eq!(idle(&mut course, 10 * SECOND), []);
+        assert_eq!((course.clock.now(), course.span), (None, None));
+    }
+}

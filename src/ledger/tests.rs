@@ -200,3 +200,110 @@ fn the_total_order_is_packet_tick_connection_place_number() {
     assert!(key(4, 9, 9) < tick && tick < key(5, 0, 0), "a tick stands before its packet");
     assert!(key(5, Key::EVENT, 9) < key(5, 1, 0) && key(5, 1, 9) < key(5, Key::END, 0));
 }
+
+/// Of a capture that has no end in sight; tells a server at most every ten seconds.
+fn endless(renotify: Option<i64>) -> Ledger {
+    Ledger::new(everything(), Vec::new(), &Limits::default()).endless(renotify, INTERVAL)
+}
+
+const INTERVAL: i64 = 10 * Time::SECOND;
+
+fn take(ledger: &mut Ledger, entries: impl IntoIterator<Item = Entry>) -> Vec<Output> {
+    let mut out = Vec::new();
+    entries.into_iter().for_each(|entry| ledger.take(entry, &mut |output| out.push(output)));
+    out
+}
+
+/// The servers that are told at this time, in nanoseconds.
+fn told(ledger: &mut Ledger, now: i64) -> Vec<Server> {
+    let mut out = Vec::new();
+    ledger.tell_servers(Time(now), &mut |output| out.push(output));
+    servers(&out).into_iter().cloned().collect()
+}
+
+#[test]
+fn a_server_is_told_once_when_its_first_session_is_over_and_not_again_for_counts() {
+    let mut ledger = endless(None);
+    let mut session = entries(&Dialogue::read(EXPOSED), 0);
+    let end = session.pop().unwrap();
+    take(&mut ledger, session);
+    assert_eq!(told(&mut ledger, 0), [], "its first session will soon have told more");
+    take(&mut ledger, [end]);
+    let first = told(&mut ledger, 1);
+    assert_eq!(first.iter().map(|server| (server.sessions, server.help)).collect::<Vec<_>>(), [(1, Help::Exposed)]);
+    take(&mut ledger, entries(&Dialogue::read(EXPOSED), 100));
+    for now in [2, FIRST_SESSION, INTERVAL, 3 * INTERVAL] {
+        assert_eq!(told(&mut ledger, now), [], "{now}");
+    }
+}
+
+#[test]
+fn a_server_is_told_again_when_something_else_changed_but_not_before_the_interval() {
+    let mut ledger = endless(None);
+    take(&mut ledger, entries(&Dialogue::read(REFUSED), 0));
+    assert_eq!(told(&mut ledger, Time::SECOND)[0].help, Help::Refused);
+    take(&mut ledger, entries(&Dialogue::read(EXPOSED), 100));
+    assert_eq!(told(&mut ledger, 2 * Time::SECOND), []);
+    assert_eq!(told(&mut ledger, INTERVAL), [], "the interval counts from when it was told");
+    let again = told(&mut ledger, Time::SECOND + INTERVAL);
+    assert_eq!(again.iter().map(|server| (server.sessions, server.help)).collect::<Vec<_>>(), [(2, Help::Exposed)]);
+    assert_eq!(told(&mut ledger, 4 * INTERVAL), [], "it waits no more");
+    take(&mut ledger, entries(&Dialogue::read(ADVERTISED), 200));
+    assert_eq!(told(&mut ledger, 4 * INTERVAL)[0].sessions, 3, "after so long it is told at once");
+}
+
+#[test]
+fn a_server_whose_first_session_goes_on_is_told_all_the_same() {
+    let mut ledger = endless(None);
+    let mut session = entries(&Dialogue::read(EXPOSED), 0);
+    let end = session.pop().unwrap();
+    take(&mut ledger, session);
+    assert_eq!(told(&mut ledger, 7), []);
+    assert_eq!(told(&mut ledger, 6 + FIRST_SESSION), []);
+    let first = told(&mut ledger, 7 + FIRST_SESSION);
+    assert_eq!(first.iter().map(|server| (server.sessions, server.help)).collect::<Vec<_>>(), [(0, Help::Exposed)]);
+    take(&mut ledger, [end]);
+    assert_eq!(told(&mut ledger, Time::SECOND), []);
+    let again = told(&mut ledger, 7 + FIRST_SESSION + INTERVAL);
+    assert_eq!(again[0].findings[&("help-exposed", "answered")], 1, "what its session's end told is new");
+}
+
+#[test]
+fn at_the_end_those_servers_are_told_that_are_not_as_they_were_told() {
+    let mut dialogues = read(&[EXPOSED, EXPOSED, EXPOSED]);
+    for (dialogue, port) in dialogues.iter_mut().zip([25, 587, 2525]) {
+        dialogue.session.server.port = port;
+    }
+    let mut ledger = endless(None);
+    take(&mut ledger, entries(&dialogues[0], 0));
+    take(&mut ledger, entries(&dialogues[1], 100));
+    assert_eq!(told(&mut ledger, 0).len(), 2);
+    take(&mut ledger, entries(&dialogues[1], 200));
+    take(&mut ledger, entries(&dialogues[2], 300));
+    let mut last = Vec::new();
+    ledger.finish(Totals::default(), &mut |output| last.push(output));
+    let last: Vec<_> = servers(&last).iter().map(|server| (server.endpoint.port, server.sessions)).collect();
+    assert_eq!(last, [(587, 2), (2525, 1)]);
+}
+
+#[test]
+fn what_is_reported_once_per_server_is_reported_again_after_the_time_by_the_capture() {
+    const DAY: i64 = 86_400 * Time::SECOND;
+    let found = |ledger: &mut Ledger, packet: u64, time: i64| {
+        let mut entries = entries(&Dialogue::read(EXPOSED), packet);
+        for entry in &mut entries {
+            if let Item::Finding(found) = &mut entry.item {
+                found.finding.at.time = Time(time);
+            }
+        }
+        findings(&take(ledger, entries)).len()
+    };
+    let mut ledger = endless(Some(DAY));
+    let times = [0, 1, DAY - 1, DAY, DAY + 1, 2 * DAY - 1, 2 * DAY];
+    let reported: Vec<usize> =
+        (0..).step_by(100).zip(times).map(|(packet, time)| found(&mut ledger, packet, time)).collect();
+    assert_eq!(reported, [1, 0, 0, 1, 0, 0, 1]);
+    assert_eq!(ledger.counts().1["help-exposed"][&Severity::Low], 3, "what was not reported is not counted");
+    let mut ledger = endless(None);
+    assert_eq!((found(&mut ledger, 0, 0), found(&mut ledger, 100, 100 * DAY)), (1, 0));
+}

@@ -116,6 +116,25 @@ mod tests {
     }
 
     #[test]
+    fn stats_read_as_the_formats_say() {
+        let scene = testing::live_scene();
+        let stats = printed(|format, out| {
+            format.stats(&testing::stats(), &scene, out);
+            format.stats(&Stats::default(), &scene, out);
+        });
+        insta::assert_snapshot!(stats);
+    }
+
+    #[test]
+    fn a_finding_of_a_live_capture_names_interfaces_and_a_window_of_times() {
+        let scene = testing::live_scene();
+        let finding = printed(|format, out| format.finding(&testing::found(), &scene, out));
+        let filter = "&& frame.time_epoch >= 1795531544.000000000 && frame.time_epoch <= 1795531544.020000000\"";
+        assert!(finding.contains(filter) && !finding.contains("frame.number"), "{finding}");
+        assert!(finding.contains("\"packets\":[{\"capture\":\"eth0,eth1\",\"frame\":102}"), "{finding}");
+    }
+
+    #[test]
     fn secrets_are_shown_only_where_that_was_asked_for() {
         let mut scene = testing::scene();
         let events = testing::events();

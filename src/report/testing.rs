@@ -1,11 +1,11 @@
-//! For tests: one fixed finding, session, server and summary, that every format is held against.
+//! For tests: one fixed finding, session, server, stats and summary, that every format is held against.
 
 use std::path::{Path, PathBuf};
 
 use crate::base::{Moment, Ordinal, Packets, Tally, Time};
 use crate::capture::CaptureFile;
 use crate::ledger::server::{Help, StartTls};
-use crate::ledger::{Found, Server, SessionEnd, Summary, Told, Totals, Who};
+use crate::ledger::{Found, Server, SessionEnd, Stats, Summary, Told, Totals, Who};
 use crate::rules::dialogue::Dialogue;
 use crate::rules::{Severity, Software};
 use crate::smtp::session::{Auth, Helo, Spoken, Transaction};
@@ -26,6 +26,13 @@ pub(crate) fn scene() -> Scene {
     let mut scene = Scene::default();
     scene.places.begin(Path::new("mail/monday.pcap"), Ordinal(0));
     scene.places.begin(Path::new("mail/tuesday.pcap"), Ordinal(100));
+    scene
+}
+
+/// Two interfaces, listened on.
+pub(crate) fn live_scene() -> Scene {
+    let mut scene = Scene { as_it_goes: true, ..Scene::default() };
+    scene.places.begin(Path::new("eth0,eth1"), Ordinal(0));
     scene
 }
 
@@ -121,6 +128,24 @@ pub(crate) fn server() -> Server {
         first_seen: at(3, 0).time,
         last_seen: at(104, 250).time,
         findings: [(("help-exposed", "answered"), 3)].into(),
+    }
+}
+
+pub(crate) fn stats() -> Stats {
+    let mut limits_hit = Tally::default();
+    limits_hit.add("connections", 2);
+    Stats {
+        time: at(0, 60_000).time,
+        packets: 1200,
+        bytes: 10_000,
+        kernel_dropped: 30,
+        interface_dropped: 4,
+        connections: 3,
+        sessions: 2,
+        findings: [("help-exposed", [(Severity::Low, 1)].into())].into(),
+        limits_hit,
+        memory_bytes: 40 << 20,
+        last_packet: Some(at(199, 250).time),
     }
 }
 

@@ -433,6 +433,20 @@ mod tests {
     }
 
     #[test]
+    fn a_live_report_tells_findings_and_stats_as_they_come_and_servers_at_the_end() {
+        let scene = testing::live_scene();
+        let report = printed(&scene, |format, out| {
+            format.server(&testing::server(), &scene, out);
+            format.finding(&testing::found(), &scene, out);
+            format.stats(&testing::stats(), &scene, out);
+            format.finding(&testing::found(), &scene, out);
+            format.server(&Server { sessions: 3, ..testing::server() }, &scene, out);
+            format.summary(&testing::summary(), &scene, out);
+        });
+        insta::assert_snapshot!(report);
+    }
+
+    #[test]
     fn events_and_sessions_read_so() {
         let scene = testing::scene();
         let report = printed(&scene, |format, out| {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::Net;
+use crate::formats::hold_against_the_table;
 use crate::support::{of_type, run};
 
 /// What is promised, and what starting and stopping processes on a busy machine may take besides.
@@ -56,8 +57,10 @@ fn an_interface_that_goes_away_is_an_error_with_its_name() {
 #[test]
 fn it_ends_by_itself_after_a_time_or_so_many_packets() {
     let Some(net) = Net::new() else { return };
-    let by_time = net.watch(&["--format", "jsonl", "--duration", "1s"]).wait();
+    let by_time = net.watch(&["--format", "jsonl", "--duration", "1500ms", "--stats-interval", "1"]).wait();
     assert_eq!(by_time.code, Some(0), "{}", by_time.stderr);
+    let kinds = hold_against_the_table(&by_time.stdout);
+    assert_eq!(kinds.iter().map(String::as_str).collect::<Vec<_>>(), ["start", "stats", "summary"]);
     let by_packets = net.watch(&["--format", "jsonl", "--packets", "7"]);
     net.run(&["tcpreplay", "--quiet", "--topspeed", "--intf1=here", "testdata/servers/exim-4.96/help.pcap"]);
     let by_packets = by_packets.wait();
