@@ -170,26 +170,27 @@ impl Live {
     }
 
     /// Fills `batch` anew, until it has `enough` bytes, or for as long as `wait`; what came of several interfaces is put in
-    /// the order of its times. It is longer than `enough` by 32 packets at most.
+    /// the order of its times. It has `most` packets at most, and is longer than `enough` by 32 of them at most.
     ///
     /// # Errors
     /// An interface is gone; what was read before is in the batch.
-    pub(crate) fn read(&mut self, batch: &mut Batch, enough: usize, wait: Duration) -> Result<(), Lost> {
+    pub(crate) fn read(&mut self, batch: &mut Batch, enough: usize, most: usize, wait: Duration) -> Result<(), Lost> {
         batch.data.clear();
         batch.packets.clear();
-        let read = self.fill(batch, enough, Instant::now().checked_add(wait));
+        let read = self.fill(batch, enough, most, Instant::now().checked_add(wait));
         if self.interfaces.len() > 1 {
             batch.packets.sort_by_key(|packet| packet.time);
         }
         read
     }
 
-    fn fill(&mut self, batch: &mut Batch, enough: usize, until: Option<Instant>) -> Result<(), Lost> {
+    fn fill(&mut self, batch: &mut Batch, enough: usize, most: usize, until: Option<Instant>) -> Result<(), Lost> {
         loop {
             let mut came = 0_usize;
             for interface in &mut self.interfaces {
-                came = came.saturating_add(interface.read(batch)?);
-                if batch.data.len() >= enough {
+                let left = most.saturating_sub(batch.packets.len());
+                came = came.saturating_add(interface.read(batch, left.min(Live::AT_ONCE))?);
+                if batch.data.len() >= enough || batch.packets.len() >= most {
                     return Ok(());
                 }
             }
@@ -250,10 +251,10 @@ impl Interface {
         Ok(Interface { name: name.to_owned(), capture, link_type, counted: Counted::default(), last: (0, 0) })
     }
 
-    /// Takes what is there, 32 packets at most; returns how many.
-    fn read(&mut self, batch: &mut Batch) -> Result<usize, Lost> {
+    /// Takes what is there, so many packets at most; returns how many.
+    fn read(&mut self, batch: &mut Batch, most: usize) -> Result<usize, Lost> {
         let Interface { capture, link_type, counted, .. } = self;
-        let taken = capture.dispatch(Some(Live::AT_ONCE), |packet| {
+        let taken = capture.dispatch(Some(most), |packet| {
             let pcap::PacketHeader { ts, caplen, len } = *packet.header;
             // The time was asked for in nanoseconds, which stand where microseconds usually do.
             let time = Time(ts.tv_sec.saturating_mul(Time::SECOND).saturating_add(ts.tv_usec));

@@ -253,6 +253,11 @@ impl Watch {
     pub(super) fn request(&self) -> Result<Request, &'static str> {
         // libpcap takes its size as an int.
         let buffer_bytes = u32::try_from(self.buffer).ok().filter(|bytes| i32::try_from(*bytes).is_ok());
+        let twice =
+            self.interfaces.iter().enumerate().any(|(nth, name)| self.interfaces.iter().take(nth).any(|n| n == name));
+        if twice {
+            return Err("--interface: one is named twice");
+        }
         Ok(Request {
             interfaces: self.interfaces.clone(),
             promiscuous: !self.no_promiscuous_mode,
@@ -268,6 +273,7 @@ impl Watch {
         options.insert("interface", self.interfaces.clone().into());
         options.insert("snap_length", self.snap_length.into());
         options.insert("bpf", self.bpf.clone().into());
+        options.insert("stats_interval", self.stats_interval.into());
         options.insert("renotify", self.renotify.as_secs().into());
         report::Start { command: "watch", options }
     }
@@ -290,7 +296,8 @@ impl Watch {
         };
         let statistics = |name: &String| PathBuf::from(format!("/sys/class/net/{name}/statistics"));
         Confinement {
-            writable: self.output.file.iter().map(directory).collect(),
+            // A pipe or a device is opened once, and nothing beside it.
+            writable: self.output.file.iter().filter(|path| path.is_file() || !path.exists()).map(directory).collect(),
             readable: self.interfaces.iter().map(statistics).collect(),
             strict: self.strict_sandbox,
         }

@@ -104,6 +104,7 @@ fn watch(arguments: &Watch, settings: &Settings) -> Result<Exit, Box<dyn Error>>
         Stopped::Threads(_) => stopped.into(),
     })?;
     station.terminal().clear();
+    station.tell_last_drops();
     reporting.end()?;
     Ok(Exit::of(&outcome, arguments.output.fail_on))
 }
@@ -201,12 +202,12 @@ impl Reporting {
             (false, true) => file.rotate()?,
             (false, false) => return Ok(()),
         }
-        self.printer.start(&self.start)
+        self.pulse.during(|| self.printer.start(&self.start))
     }
 
     fn end(self) -> Result<(), CannotWrite> {
-        let Reporting { printer, name, .. } = self;
-        printer.end().map_err(|source| CannotWrite { to: name, source })
+        let Reporting { printer, name, pulse, .. } = self;
+        pulse.during(|| printer.end()).map_err(|source| CannotWrite { to: name, source })
     }
 }
 

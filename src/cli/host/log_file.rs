@@ -15,8 +15,8 @@ use crate::cli::units::Rotate;
 pub(in crate::cli) struct LogFile {
     path: PathBuf,
     file: File,
-    /// So long it is.
-    bytes: u64,
+    /// So long it is; nothing that can be asked of a pipe or a device.
+    bytes: Option<u64>,
     began: Timestamp,
     since: Instant,
     rotate: Option<Rotate>,
@@ -27,14 +27,15 @@ impl LogFile {
     /// how many octets is returned too.
     pub(in crate::cli) fn open(path: &Path, rotate: Option<Rotate>) -> io::Result<(Self, u64)> {
         let mut file = OpenOptions::new().read(true).append(true).create(true).open(path)?;
-        let (mut bytes, mut cut) = (0, 0);
+        let (mut bytes, mut cut) = (None, 0);
         if file.metadata()?.is_file() {
             let long = file.metadata()?.len();
-            bytes = whole_lines(&mut file, long)?;
-            cut = long.saturating_sub(bytes);
+            let whole = whole_lines(&mut file, long)?;
+            cut = long.saturating_sub(whole);
             if cut > 0 {
-                file.set_len(bytes)?;
+                file.set_len(whole)?;
             }
+            bytes = Some(whole);
         } else if rotate.is_some() {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "only a file can be rotated"));
         }
@@ -46,7 +47,7 @@ impl LogFile {
     pub(in crate::cli) fn is_due(&self) -> bool {
         match self.rotate {
             Some(Rotate::After(time)) => self.since.elapsed() >= time,
-            Some(Rotate::At(bytes)) => self.bytes >= bytes,
+            Some(Rotate::At(full)) => self.bytes.is_some_and(|bytes| bytes >= full),
             None => false,
         }
     }
@@ -58,8 +59,11 @@ impl LogFile {
         self.reopen()
     }
 
-    /// Opens what is found under the name now: somebody else renamed the file.
+    /// Opens what is found under the name now: somebody else renamed the file. A pipe or a device stays open.
     pub(in crate::cli) fn reopen(&mut self) -> io::Result<()> {
+        if self.bytes.is_none() {
+            return Ok(());
+        }
         let (new, _) = LogFile::open(&self.path, self.rotate)?;
         *self = new;
         Ok(())
@@ -104,10 +108,10 @@ impl Write for LogFile {
     fn write(&mut self, lines: &[u8]) -> io::Result<usize> {
         if let Err(error) = self.file.write_all(lines) {
             // The error is told; where this fails too, the last line is not whole.
-            let _ = self.file.set_len(self.bytes);
+            let _ = self.bytes.map(|bytes| self.file.set_len(bytes));
             return Err(error);
         }
-        self.bytes = self.bytes.saturating_add(lines.len() as u64);
+        self.bytes = self.bytes.map(|bytes| bytes.saturating_add(lines.len() as u64));
         Ok(lines.len())
     }
 

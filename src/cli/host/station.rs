@@ -44,6 +44,26 @@ impl Station {
         self.terminal.note(line);
     }
 
+    /// Tells the drops that were not told yet: the capture is over.
+    pub(in crate::cli) fn tell_last_drops(&self) {
+        let stats = self.stats.lock().unwrap_or_else(PoisonError::into_inner);
+        let dropped = (stats.kernel_dropped, stats.interface_dropped);
+        drop(stats);
+        self.tell_drops(dropped, Duration::ZERO);
+    }
+
+    /// Tells drops that were not told yet, unless others were within `between`.
+    fn tell_drops(&self, dropped: (u64, u64), between: Duration) {
+        let mut drops = self.drops.lock().unwrap_or_else(PoisonError::into_inner);
+        if drops.told != dropped && drops.at.is_none_or(|at| at.elapsed() >= between) {
+            *drops = Drops { told: dropped, at: Some(Instant::now()) };
+            let (kernel, interface) = dropped;
+            self.terminal.line(&format!(
+                "mailtap: packets were dropped since the start: {kernel} by the kernel, {interface} by interfaces"
+            ));
+        }
+    }
+
     pub(in crate::cli) fn terminal(&self) -> &Terminal {
         &self.terminal
     }
@@ -81,14 +101,7 @@ impl Host for Station {
         let mut stats = self.stats.lock().unwrap_or_else(PoisonError::into_inner);
         (stats.kernel_dropped, stats.interface_dropped) = (kernel, interface);
         drop(stats);
-        let mut drops = self.drops.lock().unwrap_or_else(PoisonError::into_inner);
-        let due = drops.at.is_none_or(|at| at.elapsed() >= BETWEEN);
-        if due && drops.told != (kernel, interface) {
-            *drops = Drops { told: (kernel, interface), at: Some(Instant::now()) };
-            self.terminal.line(&format!(
-                "mailtap: packets were dropped since the start: {kernel} by the kernel, {interface} by interfaces"
-            ));
-        }
+        self.tell_drops((kernel, interface), BETWEEN);
     }
 
     fn publish(&self, stats: &Stats) {
