@@ -8,13 +8,14 @@
 //! all formats are made from, [`escape`] is the only place where bytes from outside become text.
 //!
 //! Read in this order: [`escape`], [`ascii`], [`stamp`], [`places`], [`ids`], [`record`], [`json`], [`session`], a file
-//! per format.
+//! per format; then [`pcapng`], which is no report but the packets behind one.
 
 pub(crate) mod ascii;
 pub(crate) mod escape;
 pub(crate) mod ids;
 mod json;
 mod jsonl;
+pub(crate) mod pcapng;
 pub(crate) mod places;
 pub(crate) mod record;
 mod session;
