@@ -69,6 +69,11 @@ impl Records {
         Records(kinds.iter().fold(0, |bits, kind| bits | Self::bit(*kind)))
     }
 
+    /// These and one kind more.
+    pub(crate) fn with(self, kind: Kind) -> Self {
+        Records(self.0 | Self::bit(kind))
+    }
+
     pub(crate) fn has(self, kind: Kind) -> bool {
         self.0 & Self::bit(kind) != 0
     }

@@ -63,6 +63,10 @@ pub(super) struct Output {
     /// Write to FILE instead of standard output; a capture is never overwritten
     #[arg(long = "output", short = 'o', value_name = "FILE")]
     pub file: Option<PathBuf>,
+    /// Keep the packets of every session with a finding in FILE, a new one, as pcapng for Wireshark: with all that they
+    /// hold, message content and passwords too. The captures are read twice, so pipes cannot be scanned
+    #[arg(long, value_name = "FILE")]
+    pub write: Option<PathBuf>,
     /// Exit with 1 where a finding of at least this severity was reported
     #[arg(long, value_name = "SEVERITY")]
     pub fail_on: Option<Severity>,

@@ -1,11 +1,12 @@
 //! The command line: arguments in, an exit code out. The only room that knows of arguments, of standard output and
 //! standard error; one file per subcommand.
 //!
-//! Read in this order: [`args`], [`options`], [`mod@file`], [`settings`], [`scan`], [`config`], [`rules`], [`exit`],
-//! [`progress`].
+//! Read in this order: [`args`], [`options`], [`mod@file`], [`settings`], [`scan`], [`evidence`], [`config`], [`rules`],
+//! [`exit`], [`progress`].
 
 mod args;
 mod config;
+mod evidence;
 mod exit;
 mod file;
 mod options;

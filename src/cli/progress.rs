@@ -37,6 +37,13 @@ impl Terminal {
         });
     }
 
+    /// A notice: not with `--quiet`.
+    pub(super) fn say(&self, notice: &str) {
+        if !self.quiet {
+            self.line(&format!("mailtap: {notice}"));
+        }
+    }
+
     /// Takes the progress away: the report is printed, or the program ends.
     pub(super) fn clear(&self) {
         self.bar.finish_and_clear();
@@ -49,9 +56,7 @@ impl Observer for Terminal {
     }
 
     fn notice(&self, notice: &Notice) {
-        if !self.quiet {
-            self.line(&format!("mailtap: {notice}"));
-        }
+        self.say(&notice.to_string());
     }
 
     fn internal_error(&self, bug: &Bug) {

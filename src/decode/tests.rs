@@ -605,7 +605,15 @@ mod datagrams {
 
     fn datagram(protocol: u8, payload: Vec<u8>, missing: u32) -> Datagram {
         let at = Moment { ordinal: crate::base::Ordinal(7), time: Time(0) };
-        Datagram { source: CLIENT6.into(), destination: SERVER6.into(), protocol, payload, missing, at }
+        Datagram {
+            source: CLIENT6.into(),
+            destination: SERVER6.into(),
+            protocol,
+            payload,
+            missing,
+            at,
+            fragments: Vec::new(),
+        }
     }
 
     #[test]

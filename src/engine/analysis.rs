@@ -61,6 +61,22 @@ impl Analysis {
         self.follow(&ByShard::new(all.iter().copied()), &round.marks)
     }
 
+    /// The fragments of this round's datagrams that hold a segment which is `wanted`, in no order. Nothing else is done
+    /// with the round.
+    pub(super) fn fragments(&mut self, round: &Round, wanted: impl Fn(&FlowKey, Ordinal) -> bool) -> Vec<Ordinal> {
+        let slices = decode_all(&round.batches, &self.settings);
+        let datagrams = self.put_together(&slices, &round.marks);
+        let mut fragments = Vec::new();
+        for datagram in &datagrams {
+            if let Decoded::Segment(segment) = decode::decode_datagram(datagram, &self.settings.ports)
+                && wanted(&segment.flow, datagram.at.ordinal)
+            {
+                fragments.extend(datagram.fragments.iter().copied().chain([datagram.at.ordinal]));
+            }
+        }
+        fragments
+    }
+
     /// The end of all connections; `next` is the number that the next packet would have had.
     pub(super) fn finish(&mut self, next: Ordinal) -> Vec<Entry> {
         self.defrag.finish();
@@ -144,7 +160,11 @@ impl Analysis {
 }
 
 fn decode_all<'r>(batches: &'r [Batch], settings: &Settings) -> Vec<Slice<'r>> {
+    tasks(batches).par_iter().map(|&(batch, from)| route::decode_slice(batch, from, &settings.ports)).collect()
+}
+
+/// The slices of all batches, each by the place of its first packet.
+pub(super) fn tasks<'r>(batches: &'r [Batch]) -> Vec<(&'r Batch, usize)> {
     let slices_of = |batch: &'r Batch| (0..batch.packets.len()).step_by(route::SLICE).map(move |from| (batch, from));
-    let tasks: Vec<(&Batch, usize)> = batches.iter().flat_map(slices_of).collect();
-    tasks.par_iter().map(|&(batch, from)| route::decode_slice(batch, from, &settings.ports)).collect()
+    batches.iter().flat_map(slices_of).collect()
 }

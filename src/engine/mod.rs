@@ -8,11 +8,14 @@
 //! in parallel slices, fragments are put together serially, and 64 shards, always as many, follow
 //! their connections in parallel. What they say is sorted into one total order ([`crate::ledger::Key`]).
 //!
-//! Read in this order: [`config`], [`rounds`], [`route`], [`bug`], [`shard`], [`analysis`], then this file.
+//! Read in this order: [`config`], [`rounds`], [`route`], [`bug`], [`shard`], [`analysis`], then this file; then, for the
+//! packets behind findings, [`flagged`] and [`again`].
 
+pub(crate) mod again;
 mod analysis;
 mod bug;
 mod config;
+mod flagged;
 #[cfg(test)]
 mod properties;
 mod rounds;
@@ -31,13 +34,15 @@ use std::path::PathBuf;
 use rayon::prelude::*;
 
 use crate::base::Ordinal;
-use crate::capture::{Notice, Options, Portion, Problem, Progress, Reader};
+use crate::capture::{Notice, Options, Portion, Problem, Progress, Reader, ShownPath};
 use crate::decode::Ports;
 use crate::defrag::Defrag;
-use crate::ledger::{Entry, Ledger, Output, Totals};
+use crate::ledger::{Entry, Item, Kind, Ledger, Output, Totals};
 use crate::rules::Severity;
 
+use again::Evidence;
 use analysis::Analysis;
+use flagged::Flagged;
 use rounds::{Reading, Round};
 use shard::Settings;
 
@@ -57,7 +62,7 @@ pub(crate) trait Observer: Sync {
 }
 
 /// What a scan came to.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Outcome {
     /// Inputs that could not be read, or not to their end.
     pub problems: u64,
@@ -65,6 +70,8 @@ pub(crate) struct Outcome {
     pub internal_errors: u64,
     /// The worst severity that was reported.
     pub worst: Option<Severity>,
+    /// What the packets behind the findings can be had with ([`again::packets`]), where [`Config::evidence`] says so.
+    pub evidence: Option<Evidence>,
 }
 
 /// Why a scan ended before its input did.
@@ -74,14 +81,17 @@ pub enum Stopped {
     Output(io::Error),
     /// Threads could not be started.
     Threads(rayon::ThreadPoolBuildError),
+    /// A capture is not what it was when it was read before.
+    Changed(PathBuf),
 }
 
 impl fmt::Display for Stopped {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Stopped::Output(_) => "cannot write the output",
-            Stopped::Threads(_) => "cannot start threads",
-        })
+        match self {
+            Stopped::Output(_) => f.write_str("cannot write the output"),
+            Stopped::Threads(_) => f.write_str("cannot start threads"),
+            Stopped::Changed(path) => write!(f, "{}: changed while it was scanned", ShownPath(path)),
+        }
     }
 }
 
@@ -90,6 +100,7 @@ impl std::error::Error for Stopped {
         match self {
             Stopped::Output(error) => Some(error),
             Stopped::Threads(error) => Some(error),
+            Stopped::Changed(_) => None,
         }
     }
 }
@@ -112,16 +123,18 @@ pub(crate) fn run(
     sink: &mut dyn Sink,
     observer: &dyn Observer,
 ) -> Result<Outcome, Stopped> {
+    pool(config, paths)?.install(|| scan(config, paths, sink, observer))
+}
+
+fn pool(config: &Config, paths: &[PathBuf]) -> Result<rayon::ThreadPool, Stopped> {
     let threads = config.threads.map_or_else(|| usual_threads(paths), std::num::NonZeroUsize::get);
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().map_err(Stopped::Threads)?;
-    pool.install(|| scan(config, paths, sink, observer))
+    rayon::ThreadPoolBuilder::new().num_threads(threads).build().map_err(Stopped::Threads)
 }
 
 fn scan(config: &Config, paths: &[PathBuf], sink: &mut dyn Sink, observer: &dyn Observer) -> Result<Outcome, Stopped> {
     let mut reading = Reading::new(Reader::open(paths, &config.reading));
     let mut analysis = Analysis::new(settings(config), Defrag::new(&config.limits, &config.timeouts));
-    let ledger = Ledger::new(config.records, config.servers.clone(), &config.limits);
-    let mut writing = Writing { ledger, separate: config.reading.separate, sink };
+    let mut writing = Writing::new(config, sink);
     let mut internal_errors = 0_u64;
 
     let mut round = reading.round(Round::default(), observer);
@@ -154,8 +167,10 @@ fn scan(config: &Config, paths: &[PathBuf], sink: &mut dyn Sink, observer: &dyn 
     let mut totals = totals(&reading);
     totals.internal_errors = internal_errors;
     analysis.count(&mut totals);
-    let worst = writing.finish(totals).map_err(Stopped::Output)?;
-    Ok(Outcome { problems: reading.problems, internal_errors, worst })
+    let fragments = totals.fragments > 0;
+    let (worst, flagged) = writing.finish(totals).map_err(Stopped::Output)?;
+    let evidence = flagged.map(|flagged| Evidence { flagged, captures: reading.files().to_vec(), fragments });
+    Ok(Outcome { problems: reading.problems, internal_errors, worst, evidence })
 }
 
 /// Tells the bugs that were caught since the last call; returns how many they were.
@@ -182,7 +197,7 @@ fn settings(config: &Config) -> Settings {
         limits: config.limits.of_one_shard(),
         timeouts: config.timeouts,
         selection: config.selection.clone(),
-        events: config.records.has(crate::ledger::Kind::Events),
+        events: config.records.has(Kind::Events),
     }
 }
 
@@ -210,10 +225,25 @@ struct Writing<'s> {
     ledger: Ledger,
     /// Every file is treated alone.
     separate: bool,
+    /// In which connections something was reported, where that is wanted.
+    flagged: Option<Flagged>,
+    /// Whether findings are printed: the ledger tells them where they are wanted for anything.
+    prints_findings: bool,
     sink: &'s mut dyn Sink,
 }
 
-impl Writing<'_> {
+impl<'s> Writing<'s> {
+    fn new(config: &Config, sink: &'s mut dyn Sink) -> Self {
+        let records = if config.evidence { config.records.with(Kind::Findings) } else { config.records };
+        Writing {
+            ledger: Ledger::new(records, config.servers.clone(), &config.limits),
+            separate: config.reading.separate,
+            flagged: config.evidence.then(|| Flagged::new(&config.limits)),
+            prints_findings: config.records.has(Kind::Findings),
+            sink,
+        }
+    }
+
     /// Takes a round's entries, after the files that began in it.
     fn take(&mut self, starts: Vec<(PathBuf, Ordinal)>, entries: Vec<Entry>) -> io::Result<()> {
         if self.separate {
@@ -223,16 +253,29 @@ impl Writing<'_> {
         }
         let mut outputs: Vec<Output> = starts.into_iter().map(|(path, first)| Output::Capture(path, first)).collect();
         for entry in entries {
-            self.ledger.take(entry, &mut |output| outputs.push(output));
+            if let (Some(flagged), Item::End(ended)) = (&mut self.flagged, &entry.item) {
+                flagged.ended(ended);
+            }
+            self.ledger.take(entry, &mut |output| {
+                if let (Some(flagged), Output::Finding(found)) = (&mut self.flagged, &output) {
+                    flagged.found(found);
+                }
+                if self.prints_findings || !matches!(output, Output::Finding(_)) {
+                    outputs.push(output);
+                }
+            });
         }
         self.sink.take(outputs)
     }
 
-    fn finish(self, totals: Totals) -> io::Result<Option<Severity>> {
+    fn finish(self, mut totals: Totals) -> io::Result<(Option<Severity>, Option<Flagged>)> {
+        if let Some(flagged) = &self.flagged {
+            totals.limits_hit.merge(&flagged.limits_hit());
+        }
         let worst = self.ledger.worst();
         let mut outputs = Vec::new();
         self.ledger.finish(totals, &mut |output| outputs.push(output));
         self.sink.take(outputs)?;
-        Ok(worst)
+        Ok((worst, self.flagged))
     }
 }
