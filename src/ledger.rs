@@ -13,7 +13,7 @@ pub(crate) mod server;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use entry::{Cause, Entry, Found, Item, Key, SessionEnd, Told, Who};
+pub(crate) use entry::{Cause, Entry, Exhibit, Found, Item, Kept, Key, SessionEnd, Told, Who};
 pub(crate) use server::Server;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};

@@ -9,12 +9,13 @@
 //! their connections in parallel. What they say is sorted into one total order ([`crate::ledger::Key`]).
 //!
 //! Read in this order: [`config`], [`rounds`], [`route`], [`bug`], [`shard`], [`analysis`], then this file; then, for the
-//! packets behind findings, [`flagged`] and [`again`].
+//! packets behind findings, [`flagged`] and [`again`], and [`evidence`] where they come once.
 
 pub(crate) mod again;
 mod analysis;
 mod bug;
 mod config;
+mod evidence;
 mod flagged;
 #[cfg(test)]
 mod properties;
