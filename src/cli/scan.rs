@@ -58,9 +58,9 @@ fn scan(arguments: &Scan, settings: &Settings, terminal: &Terminal) -> Result<Ex
         engine::run(&config, &arguments.paths, &mut printing, terminal).map_err(|stopped| why(stopped, &name))?;
     let kept = packets.map(|packets| keep(packets, &config, arguments, &mut outcome, terminal));
     terminal.clear();
-    let printed = printing.printer.end().map_err(cannot);
+    let ended = printing.printer.end().map_err(cannot);
     kept.transpose()?;
-    printed?;
+    ended?;
     Ok(Exit::of(&outcome, options.fail_on))
 }
 

@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use rayon::prelude::*;
 
 use crate::base::{Captured, Ordinal};
-use crate::capture::{Batch, CaptureFile, Notice, Problem, Progress, Reader};
+use crate::capture::{self, Batch, CaptureFile, Notice, Problem, Progress, Reader};
 use crate::decode::Ports;
 use crate::defrag::Defrag;
 
@@ -61,7 +61,7 @@ pub(crate) fn packets(
 
 /// The numbers of the fragments that belong to the connections, sorted.
 fn fragments_of(config: &Config, paths: &[PathBuf], evidence: &mut Evidence, observer: &dyn Observer) -> Vec<Ordinal> {
-    let mut reading = Reading::new(Reader::open(paths, &config.reading));
+    let mut reading = reading(config, paths);
     let mut analysis = Analysis::new(super::settings(config), Defrag::new(&config.limits, &config.timeouts));
     let mut all = Vec::new();
     let mut round = Round::default();
@@ -91,7 +91,7 @@ fn write(
     observer: &dyn Observer,
 ) -> Result<(), Stopped> {
     let wanted = Wanted { flagged: &evidence.flagged, fragments, ports: &Ports::new(config.ports.iter().copied()) };
-    let mut reading = Reading::new(Reader::open(paths, &config.reading));
+    let mut reading = reading(config, paths);
     let mut round = reading.round(Round::default(), observer);
     let mut done = Round::default();
     loop {
@@ -105,6 +105,12 @@ fn write(
         }
     }
     changed(&evidence.captures, reading.files()).map_or(Ok(()), |path| Err(Stopped::Changed(path)))
+}
+
+/// The same packets again, in the same order; the files' hashes are known.
+fn reading(config: &Config, paths: &[PathBuf]) -> Reading {
+    let options = capture::Options { hash: false, ..config.reading.clone() };
+    Reading::new(Reader::open(paths, &options))
 }
 
 /// Which packets are to be written.

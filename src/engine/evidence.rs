@@ -46,8 +46,10 @@ pub(crate) struct Holder {
     most_of_one: usize,
     timeouts: Timeouts,
     connections: HashMap<FlowKey, Connection, RandomState>,
-    /// The connections by what they are, then by the packet that they were last seen with.
-    order: BTreeMap<(Class, Ordinal), FlowKey>,
+    /// The connections in the order in which they go.
+    order: BTreeMap<Place, FlowKey>,
+    /// Connections so far.
+    begun: u64,
     /// Fragments that wait for their siblings.
     fragments: BTreeMap<Ordinal, Exhibit>,
     fragment_bytes: usize,
@@ -59,6 +61,9 @@ pub(crate) struct Holder {
     ready: BTreeMap<Ordinal, (FlowKey, Held)>,
     limits_hit: Tally,
 }
+
+/// What a connection is, the packet that it was last seen with, and its number.
+type Place = (Class, Ordinal, u64);
 
 /// What a connection is, in the order in which they go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -82,6 +87,7 @@ struct Held {
 
 #[derive(Debug)]
 struct Connection {
+    number: u64,
     /// The last packet, and its time.
     touched: Moment,
     syn: bool,
@@ -107,6 +113,7 @@ impl Holder {
             timeouts,
             connections: HashMap::default(),
             order: BTreeMap::new(),
+            begun: 0,
             fragments: BTreeMap::new(),
             fragment_bytes: 0,
             emptied: 0,
@@ -157,10 +164,11 @@ impl Holder {
         self.fragment_bytes = self.fragment_bytes.saturating_add(cost);
         self.held = self.held.saturating_add(cost);
         self.fragments.insert(at.ordinal, packet);
-        while self.fragment_bytes > self.most / SHARE && self.fragments.len() > 1 {
+        while self.fragment_bytes > self.most / SHARE {
             self.limits_hit.one(Limit::EvidenceBytes.key());
             self.oldest_fragment();
         }
+        self.enforce();
     }
 
     /// A segment that came in these fragments.
@@ -273,9 +281,11 @@ impl Holder {
     /// Makes room for a connection, unless it is known.
     fn connection(&mut self, flow: FlowKey, at: Moment) {
         self.connections.entry(flow).or_insert_with(|| {
-            self.order.insert((Class::HalfOpen, at.ordinal), flow);
+            let connection = Connection::new(self.begun, at);
+            self.begun = self.begun.saturating_add(1);
+            self.order.insert(connection.place(), flow);
             self.held = self.held.saturating_add(CONNECTION_COST);
-            Connection::new(at)
+            connection
         });
     }
 
@@ -314,15 +324,15 @@ impl Holder {
         }
     }
 
-    fn leave(&mut self, place: (Class, Ordinal)) {
+    fn leave(&mut self, place: Place) {
         self.order.remove(&place);
         self.emptied = self.emptied.saturating_sub(usize::from(place.0 == Class::Emptied));
     }
 
     /// The connection of a class that was idle longest.
     fn oldest(&self, class: Class) -> Option<FlowKey> {
-        let oldest = self.order.range((class, Ordinal::default())..).next();
-        oldest.filter(|((of, _), _)| *of == class).map(|(_, flow)| *flow)
+        let oldest = self.order.range((class, Ordinal::default(), 0)..).next();
+        oldest.filter(|((of, ..), _)| *of == class).map(|(_, flow)| *flow)
     }
 
     fn oldest_fragment(&mut self) {
@@ -377,8 +387,9 @@ enum Added {
 }
 
 impl Connection {
-    fn new(at: Moment) -> Self {
+    fn new(number: u64, at: Moment) -> Self {
         Connection {
+            number,
             touched: at,
             syn: false,
             established: false,
@@ -392,7 +403,7 @@ impl Connection {
     }
 
     /// Where it stands among those that may have to go.
-    fn place(&self) -> (Class, Ordinal) {
+    fn place(&self) -> Place {
         let class = if self.kept.is_some() {
             Class::Flagged
         } else if !self.established {
@@ -402,7 +413,7 @@ impl Connection {
         } else {
             Class::Open
         };
-        (class, self.touched.ordinal)
+        (class, self.touched.ordinal, self.number)
     }
 
     fn cost(&self) -> usize {

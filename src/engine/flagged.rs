@@ -1,7 +1,7 @@
 //! In which connections something was reported: enough to find their packets again, and what to say beside those that
 //! carry a finding.
 //!
-//! Bounds: [`Limit::EvidenceBytes`]; beyond it connections are left out, and counted.
+//! Bounds: [`Limit::EvidenceBytes`]; beyond it connections and comments are left out, and counted.
 
 use std::collections::BTreeMap;
 
@@ -25,6 +25,8 @@ pub(crate) struct Flagged {
     most: usize,
     cost: usize,
     left_out: u64,
+    /// Comments for which there was no room.
+    untold: u64,
 }
 
 /// The packets of one connection, from its first to its last; one that did not end yet has no last.
@@ -62,8 +64,13 @@ impl Flagged {
         let text = pcapng::comment(&found.finding);
         for packet in found.finding.packets.iter() {
             let said = self.comments.get(&packet).is_some_and(|said| said.contains(&text));
-            if !said && self.has_room(text.len().saturating_add(COMMENT_COST)) {
+            if said {
+                continue;
+            }
+            if self.has_room(text.len().saturating_add(COMMENT_COST)) {
                 self.comments.entry(packet).or_default().push(text.clone());
+            } else {
+                self.untold = self.untold.saturating_add(1);
             }
         }
     }
@@ -108,7 +115,7 @@ impl Flagged {
     /// How often the bound acted.
     pub(super) fn limits_hit(&self) -> Tally {
         let mut hit = Tally::default();
-        hit.add(Limit::EvidenceBytes.key(), self.left_out);
+        hit.add(Limit::EvidenceBytes.key(), self.left_out.saturating_add(self.untold));
         hit
     }
 

@@ -78,12 +78,11 @@ impl<W: Write> Pcapng<W> {
         let number = self.interface(packet.link_type, name, early);
         let offset = if early { i128::from(BEFORE_1970) } else { 0 };
         let since = i128::from(packet.time.0).saturating_sub(offset.saturating_mul(i128::from(Time::SECOND)));
-        let ticks = u64::try_from(since).unwrap_or_default().to_be_bytes();
-        let [a, b, c, d, e, f, g, h] = ticks;
+        let ticks = u64::try_from(since).unwrap_or_default();
+        let half = |ticks: u64| u32::try_from(ticks & 0xffff_ffff).unwrap_or_default();
         block(&mut self.buffer, ENHANCED_PACKET, |body| {
             let captured = u32::try_from(packet.bytes.len()).unwrap_or(u32::MAX);
-            let (high, low) = (u32::from_be_bytes([a, b, c, d]), u32::from_be_bytes([e, f, g, h]));
-            for word in [number, high, low, captured, packet.original] {
+            for word in [number, half(ticks >> 32), half(ticks), captured, packet.original] {
                 body.extend(word.to_le_bytes());
             }
             padded(body, packet.bytes);
@@ -201,9 +200,10 @@ mod tests {
         loop {
             match reader.next(None) {
                 Next::Batch(batch) => {
-                    packets.extend(batch.packets.iter().map(|packet| {
-                        (packet.time.0, packet.link_type.0, packet.original, batch.bytes(packet).to_vec())
-                    }))
+                    for packet in &batch.packets {
+                        let bytes = batch.bytes(packet).to_vec();
+                        packets.push((packet.time.0, packet.link_type.0, packet.original, bytes));
+                    }
                 }
                 Next::End => return packets,
                 other => panic!("{other:?}"),

@@ -1,6 +1,9 @@
 //! Each bound of the holder, packet by packet; then the holder on whole captures, against a second reading of them.
+#![expect(clippy::arithmetic_side_effects, reason = "the numbers of tests are small")]
 
 use std::net::IpAddr;
+
+use proptest::prelude::*;
 
 use super::*;
 use crate::base::{Endpoint, LinkType};
@@ -178,10 +181,10 @@ fn connections_that_speak_without_end_stay_below_the_limit_too() {
         assert!(lab.holder.held_bytes() <= 1 << 20);
         assert!(lab.holder.connections.len() == lab.holder.order.len());
     }
-    let emptied = lab.holder.order.keys().filter(|(class, _)| *class == Class::Emptied).count();
+    let emptied = lab.holder.order.keys().filter(|(class, ..)| *class == Class::Emptied).count();
     assert_eq!(lab.holder.emptied, emptied);
     // What goes last are those of which packets are being written.
-    let flagged = lab.holder.order.keys().filter(|(class, _)| *class == Class::Flagged).count();
+    let flagged = lab.holder.order.keys().filter(|(class, ..)| *class == Class::Flagged).count();
     assert!(flagged > 2000, "{flagged}");
 }
 
@@ -286,6 +289,79 @@ fn fragments_wait_for_their_siblings_within_their_share() {
     lab.holder.tick(Time(40 * Time::SECOND));
     assert_eq!((lab.holder.fragments.len(), lab.holder.fragment_bytes), (0, 0));
     assert_eq!(lab.holder.held_bytes(), CONNECTION_COST);
+}
+
+/// Something that happens to the holder.
+#[derive(Clone, Debug)]
+enum Step {
+    Packet { client: u32, flags: Flags, octets: usize },
+    Found { client: u32, first: u64, of: u64 },
+    Ended { client: u32, first: u64, last: u64 },
+    Fragment,
+    Tick(i64),
+    Take,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let flags = prop_oneof![4 => Just(Flags::default()), 2 => Just(SYN), 1 => Just(RST)];
+    let client = || 0_u32..6;
+    // Packets are named by how far they lie back.
+    let back = || 0_u64..40;
+    prop_oneof![
+        12 => (client(), flags, 0_usize..3000).prop_map(|(client, flags, octets)| Step::Packet { client, flags, octets }),
+        2 => (client(), back(), back()).prop_map(|(client, first, of)| Step::Found { client, first, of }),
+        1 => (client(), back(), back()).prop_map(|(client, first, last)| Step::Ended { client, first, last }),
+        2 => Just(Step::Fragment),
+        1 => (0_i64..5000).prop_map(Step::Tick),
+        1 => Just(Step::Take),
+    ]
+}
+
+/// What is accounted is what is there, and below the limits.
+fn check(holder: &Holder) {
+    let of = |connection: &Connection| {
+        let packets = connection.beginning.iter().chain(&connection.latest);
+        let held: usize = packets.map(|held| cost(&held.packet)).sum();
+        assert_eq!(held, connection.cost.0 + connection.cost.1);
+        assert!(held <= holder.most_of_one);
+        CONNECTION_COST + held
+    };
+    let connections: usize = holder.connections.values().map(of).sum();
+    let fragments: usize = holder.fragments.values().map(cost).sum();
+    assert_eq!((connections + fragments, fragments), (holder.held, holder.fragment_bytes));
+    assert!(holder.held <= holder.most);
+    let places = holder.connections.iter().map(|(flow, connection)| (connection.place(), *flow));
+    assert!(places.clone().all(|(place, flow)| holder.order.get(&place) == Some(&flow)));
+    assert_eq!(places.clone().count(), holder.order.len());
+    assert_eq!(places.filter(|(place, _)| place.0 == Class::Emptied).count(), holder.emptied);
+}
+
+proptest! {
+    #[test]
+    fn whatever_happens_what_is_accounted_is_there_and_below_the_limits(
+        steps in proptest::collection::vec(step(), 1..200),
+        of_one in 1_u64..8000,
+        of_all in 3000_u64..30_000,
+    ) {
+        let mut lab = Lab::new(&[(OF_ONE, of_one), (OF_ALL, of_all)]);
+        lab.next = 40;
+        for step in steps {
+            match step {
+                Step::Packet { client, flags, octets } => drop(lab.packet(client, flags, octets)),
+                Step::Found { client, first, of } => drop(lab.found(client, at(lab.next - first), at(lab.next - of))),
+                Step::Ended { client, first, last } => lab.ended(client, at(lab.next - first), at(lab.next - last)),
+                Step::Fragment => {
+                    let at = at(lab.next);
+                    lab.next += 1;
+                    let captured = Captured { time: at.time, link_type: LinkType(1), original: 9, bytes: b"123456789" };
+                    lab.holder.fragment(at, &fragment([192, 0, 2, 1], 6), &captured);
+                }
+                Step::Tick(seconds) => lab.holder.tick(Time(seconds * Time::SECOND)),
+                Step::Take => drop(lab.holder.take()),
+            }
+            check(&lab.holder);
+        }
+    }
 }
 
 struct Nobody;
