@@ -4,10 +4,9 @@ use std::error::Error;
 use std::fmt;
 use std::fs::File;
 use std::io::{self, IsTerminal, Write};
-use std::path::Path;
 
 use crate::capture::{self, ShownPath};
-use crate::engine::{self, Config, Outcome, Sink, Stopped};
+use crate::engine::{self, Config, Sink, Stopped};
 use crate::ledger::Output;
 use crate::report::Printer;
 
@@ -39,7 +38,10 @@ pub(super) fn run(arguments: &Scan) -> Exit {
 
 fn scan(arguments: &Scan, settings: &Settings, terminal: &Terminal) -> Result<Exit, Box<dyn Error>> {
     let options = &arguments.output;
-    let packets = options.write.as_deref().map(|path| create(path, arguments, terminal)).transpose()?;
+    let packets = options.write.as_deref().map(|path| Packets::create(path, &arguments.paths)).transpose()?;
+    if let Some(packets) = &packets {
+        terminal.say(&packets.notice());
+    }
     let name = options.file.as_deref().map_or_else(|| "standard output".to_owned(), |path| ShownPath(path).to_string());
     let cannot = |source| CannotWrite { to: name.clone(), source };
     let to: Box<dyn Write + Send> = match &options.file {
@@ -56,7 +58,8 @@ fn scan(arguments: &Scan, settings: &Settings, terminal: &Terminal) -> Result<Ex
     let config = Config { evidence: packets.is_some(), ..settings.engine(&arguments.work) };
     let mut outcome =
         engine::run(&config, &arguments.paths, &mut printing, terminal).map_err(|stopped| why(stopped, &name))?;
-    let kept = packets.map(|packets| keep(packets, &config, arguments, &mut outcome, terminal));
+    let evidence = outcome.evidence.take().unwrap_or_default();
+    let kept = packets.map(|packets| packets.write(&config, &arguments.paths, evidence, terminal));
     terminal.clear();
     let ended = printing.printer.end().map_err(cannot);
     kept.transpose()?;
@@ -64,36 +67,8 @@ fn scan(arguments: &Scan, settings: &Settings, terminal: &Terminal) -> Result<Ex
     Ok(Exit::of(&outcome, options.fail_on))
 }
 
-/// Makes the file for packets, and says what will be in it.
-fn create(path: &Path, arguments: &Scan, terminal: &Terminal) -> Result<Packets, CannotWrite> {
-    let packets = Packets::create(path, &arguments.paths);
-    let packets = packets.map_err(|source| CannotWrite { to: ShownPath(path).to_string(), source })?;
-    terminal
-        .say(&format!("{}: keeps packets with all that they hold, message content and passwords too", ShownPath(path)));
-    Ok(packets)
-}
-
-/// Writes the packets behind what was found.
-fn keep(
-    packets: Packets,
-    config: &Config,
-    arguments: &Scan,
-    outcome: &mut Outcome,
-    terminal: &Terminal,
-) -> Result<(), Box<dyn Error>> {
-    let name = arguments.output.write.as_deref().map(|path| ShownPath(path).to_string()).unwrap_or_default();
-    let evidence = outcome.evidence.take().unwrap_or_default();
-    let left_out =
-        packets.write(config, &arguments.paths, evidence, terminal).map_err(|stopped| why(stopped, &name))?;
-    if left_out > 0 {
-        let source = io::Error::other(format!("no room for {left_out} findings or fragments (--max-evidence-bytes)"));
-        return Err(CannotWrite { to: format!("{name} to its end"), source }.into());
-    }
-    Ok(())
-}
-
 /// Why the engine stopped, which wrote to `name`.
-fn why(stopped: Stopped, name: &str) -> Box<dyn Error> {
+pub(super) fn why(stopped: Stopped, name: &str) -> Box<dyn Error> {
     match stopped {
         Stopped::Output(source) => CannotWrite { to: name.to_owned(), source }.into(),
         Stopped::Threads(_) | Stopped::Changed(_) => stopped.into(),
@@ -102,9 +77,9 @@ fn why(stopped: Stopped, name: &str) -> Box<dyn Error> {
 
 /// The output cannot be written, or not to its end.
 #[derive(Debug)]
-struct CannotWrite {
-    to: String,
-    source: io::Error,
+pub(super) struct CannotWrite {
+    pub to: String,
+    pub source: io::Error,
 }
 
 impl fmt::Display for CannotWrite {

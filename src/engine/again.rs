@@ -174,3 +174,40 @@ impl Observer for Again<'_> {
 
     fn internal_error(&self, _: &Bug) {}
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::Time;
+
+    fn file(path: &str, first: u64, packets: u64, time: i64) -> CaptureFile {
+        CaptureFile {
+            path: path.into(),
+            first: Ordinal(first),
+            packets,
+            bytes: 0,
+            first_time: Some(Time(time)),
+            last_time: None,
+            truncated: false,
+            sha256: None,
+            dropped: 0,
+        }
+    }
+
+    #[test]
+    fn a_capture_that_is_not_what_it_was_is_named() {
+        let before = [file("a", 0, 10, 1), file("b", 10, 5, 2)];
+        assert_eq!(changed(&before, &before), None);
+        assert_eq!(changed(&before, &[file("a", 0, 10, 1), file("b", 10, 9, 2)]), None, "the last one has grown");
+        for (now, path) in [
+            (vec![file("a", 0, 12, 1), file("b", 12, 5, 2)], "b"),
+            (vec![file("a", 0, 10, 1), file("b", 10, 4, 2)], "b"),
+            (vec![file("a", 0, 10, 1)], "b"),
+            (vec![file("a", 0, 10, 7), file("b", 10, 5, 2)], "a"),
+            (vec![file("a", 0, 10, 1), file("b", 10, 5, 2), file("c", 15, 1, 3)], "c"),
+            (vec![], "a"),
+        ] {
+            assert_eq!(changed(&before, &now), Some(path.into()), "{now:?}");
+        }
+    }
+}
