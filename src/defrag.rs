@@ -50,7 +50,7 @@ const MOST_PIECES: usize = 1024;
 const LONGEST: u32 = 65_535;
 
 /// What a datagram and a piece of one are taken to cost besides their bytes, so that many small ones
-/// cannot hold more memory than the limit says.
+/// cannot hold more memory than the limit says. A piece's has room for the number of the packet that brought it.
 const DATAGRAM_COST: usize = 320;
 const PIECE_COST: usize = 64;
 
@@ -103,7 +103,7 @@ impl Defrag {
             Pending::new(at)
         });
         let before = pending.cost;
-        let taken = pending.take(fragment, range);
+        let taken = pending.take(fragment, range, at.ordinal);
         self.held = self.held.saturating_add(pending.cost.saturating_sub(before));
         match taken {
             Taken::New | Taken::Again => {}
@@ -220,6 +220,8 @@ struct Pending {
     /// Where the payload ends, once the last fragment was seen.
     total: Option<u32>,
     pieces: Vec<Piece>,
+    /// The packets that brought pieces.
+    brought_by: Vec<Ordinal>,
     /// Octets that the pieces had on the wire.
     covered: u32,
     cost: usize,
@@ -246,10 +248,19 @@ enum Taken {
 
 impl Pending {
     fn new(began: Moment) -> Self {
-        Pending { began, fragments: 0, protocol: 0, total: None, pieces: Vec::new(), covered: 0, cost: DATAGRAM_COST }
+        Pending {
+            began,
+            fragments: 0,
+            protocol: 0,
+            total: None,
+            pieces: Vec::new(),
+            brought_by: Vec::new(),
+            covered: 0,
+            cost: DATAGRAM_COST,
+        }
     }
 
-    fn take(&mut self, fragment: &Fragment<'_>, range: Range) -> Taken {
+    fn take(&mut self, fragment: &Fragment<'_>, range: Range, packet: Ordinal) -> Taken {
         let end = self.pieces.last().map_or(0, |piece| piece.range.end);
         let fits = match self.total {
             Some(total) if fragment.more => range.end <= total,
@@ -270,7 +281,11 @@ impl Pending {
             return if same.bytes == fragment.payload { Taken::Again } else { Taken::Overlaps };
         }
         let overlaps = self.pieces.iter().any(|piece| piece.range.overlaps(range));
-        for free in self.free(range) {
+        let free = self.free(range);
+        if !free.is_empty() {
+            self.brought_by.push(packet);
+        }
+        for free in free {
             self.insert(free, fragment);
         }
         if overlaps { Taken::Overlaps } else { Taken::New }
@@ -323,6 +338,7 @@ impl Pending {
             payload,
             missing: u32::try_from(missing).unwrap_or(u32::MAX),
             at,
+            fragments: self.brought_by,
         }
     }
 }

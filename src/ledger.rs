@@ -14,7 +14,7 @@ pub(crate) mod stats;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use entry::{Cause, Entry, Found, Item, Key, SessionEnd, Told, Who};
+pub(crate) use entry::{Cause, Entry, Exhibit, Found, Item, Kept, Key, SessionEnd, Told, Who};
 pub(crate) use server::Server;
 pub(crate) use stats::Stats;
 
@@ -71,6 +71,11 @@ impl Records {
         Records(kinds.iter().fold(0, |bits, kind| bits | Self::bit(*kind)))
     }
 
+    /// These and one kind more.
+    pub(crate) fn with(self, kind: Kind) -> Self {
+        Records(self.0 | Self::bit(kind))
+    }
+
     pub(crate) fn has(self, kind: Kind) -> bool {
         self.0 & Self::bit(kind) != 0
     }
@@ -93,6 +98,8 @@ pub(crate) enum Output {
     Capture(PathBuf, Ordinal),
     Event(Who, Box<Told>),
     Finding(Box<Found>),
+    /// Packets that are kept, in their order: of live captures alone.
+    Exhibits(Vec<Exhibit>),
     Session(Box<SessionEnd>),
     Server(Box<Server>),
     Stats(Box<Stats>),

@@ -29,6 +29,10 @@ pub(crate) enum Limit {
     FindingsPerRule,
     /// Servers kept in the table.
     Servers,
+    /// Bytes of one session's packets that are held until something is found in it (`--write`).
+    EvidenceBytesPerSession,
+    /// Bytes of what is kept for `--write`: packets held until something is found, and which sessions that were.
+    EvidenceBytes,
 }
 
 /// One row of the table of limits.
@@ -130,6 +134,20 @@ impl Limit {
             default: 1 << 16,
             divided: false,
             help: "servers kept in the table",
+        },
+        Bound {
+            limit: Limit::EvidenceBytesPerSession,
+            key: "evidence-bytes-per-session",
+            default: 64 << 10,
+            divided: false,
+            help: "bytes of packets that --write holds of one session until something is found in it",
+        },
+        Bound {
+            limit: Limit::EvidenceBytes,
+            key: "evidence-bytes",
+            default: 64 << 20,
+            divided: false,
+            help: "bytes that --write holds in all",
         },
     ];
 

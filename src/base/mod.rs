@@ -12,5 +12,5 @@ pub(crate) mod time;
 pub(crate) use counters::Tally;
 pub(crate) use flow::{Endpoint, FlowKey, PerSide, Side};
 pub(crate) use limits::{Limit, Limits};
-pub(crate) use packet::{LinkType, Moment, Ordinal, Packets};
+pub(crate) use packet::{Captured, LinkType, Moment, Ordinal, Packets};
 pub(crate) use time::{Clock, Tick, Time, Timeouts};

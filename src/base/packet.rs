@@ -1,4 +1,4 @@
-//! A packet's place in the whole scan, and the packets that carry a piece of evidence.
+//! A packet's place in the whole scan, what was captured of it, and the packets that carry a piece of evidence.
 
 use super::Time;
 
@@ -19,6 +19,16 @@ pub(crate) struct Moment {
 /// A link type of the registry that libpcap and pcapng share (LINKTYPE_ values: 1 is Ethernet).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct LinkType(pub u16);
+
+/// A packet as it was captured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Captured<'p> {
+    pub time: Time,
+    pub link_type: LinkType,
+    /// How many octets it had on the wire; never below those captured.
+    pub original: u32,
+    pub bytes: &'p [u8],
+}
 
 /// The packets that carry a line, a reply or another piece of evidence: in stream order, without
 /// repeats, the first [`Packets::MOST`] of them. One packet, the usual case, needs no allocation.

@@ -1,6 +1,6 @@
 //! A batch: one owned block of bytes and a table of the whole packets in it.
 
-use crate::base::{LinkType, Ordinal, Time};
+use crate::base::{Captured, LinkType, Ordinal, Time};
 
 /// How a batch follows the one before it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -45,5 +45,13 @@ impl Batch {
         let start = packet.offset as usize;
         let end = start.saturating_add(packet.captured as usize);
         self.data.get(start..end).unwrap_or_default()
+    }
+
+    /// The packet of this number, if it is in this batch.
+    pub(crate) fn captured(&self, number: Ordinal) -> Option<Captured<'_>> {
+        let place = usize::try_from(number.0.checked_sub(self.first.0)?).ok()?;
+        let packet = self.packets.get(place)?;
+        let &PacketEntry { time, link_type, original, .. } = packet;
+        Some(Captured { time, link_type, original, bytes: self.bytes(packet) })
     }
 }

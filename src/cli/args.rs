@@ -135,6 +135,10 @@ pub(super) struct Output {
     /// Write to FILE instead of standard output; a capture is never overwritten
     #[arg(long = "output", short = 'o', value_name = "FILE")]
     pub file: Option<PathBuf>,
+    /// Keep the packets of every session with a finding in FILE, a new one, as pcapng for Wireshark: with all that they
+    /// hold, message content and passwords too. A scan reads its captures twice for it, so pipes cannot be scanned
+    #[arg(long, value_name = "FILE")]
+    pub write: Option<PathBuf>,
     /// Exit with 1 where a finding of at least this severity was reported
     #[arg(long, value_name = "SEVERITY")]
     pub fail_on: Option<Severity>,
@@ -294,10 +298,11 @@ impl Watch {
             let named = path.parent().filter(|parent| !parent.as_os_str().is_empty());
             named.unwrap_or(Path::new(".")).to_owned()
         };
+        let outputs = self.output.file.iter().chain(&self.output.write);
         let statistics = |name: &String| PathBuf::from(format!("/sys/class/net/{name}/statistics"));
         Confinement {
             // A pipe or a device is opened once, and nothing beside it.
-            writable: self.output.file.iter().filter(|path| path.is_file() || !path.exists()).map(directory).collect(),
+            writable: outputs.filter(|path| path.is_file() || !path.exists()).map(directory).collect(),
             readable: self.interfaces.iter().map(statistics).collect(),
             strict: self.strict_sandbox,
         }

@@ -1,16 +1,18 @@
 //! The command line: arguments in, an exit code out. The only room that knows of arguments, of standard output and
 //! standard error; one file per subcommand.
 //!
-//! Read in this order: [`args`], [`options`], [`mod@file`], [`settings`], [`scan`], [`units`], [`host`], [`watch`],
-//! [`config`], [`rules`], [`exit`], [`progress`].
+//! Read in this order: [`args`], [`options`], [`mod@file`], [`settings`], [`scan`], [`evidence`], [`units`], [`host`],
+//! [`reporting`], [`watch`], [`config`], [`rules`], [`exit`], [`progress`].
 
 mod args;
 mod config;
+mod evidence;
 mod exit;
 mod file;
 mod host;
 mod options;
 mod progress;
+mod reporting;
 mod rules;
 mod scan;
 mod settings;

@@ -37,10 +37,10 @@ impl Terminal {
         });
     }
 
-    /// What is no problem, unless it is to be quiet.
-    pub(super) fn note(&self, note: &str) {
+    /// A notice: not with `--quiet`.
+    pub(super) fn say(&self, notice: &str) {
         if !self.quiet {
-            self.line(&format!("mailtap: {note}"));
+            self.line(&format!("mailtap: {notice}"));
         }
     }
 
@@ -56,7 +56,7 @@ impl Observer for Terminal {
     }
 
     fn notice(&self, notice: &Notice) {
-        self.note(&notice.to_string());
+        self.say(&notice.to_string());
     }
 
     fn internal_error(&self, bug: &Bug) {

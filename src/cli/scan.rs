@@ -6,11 +6,12 @@ use std::fs::File;
 use std::io::{self, IsTerminal, Write};
 
 use crate::capture::{self, ShownPath};
-use crate::engine::{self, Sink, Stopped};
+use crate::engine::{self, Config, Sink, Stopped};
 use crate::ledger::Output;
 use crate::report::Printer;
 
 use super::args::{Color, Output as Options, Scan};
+use super::evidence::Packets;
 use super::exit::Exit;
 use super::progress::Terminal;
 use super::settings::Settings;
@@ -37,6 +38,10 @@ pub(super) fn run(arguments: &Scan) -> Exit {
 
 fn scan(arguments: &Scan, settings: &Settings, terminal: &Terminal) -> Result<Exit, Box<dyn Error>> {
     let options = &arguments.output;
+    let packets = options.write.as_deref().map(|path| Packets::create(path, &arguments.paths)).transpose()?;
+    if let Some(packets) = &packets {
+        terminal.say(&packets.notice());
+    }
     let name = options.file.as_deref().map_or_else(|| "standard output".to_owned(), |path| ShownPath(path).to_string());
     let cannot = |source| CannotWrite { to: name.clone(), source };
     let to: Box<dyn Write + Send> = match &options.file {
@@ -47,16 +52,27 @@ fn scan(arguments: &Scan, settings: &Settings, terminal: &Terminal) -> Result<Ex
         None => Box::new(io::stdout()),
     };
     let color = styled(options.color, options.file.is_none());
-    let mut printer = Printer::new(arguments.format(), options.show_secrets, color, to);
-    printer.start(&arguments.start(settings)).map_err(cannot)?;
-    let ran = engine::run(&settings.engine(&arguments.work), &arguments.paths, &mut Printing(&mut printer), terminal);
-    let outcome = ran.map_err(|stopped| match stopped {
-        Stopped::Output(error) => Box::<dyn Error>::from(cannot(error)),
-        Stopped::Threads(_) => stopped.into(),
-    })?;
+    let printer = Printer::new(arguments.format(), options.show_secrets, color, to);
+    let mut printing = Printing { printer, needed: packets.is_none(), closed: false };
+    printing.unless_closed(|printer| printer.start(&arguments.start(settings))).map_err(cannot)?;
+    let config = Config { evidence: packets.is_some(), ..settings.engine(&arguments.work) };
+    let mut outcome =
+        engine::run(&config, &arguments.paths, &mut printing, terminal).map_err(|stopped| why(stopped, &name))?;
+    let evidence = outcome.evidence.take().unwrap_or_default();
+    let kept = packets.map(|packets| packets.write(&config, &arguments.paths, evidence, terminal));
     terminal.clear();
-    printer.end().map_err(cannot)?;
+    let ended = printing.printer.end().map_err(cannot);
+    kept.transpose()?;
+    ended?;
     Ok(Exit::of(&outcome, options.fail_on))
+}
+
+/// Why the engine stopped, which wrote to `name`.
+pub(super) fn why(stopped: Stopped, name: &str) -> Box<dyn Error> {
+    match stopped {
+        Stopped::Output(source) => CannotWrite { to: name.to_owned(), source }.into(),
+        Stopped::Threads(_) | Stopped::Changed(_) => stopped.into(),
+    }
 }
 
 /// The output cannot be written, or not to its end.
@@ -79,11 +95,32 @@ impl Error for CannotWrite {
 }
 
 /// Formatting and writing, on the engine's output thread.
-struct Printing<'p, W>(&'p mut Printer<W>);
+struct Printing<W> {
+    printer: Printer<W>,
+    /// The scan is for nothing where nobody reads what it prints.
+    needed: bool,
+    /// The reader went away.
+    closed: bool,
+}
 
-impl<W: Write + Send> Sink for Printing<'_, W> {
+impl<W: Write + Send> Sink for Printing<W> {
     fn take(&mut self, outputs: Vec<Output>) -> io::Result<()> {
-        self.0.print(outputs)
+        self.unless_closed(|printer| printer.print(outputs))
+    }
+}
+
+impl<W: Write> Printing<W> {
+    fn unless_closed(&mut self, print: impl FnOnce(&mut Printer<W>) -> io::Result<()>) -> io::Result<()> {
+        if self.closed {
+            return Ok(());
+        }
+        match print(&mut self.printer) {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe && !self.needed => {
+                self.closed = true;
+                Ok(())
+            }
+            printed => printed,
+        }
     }
 }
 

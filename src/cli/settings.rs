@@ -97,6 +97,7 @@ impl Settings {
             selection: selection.severities(&self.severity),
             servers: self.servers.clone(),
             records: Records::of(&self.records),
+            evidence: false,
         }
     }
 

@@ -40,7 +40,7 @@ use std::net::IpAddr;
 
 use rest::Rest;
 
-use crate::base::{FlowKey, LinkType, Moment, Side};
+use crate::base::{FlowKey, LinkType, Moment, Ordinal, Side};
 
 /// What one packet gives.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -106,6 +106,8 @@ pub(crate) struct Datagram {
     pub missing: u32,
     /// The packet that completed it.
     pub at: Moment,
+    /// The packets that each brought a part of it, in packet order; not those that only repeated one.
+    pub fragments: Vec<Ordinal>,
 }
 
 /// One row of the table of link types.

@@ -604,8 +604,16 @@ mod datagrams {
     use super::*;
 
     fn datagram(protocol: u8, payload: Vec<u8>, missing: u32) -> Datagram {
-        let at = Moment { ordinal: crate::base::Ordinal(7), time: Time(0) };
-        Datagram { source: CLIENT6.into(), destination: SERVER6.into(), protocol, payload, missing, at }
+        let at = Moment { ordinal: Ordinal(7), time: Time(0) };
+        Datagram {
+            source: CLIENT6.into(),
+            destination: SERVER6.into(),
+            protocol,
+            payload,
+            missing,
+            at,
+            fragments: Vec::new(),
+        }
     }
 
     #[test]
@@ -651,7 +659,7 @@ fn packets_per_second() {
         for round in 0..10_000 {
             for frame in &frames {
                 if let Decoded::Skipped(skip) = way(ETHERNET, std::hint::black_box(frame), 81, &ports) {
-                    skips.one(crate::base::Ordinal(round), skip);
+                    skips.one(Ordinal(round), skip);
                 }
             }
         }

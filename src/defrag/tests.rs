@@ -71,6 +71,7 @@ fn in_order() {
         payload: b"0123456789abcdefxyz".to_vec(),
         missing: 0,
         at: at(2),
+        fragments: [0, 1, 2].map(Ordinal).to_vec(),
     };
     assert_eq!(whole, Some(expected));
     assert_eq!((defrag.held_bytes(), defrag.counts()), (0, &Counts::default()));
@@ -89,7 +90,8 @@ fn in_any_order() {
 fn repeated_fragments_change_nothing() {
     let mut defrag = defrag();
     let first = v4(0, true, b"01234567");
-    assert_eq!(payload_of(hand_over(&mut defrag, &[first, first, first, v4(8, false, b"89")])), b"0123456789");
+    let whole = hand_over(&mut defrag, &[first, first, first, v4(8, false, b"89")]).unwrap();
+    assert_eq!((whole.payload, whole.fragments), (b"0123456789".to_vec(), [0, 3].map(Ordinal).to_vec()));
     assert_eq!(defrag.counts(), &Counts::default());
 }
 

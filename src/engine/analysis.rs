@@ -11,6 +11,7 @@ use crate::defrag::Defrag;
 use crate::ledger::{Entry, Totals};
 use crate::tcp::Counters;
 
+use super::evidence::Holder;
 use super::rounds::{Mark, Round, What};
 use super::route::{self, ByShard, Routed, Slice};
 use super::shard::{Settings, Shard};
@@ -43,6 +44,11 @@ impl Analysis {
 
     /// Analyses a round; what it found is sorted into the one order of all output.
     pub(super) fn round(&mut self, round: &Round) -> Vec<Entry> {
+        self.round_held(round, None)
+    }
+
+    /// The same, where the packets of the round are held until something is found.
+    pub(super) fn round_held(&mut self, round: &Round, holder: Option<&mut Holder>) -> Vec<Entry> {
         let slices = decode_all(&round.batches, &self.settings);
         for slice in &slices {
             self.skips.merge(&slice.skips);
@@ -51,14 +57,27 @@ impl Analysis {
         }
         let datagrams = self.put_together(&slices, &round.marks);
         let completed = self.decode_again(&datagrams);
+        if let Some(holder) = holder {
+            holder.round(&round.batches, &slices, &completed);
+        }
         let segments = slices.iter().flat_map(|slice| slice.segments.iter().zip(slice.shards.iter().copied()));
         if completed.is_empty() {
             return self.follow(&ByShard::new(segments), &round.marks);
         }
-        let completed = completed.iter().map(|routed| (routed, route::shard(&routed.segment)));
+        let completed = completed.iter().map(|(routed, _)| (routed, route::shard(&routed.segment)));
         let mut all: Vec<(&Routed<'_>, u8)> = segments.chain(completed).collect();
         all.sort_by_key(|(routed, _)| routed.at.ordinal);
         self.follow(&ByShard::new(all.iter().copied()), &round.marks)
+    }
+
+    /// The fragments of this round's datagrams that hold a segment which is `wanted`, in no order. Nothing else is done
+    /// with the round.
+    pub(super) fn fragments(&mut self, round: &Round, wanted: impl Fn(&FlowKey, Ordinal) -> bool) -> Vec<Ordinal> {
+        let slices = decode_all(&round.batches, &self.settings);
+        let datagrams = self.put_together(&slices, &round.marks);
+        let completed = self.decode_again(&datagrams);
+        let wanted = completed.iter().filter(|(routed, _)| wanted(&routed.segment.flow, routed.at.ordinal));
+        wanted.flat_map(|(_, datagram)| datagram.fragments.iter().copied().chain([datagram.at.ordinal])).collect()
     }
 
     /// The end of all connections; `next` is the number that the next packet would have had.
@@ -134,9 +153,9 @@ impl Analysis {
 
     /// What the datagrams hold. A datagram is no packet: one without a wanted segment is no skip of its own,
     /// its fragments were counted.
-    fn decode_again<'d>(&self, datagrams: &'d [Datagram]) -> Vec<Routed<'d>> {
+    fn decode_again<'d>(&self, datagrams: &'d [Datagram]) -> Vec<(Routed<'d>, &'d Datagram)> {
         let segment = |datagram: &'d Datagram| match decode::decode_datagram(datagram, &self.settings.ports) {
-            Decoded::Segment(segment) => Some(Routed { at: datagram.at, segment }),
+            Decoded::Segment(segment) => Some((Routed { at: datagram.at, segment }, datagram)),
             Decoded::Fragment(_) | Decoded::Skipped(_) => None,
         };
         datagrams.iter().filter_map(segment).collect()
@@ -144,7 +163,11 @@ impl Analysis {
 }
 
 fn decode_all<'r>(batches: &'r [Batch], settings: &Settings) -> Vec<Slice<'r>> {
+    tasks(batches).par_iter().map(|&(batch, from)| route::decode_slice(batch, from, &settings.ports)).collect()
+}
+
+/// The slices of all batches, each by the place of its first packet.
+pub(super) fn tasks<'r>(batches: &'r [Batch]) -> Vec<(&'r Batch, usize)> {
     let slices_of = |batch: &'r Batch| (0..batch.packets.len()).step_by(route::SLICE).map(move |from| (batch, from));
-    let tasks: Vec<(&Batch, usize)> = batches.iter().flat_map(slices_of).collect();
-    tasks.par_iter().map(|&(batch, from)| route::decode_slice(batch, from, &settings.ports)).collect()
+    batches.iter().flat_map(slices_of).collect()
 }

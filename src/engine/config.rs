@@ -27,6 +27,8 @@ pub(crate) struct Config {
     pub servers: Vec<IpNet>,
     /// Which records are printed: events are kept only where they are.
     pub records: Records,
+    /// Whether to remember in which connections something was found, so that their packets can be had.
+    pub evidence: bool,
 }
 
 impl Default for Config {
@@ -40,6 +42,7 @@ impl Default for Config {
             selection: Selection::default(),
             servers: Vec::new(),
             records: Records::default(),
+            evidence: false,
         }
     }
 }

@@ -16,7 +16,7 @@ use crate::base::{Ordinal, Time};
 use crate::capture::live::{Live, Lost};
 use crate::capture::{Batch, Options};
 use crate::defrag::Defrag;
-use crate::ledger::{Ledger, Output, Stats, Totals};
+use crate::ledger::{Output, Stats, Totals};
 
 use super::analysis::Analysis;
 use super::rounds::{Course, Round};
@@ -35,6 +35,15 @@ pub(crate) struct Plan {
     pub stats_interval: Option<Duration>,
     /// What is reported once per server is reported again after so many nanoseconds.
     pub renotify: Option<i64>,
+}
+
+impl Plan {
+    /// A server is told again after so many nanoseconds at the least.
+    pub(super) fn server_interval(&self) -> i64 {
+        /// Where no stats are printed.
+        const USUAL: Duration = Duration::from_mins(1);
+        nanoseconds(self.stats_interval.unwrap_or(USUAL))
+    }
 }
 
 /// Where a live capture runs.
@@ -60,8 +69,6 @@ const LAST_WAIT: Duration = Duration::from_millis(60);
 /// ... but no longer than this.
 const LAST: Duration = Duration::from_secs(1);
 const SECOND: Duration = Duration::from_secs(1);
-/// A server is told again after so long at the least, where no stats are printed.
-const SERVERS: Duration = Duration::from_mins(1);
 /// Between the reading thread and the engine.
 const BATCHES: usize = 2;
 
@@ -175,7 +182,7 @@ fn now() -> Time {
     Time(nanoseconds(SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default()))
 }
 
-fn nanoseconds(duration: Duration) -> i64 {
+pub(super) fn nanoseconds(duration: Duration) -> i64 {
     i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX)
 }
 
@@ -216,13 +223,10 @@ impl<'w> Watching<'w> {
         pool: &'w rayon::ThreadPool,
         host: &'w dyn Host,
     ) -> Self {
-        let ledger = Ledger::new(config.records, config.servers.clone(), &config.limits);
-        let interval = plan.stats_interval.unwrap_or(SERVERS);
-        let ledger = ledger.endless(plan.renotify, nanoseconds(interval));
         Watching {
             analysis: Analysis::new(settings(config), Defrag::new(&config.limits, &config.timeouts)),
             course: Course::default(),
-            writing: Writing { ledger, separate: false, sink },
+            writing: Writing::live(config, plan, sink),
             stats: Stats::default(),
             internal_errors: 0,
             plan,
@@ -258,9 +262,10 @@ impl<'w> Watching<'w> {
                 round.batches.push(batch);
                 next = if round.batches.len() < BATCHES { arrivals.try_recv().ok() } else { None };
             }
-            let found = self.pool.install(|| self.analysis.round(&round));
+            let found = self.pool.install(|| self.analysis.round_held(&round, self.writing.holder.as_mut()));
             self.tell_bugs();
             self.writing.take(Vec::new(), found)?;
+            self.writing.tick(self.course.clock.now());
             self.tell_state()?;
             for batch in round.batches {
                 // Where there are enough of them it is let go.
@@ -317,6 +322,9 @@ impl<'w> Watching<'w> {
         self.stats.findings.clone_from(findings);
         self.stats.limits_hit = totals.limits_hit;
         self.stats.limits_hit.merge(self.writing.ledger.limits_hit());
+        if let Some(holder) = &self.writing.holder {
+            self.stats.limits_hit.merge(holder.limits_hit());
+        }
         self.stats.memory_bytes = self.host.memory_bytes();
     }
 
@@ -341,7 +349,7 @@ impl<'w> Watching<'w> {
             ..Totals::default()
         };
         self.analysis.count(&mut totals);
-        let worst = self.writing.finish(totals)?;
-        Ok(Outcome { problems, internal_errors: self.internal_errors, worst })
+        let (worst, _) = self.writing.finish(totals)?;
+        Ok(Outcome { problems, internal_errors: self.internal_errors, worst, evidence: None })
     }
 }

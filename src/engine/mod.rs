@@ -8,11 +8,15 @@
 //! in parallel slices, fragments are put together serially, and 64 shards, always as many, follow
 //! their connections in parallel. What they say is sorted into one total order ([`crate::ledger::Key`]).
 //!
-//! Read in this order: [`config`], [`rounds`], [`route`], [`bug`], [`shard`], [`analysis`], then this file, and [`live`] for what has no end.
+//! Read in this order: [`config`], [`rounds`], [`route`], [`bug`], [`shard`], [`analysis`], then this file; then, for the
+//! packets behind findings, [`flagged`] and [`again`]; then [`live`] for what has no end, with [`evidence`].
 
+pub(crate) mod again;
 mod analysis;
 mod bug;
 mod config;
+mod evidence;
+mod flagged;
 mod live;
 #[cfg(test)]
 mod properties;
@@ -32,14 +36,17 @@ use std::path::PathBuf;
 
 use rayon::prelude::*;
 
-use crate::base::Ordinal;
-use crate::capture::{Notice, Options, Portion, Problem, Progress, Reader};
+use crate::base::{Ordinal, Time};
+use crate::capture::{Notice, Options, Portion, Problem, Progress, Reader, ShownPath};
 use crate::decode::Ports;
 use crate::defrag::Defrag;
-use crate::ledger::{Entry, Ledger, Output, Totals};
+use crate::ledger::{Entry, Item, Kind, Ledger, Output, Totals};
 use crate::rules::Severity;
 
+use again::Evidence;
 use analysis::Analysis;
+use evidence::Holder;
+use flagged::Flagged;
 use rounds::{Reading, Round};
 use shard::Settings;
 
@@ -59,7 +66,7 @@ pub(crate) trait Observer: Sync {
 }
 
 /// What a scan came to.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Outcome {
     /// Inputs that could not be read, or not to their end.
     pub problems: u64,
@@ -67,6 +74,8 @@ pub(crate) struct Outcome {
     pub internal_errors: u64,
     /// The worst severity that was reported.
     pub worst: Option<Severity>,
+    /// What the packets behind the findings can be had with ([`again::packets`]), where [`Config::evidence`] says so.
+    pub evidence: Option<Evidence>,
 }
 
 /// Why a scan ended before its input did.
@@ -76,14 +85,17 @@ pub enum Stopped {
     Output(io::Error),
     /// Threads could not be started.
     Threads(rayon::ThreadPoolBuildError),
+    /// A capture is not what it was when it was read before.
+    Changed(PathBuf),
 }
 
 impl fmt::Display for Stopped {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Stopped::Output(_) => "cannot write the output",
-            Stopped::Threads(_) => "cannot start threads",
-        })
+        match self {
+            Stopped::Output(_) => f.write_str("cannot write the output"),
+            Stopped::Threads(_) => f.write_str("cannot start threads"),
+            Stopped::Changed(path) => write!(f, "{}: changed while it was scanned", ShownPath(path)),
+        }
     }
 }
 
@@ -92,6 +104,7 @@ impl std::error::Error for Stopped {
         match self {
             Stopped::Output(error) => Some(error),
             Stopped::Threads(error) => Some(error),
+            Stopped::Changed(_) => None,
         }
     }
 }
@@ -114,16 +127,18 @@ pub(crate) fn run(
     sink: &mut dyn Sink,
     observer: &dyn Observer,
 ) -> Result<Outcome, Stopped> {
+    pool(config, paths)?.install(|| scan(config, paths, sink, observer))
+}
+
+fn pool(config: &Config, paths: &[PathBuf]) -> Result<rayon::ThreadPool, Stopped> {
     let threads = config.threads.map_or_else(|| usual_threads(paths), std::num::NonZeroUsize::get);
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().map_err(Stopped::Threads)?;
-    pool.install(|| scan(config, paths, sink, observer))
+    rayon::ThreadPoolBuilder::new().num_threads(threads).build().map_err(Stopped::Threads)
 }
 
 fn scan(config: &Config, paths: &[PathBuf], sink: &mut dyn Sink, observer: &dyn Observer) -> Result<Outcome, Stopped> {
     let mut reading = Reading::new(Reader::open(paths, &config.reading));
     let mut analysis = Analysis::new(settings(config), Defrag::new(&config.limits, &config.timeouts));
-    let ledger = Ledger::new(config.records, config.servers.clone(), &config.limits);
-    let mut writing = Writing { ledger, separate: config.reading.separate, sink };
+    let mut writing = Writing::new(config, sink);
     let mut internal_errors = 0_u64;
 
     let mut round = reading.round(Round::default(), observer);
@@ -156,8 +171,10 @@ fn scan(config: &Config, paths: &[PathBuf], sink: &mut dyn Sink, observer: &dyn 
     let mut totals = totals(&reading);
     totals.internal_errors = internal_errors;
     analysis.count(&mut totals);
-    let worst = writing.finish(totals).map_err(Stopped::Output)?;
-    Ok(Outcome { problems: reading.problems, internal_errors, worst })
+    let fragments = totals.fragments > 0;
+    let (worst, flagged) = writing.finish(totals).map_err(Stopped::Output)?;
+    let evidence = flagged.map(|flagged| Evidence { flagged, captures: reading.files().to_vec(), fragments });
+    Ok(Outcome { problems: reading.problems, internal_errors, worst, evidence })
 }
 
 /// Tells the bugs that were caught since the last call; returns how many they were.
@@ -184,7 +201,7 @@ fn settings(config: &Config) -> Settings {
         limits: config.limits.of_one_shard(),
         timeouts: config.timeouts,
         selection: config.selection.clone(),
-        events: config.records.has(crate::ledger::Kind::Events),
+        events: config.records.has(Kind::Events),
     }
 }
 
@@ -212,10 +229,43 @@ struct Writing<'s> {
     ledger: Ledger,
     /// Every file is treated alone.
     separate: bool,
+    /// In which connections something was reported, where that is wanted.
+    flagged: Option<Flagged>,
+    /// The packets of a live capture, where those of sessions with findings are wanted.
+    holder: Option<Holder>,
+    /// Whether findings are printed: the ledger tells them where they are wanted for anything.
+    prints_findings: bool,
     sink: &'s mut dyn Sink,
 }
 
-impl Writing<'_> {
+impl<'s> Writing<'s> {
+    fn new(config: &Config, sink: &'s mut dyn Sink) -> Self {
+        let records = if config.evidence { config.records.with(Kind::Findings) } else { config.records };
+        Writing {
+            ledger: Ledger::new(records, config.servers.clone(), &config.limits),
+            separate: config.reading.separate,
+            flagged: config.evidence.then(|| Flagged::new(&config.limits)),
+            holder: None,
+            prints_findings: config.records.has(Kind::Findings),
+            sink,
+        }
+    }
+
+    /// For what comes once and has no end.
+    fn live(config: &Config, plan: &Plan, sink: &'s mut dyn Sink) -> Self {
+        let Writing { ledger, separate, prints_findings, sink, .. } = Writing::new(config, sink);
+        let holder = config.evidence.then(|| Holder::new(&config.limits, config.timeouts));
+        let ledger = ledger.endless(plan.renotify, plan.server_interval());
+        Writing { ledger, separate, flagged: None, holder, prints_findings, sink }
+    }
+
+    /// The clock went on.
+    fn tick(&mut self, now: Option<Time>) {
+        if let (Some(holder), Some(now)) = (&mut self.holder, now) {
+            holder.tick(now);
+        }
+    }
+
     /// Takes a round's entries, after the files that began in it.
     fn take(&mut self, starts: Vec<(PathBuf, Ordinal)>, entries: Vec<Entry>) -> io::Result<()> {
         if self.separate {
@@ -225,16 +275,38 @@ impl Writing<'_> {
         }
         let mut outputs: Vec<Output> = starts.into_iter().map(|(path, first)| Output::Capture(path, first)).collect();
         for entry in entries {
-            self.ledger.take(entry, &mut |output| outputs.push(output));
+            if let Item::End(ended) = &entry.item {
+                self.flagged.iter_mut().for_each(|flagged| flagged.ended(ended));
+                self.holder.iter_mut().for_each(|holder| holder.ended(ended));
+            }
+            self.ledger.take(entry, &mut |mut output| {
+                if let Output::Finding(found) = &mut output {
+                    self.flagged.iter_mut().for_each(|flagged| flagged.found(found));
+                    self.holder.iter_mut().for_each(|holder| holder.found(found));
+                }
+                if self.prints_findings || !matches!(output, Output::Finding(_)) {
+                    outputs.push(output);
+                }
+            });
+        }
+        let exhibits = self.holder.as_mut().map(Holder::take).unwrap_or_default();
+        if !exhibits.is_empty() {
+            outputs.push(Output::Exhibits(exhibits));
         }
         self.sink.take(outputs)
     }
 
-    fn finish(self, totals: Totals) -> io::Result<Option<Severity>> {
+    fn finish(self, mut totals: Totals) -> io::Result<(Option<Severity>, Option<Flagged>)> {
+        if let Some(flagged) = &self.flagged {
+            totals.limits_hit.merge(&flagged.limits_hit());
+        }
+        if let Some(holder) = &self.holder {
+            totals.limits_hit.merge(holder.limits_hit());
+        }
         let worst = self.ledger.worst();
         let mut outputs = Vec::new();
         self.ledger.finish(totals, &mut |output| outputs.push(output));
         self.sink.take(outputs)?;
-        Ok(worst)
+        Ok((worst, self.flagged))
     }
 }

@@ -1,6 +1,6 @@
 //! What the shards hand over: entries, each with its place in the total order of output.
 
-use crate::base::{Endpoint, FlowKey, Moment, Ordinal};
+use crate::base::{Captured, Endpoint, FlowKey, LinkType, Moment, Ordinal};
 use crate::rules::{Counts, Finding, Note, Verdict, What};
 use crate::smtp::event::{DataEnd, End};
 use crate::smtp::tls::Tls;
@@ -70,7 +70,7 @@ impl Item {
     /// What a rule said of a session.
     pub(crate) fn of(verdict: Verdict, who: Who) -> Self {
         match verdict.what {
-            What::Finding(finding) => Item::Finding(Box::new(Found { who, finding: *finding })),
+            What::Finding(finding) => Item::Finding(Box::new(Found { who, finding: *finding, kept: None })),
             What::Note(note) => Item::Note(who, note),
         }
     }
@@ -101,6 +101,37 @@ impl Who {
 pub(crate) struct Found {
     pub who: Who,
     pub finding: Finding,
+    /// What is kept of its session's packets, where a live capture keeps any.
+    pub kept: Option<Kept>,
+}
+
+/// What is kept of a session's packets so far (FORMATS.md, `kept`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Kept {
+    pub packets: u64,
+    /// The sum of their captured lengths.
+    pub bytes: u64,
+    /// Packets for which there was no room until something was found; 1 where it is not known how many.
+    pub fell_out: u64,
+}
+
+/// A packet that is kept because something was found in its session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Exhibit {
+    pub at: Moment,
+    pub link_type: LinkType,
+    /// How many octets it had on the wire.
+    pub original: u32,
+    pub bytes: Box<[u8]>,
+    /// The findings that it carries.
+    pub comments: Vec<String>,
+}
+
+impl Exhibit {
+    /// As it was captured.
+    pub(crate) fn captured(&self) -> Captured<'_> {
+        Captured { time: self.at.time, link_type: self.link_type, original: self.original, bytes: &self.bytes }
+    }
 }
 
 /// A session that is over.

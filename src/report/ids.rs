@@ -50,7 +50,7 @@ pub(crate) fn community(flow: FlowKey) -> Ascii<30> {
 
 /// Version 1: 16 hex digits over rule, check, server, verb and reply code.
 pub(crate) fn fingerprint(found: &Found) -> Ascii<16> {
-    let Found { who, finding } = found;
+    let Found { who, finding, .. } = found;
     let verb = finding.verb.as_deref().unwrap_or_default();
     let code = finding.code.map(|code| code.to_string()).unwrap_or_default();
     let (ip, port) = (who.server.ip.to_string(), who.server.port.to_string());

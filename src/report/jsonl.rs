@@ -88,6 +88,15 @@ mod tests {
     }
 
     #[test]
+    fn what_is_kept_of_a_session_is_said_where_anything_is() {
+        let scene = testing::scene();
+        let kept = Some(crate::ledger::Kept { packets: 12, bytes: 3456, fell_out: 7 });
+        let found = Found { kept, ..testing::found() };
+        let finding = printed(|format, out| format.finding(&found, &scene, out));
+        assert!(finding.ends_with(",\"kept\":{\"packets\":12,\"bytes\":3456,\"fell_out\":7}}\n"), "{finding}");
+    }
+
+    #[test]
     fn a_session_reads_as_the_formats_say() {
         let scene = testing::scene();
         let session = printed(|format, out| format.session(&testing::session_end(), &scene, out));

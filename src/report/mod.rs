@@ -8,13 +8,14 @@
 //! all formats are made from, [`escape`] is the only place where bytes from outside become text.
 //!
 //! Read in this order: [`escape`], [`ascii`], [`stamp`], [`places`], [`ids`], [`record`], [`json`], [`session`], a file
-//! per format.
+//! per format; then [`pcapng`], which is no report but the packets behind one.
 
 pub(crate) mod ascii;
 pub(crate) mod escape;
 pub(crate) mod ids;
 mod json;
 mod jsonl;
+pub(crate) mod pcapng;
 pub(crate) mod places;
 pub(crate) mod record;
 mod session;
@@ -135,6 +136,8 @@ impl<W: Write> Printer<W> {
             Output::Finding(found) => format.finding(found, scene, buffer),
             Output::Session(ended) => format.session(ended, scene, buffer),
             Output::Server(server) => format.server(server, scene, buffer),
+            // What carries packets is no report.
+            Output::Exhibits(_) => {}
             Output::Stats(stats) => format.stats(stats, scene, buffer),
             Output::Summary(summary) => format.summary(summary, scene, buffer),
         }

@@ -7,7 +7,7 @@ use serde::{Serialize, Serializer};
 
 use crate::base::{Endpoint, Moment, Tally};
 use crate::ledger::entry::Answered;
-use crate::ledger::{FindingCounts, Found, Server, Stats, Summary, Told, Who};
+use crate::ledger::{FindingCounts, Found, Kept, Server, Stats, Summary, Told, Who};
 use crate::rules::{Counts, Evidence};
 use crate::smtp::DataEnd;
 use crate::smtp::tls::Tls;
@@ -49,11 +49,21 @@ pub(crate) struct FindingRecord<'f> {
     pub message: &'f str,
     pub evidence: EvidenceMap<'f>,
     pub fingerprint: Ascii<16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kept: Option<KeptFields>,
+}
+
+/// What is kept of the session's packets.
+#[derive(Serialize)]
+pub(crate) struct KeptFields {
+    pub packets: u64,
+    pub bytes: u64,
+    pub fell_out: u64,
 }
 
 impl<'f> FindingRecord<'f> {
     pub(crate) fn of(found: &'f Found, scene: &'f Scene, time: Stamp) -> Self {
-        let Found { who, finding } = found;
+        let Found { who, finding, kept } = found;
         FindingRecord {
             rule: finding.rule.id,
             check: finding.check.id,
@@ -69,6 +79,7 @@ impl<'f> FindingRecord<'f> {
             message: &finding.message,
             evidence: EvidenceMap(finding.evidence.iter().map(|(name, e)| (*name, Proof::of(e, scene))).collect()),
             fingerprint: ids::fingerprint(found),
+            kept: kept.map(|Kept { packets, bytes, fell_out }| KeptFields { packets, bytes, fell_out }),
         }
     }
 }
@@ -197,7 +208,7 @@ pub(crate) struct At<'e> {
 
 /// The packets that carry a finding; where there is no file yet, those of its session up to it.
 fn window(found: &Found, scene: &Scene) -> Window {
-    let Found { who, finding } = found;
+    let Found { who, finding, .. } = found;
     if scene.as_it_goes {
         Window::Times(who.first.time.min(finding.at.time), finding.at.time.max(finding.packets.last().time))
     } else {

@@ -56,7 +56,7 @@ pub(crate) fn found() -> Found {
     packets.push(at(103, 20));
     finding.at = packets.last();
     finding.packets = packets;
-    Found { who: who(), finding }
+    Found { who: who(), finding, kept: None }
 }
 
 pub(crate) fn session_end() -> SessionEnd {

@@ -156,6 +156,10 @@ fn finding(found: &Found, record: &FindingRecord<'_>, scene: &Scene) -> String {
     let client = format_args!("{} at {}", address(found.who.client), record.time);
     row("client", &client);
     row("where", &places(record));
+    if let Some(kept) = &record.kept {
+        let fell_out = if kept.fell_out > 0 { format!(", {} fell out", count(kept.fell_out)) } else { String::new() };
+        row("kept", &format_args!("{}{fell_out}", counted(kept.packets, "packet", "packets")));
+    }
     row("wireshark", &record.wireshark_filter);
     text
 }

@@ -15,7 +15,7 @@ const FIELDS: &[(&str, &str)] = &[
     (
         "finding",
         "type rule check severity confidence time session client server community_id packets wireshark_filter message \
-         evidence fingerprint",
+         evidence fingerprint ?kept",
     ),
     (
         "session",

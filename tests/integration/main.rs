@@ -12,6 +12,7 @@ mod bounds;
 mod catalogue;
 mod config;
 mod dialogues;
+mod evidence;
 mod exit;
 mod files;
 mod formats;

@@ -55,7 +55,7 @@ impl LogFile {
     /// Renames the file, which is whole, and begins another one under its name.
     pub(in crate::cli) fn rotate(&mut self) -> io::Result<()> {
         self.file.flush()?;
-        fs::rename(&self.path, self.finished())?;
+        fs::rename(&self.path, finished(&self.path, self.began))?;
         self.reopen()
     }
 
@@ -68,22 +68,21 @@ impl LogFile {
         *self = new;
         Ok(())
     }
+}
 
-    /// How a finished file is called: `eth0-20261128T221028Z.jsonl`, by the time it was begun at.
-    fn finished(&self) -> PathBuf {
-        let stem = self.path.file_stem().unwrap_or_default().to_string_lossy();
-        let extension = self.path.extension().map(|extension| format!(".{}", extension.to_string_lossy()));
-        let extension = extension.unwrap_or_default();
-        let time = self.began.strftime("%Y%m%dT%H%M%SZ");
-        let mut name = self.path.with_file_name(format!("{stem}-{time}{extension}"));
-        let mut nth = 2_u64;
-        // Several within one second, by size.
-        while name.exists() {
-            name = self.path.with_file_name(format!("{stem}-{time}-{nth}{extension}"));
-            nth = nth.saturating_add(1);
-        }
-        name
+/// How a finished file is called: `eth0-20261128T221028Z.jsonl`, by the time it was begun at.
+pub(super) fn finished(path: &Path, began: Timestamp) -> PathBuf {
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+    let extension = path.extension().map(|extension| format!(".{}", extension.to_string_lossy())).unwrap_or_default();
+    let time = began.strftime("%Y%m%dT%H%M%SZ");
+    let mut name = path.with_file_name(format!("{stem}-{time}{extension}"));
+    let mut nth = 2_u64;
+    // Several within one second, by size.
+    while name.exists() {
+        name = path.with_file_name(format!("{stem}-{time}-{nth}{extension}"));
+        nth = nth.saturating_add(1);
     }
+    name
 }
 
 /// How many octets of the file are whole lines.

@@ -41,7 +41,7 @@ impl Station {
 
     /// Something that a person may want to know, in one line.
     pub(in crate::cli) fn say(&self, line: &str) {
-        self.terminal.note(line);
+        self.terminal.say(line);
     }
 
     /// Tells the drops that were not told yet: the capture is over.

@@ -2,6 +2,7 @@
 #![expect(clippy::disallowed_methods, reason = "what runs beside the test is waited for by the clock, and on a thread")]
 
 mod ends;
+mod evidence;
 mod mta;
 mod replay;
 
