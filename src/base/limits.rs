@@ -140,7 +140,7 @@ impl Limit {
             key: "evidence-bytes-per-session",
             default: 64 << 10,
             divided: false,
-            help: "bytes of packets that --write holds of one session until something is found in it",
+            help: "bytes of one session that a live --write holds until something is found in it",
         },
         Bound {
             limit: Limit::EvidenceBytes,
