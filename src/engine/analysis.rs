@@ -24,6 +24,8 @@ pub(super) struct Analysis {
     skips: Skips,
     segments: u64,
     fragments: u64,
+    /// Whether threads share a round's work.
+    shares: bool,
 }
 
 /// Handing so few segments to another thread costs more than it saves.
@@ -39,7 +41,14 @@ impl Analysis {
             skips: Skips::default(),
             segments: 0,
             fragments: 0,
+            shares: true,
         }
+    }
+
+    /// Whether threads are to share the work of the next rounds, as they do at first. Waking them costs more than it
+    /// saves where one of them keeps up alone.
+    pub(super) fn share(&mut self, shares: bool) {
+        self.shares = shares;
     }
 
     /// Analyses a round; what it found is sorted into the one order of all output.
@@ -49,7 +58,7 @@ impl Analysis {
 
     /// The same, where the packets of the round are held until something is found.
     pub(super) fn round_held(&mut self, round: &Round, holder: Option<&mut Holder>) -> Vec<Entry> {
-        let slices = decode_all(&round.batches, &self.settings);
+        let slices = self.decode_all(&round.batches);
         for slice in &slices {
             self.skips.merge(&slice.skips);
             self.segments = self.segments.saturating_add(slice.segments.len() as u64);
@@ -73,7 +82,7 @@ impl Analysis {
     /// The fragments of this round's datagrams that hold a segment which is `wanted`, in no order. Nothing else is done
     /// with the round.
     pub(super) fn fragments(&mut self, round: &Round, wanted: impl Fn(&FlowKey, Ordinal) -> bool) -> Vec<Ordinal> {
-        let slices = decode_all(&round.batches, &self.settings);
+        let slices = self.decode_all(&round.batches);
         let datagrams = self.put_together(&slices, &round.marks);
         let completed = self.decode_again(&datagrams);
         let wanted = completed.iter().filter(|(routed, _)| wanted(&routed.segment.flow, routed.at.ordinal));
@@ -115,7 +124,7 @@ impl Analysis {
 
     fn follow(&mut self, by_shard: &ByShard<'_, '_>, marks: &[Mark]) -> Vec<Entry> {
         let step = |(number, shard): (usize, &mut Shard)| shard.round(by_shard.of(number), marks);
-        if by_shard.len() < WORTH_SHARING {
+        if !self.shares || by_shard.len() < WORTH_SHARING {
             self.shards.iter_mut().enumerate().for_each(step);
         } else {
             self.shards.par_iter_mut().enumerate().for_each(step);
@@ -151,6 +160,12 @@ impl Analysis {
         }
     }
 
+    fn decode_all<'r>(&self, batches: &'r [Batch]) -> Vec<Slice<'r>> {
+        let decode = |&(batch, from): &(&'r Batch, usize)| route::decode_slice(batch, from, &self.settings.ports);
+        let tasks = tasks(batches);
+        if self.shares { tasks.par_iter().map(decode).collect() } else { tasks.iter().map(decode).collect() }
+    }
+
     /// What the datagrams hold. A datagram is no packet: one without a wanted segment is no skip of its own,
     /// its fragments were counted.
     fn decode_again<'d>(&self, datagrams: &'d [Datagram]) -> Vec<(Routed<'d>, &'d Datagram)> {
@@ -160,10 +175,6 @@ impl Analysis {
         };
         datagrams.iter().filter_map(segment).collect()
     }
-}
-
-fn decode_all<'r>(batches: &'r [Batch], settings: &Settings) -> Vec<Slice<'r>> {
-    tasks(batches).par_iter().map(|&(batch, from)| route::decode_slice(batch, from, &settings.ports)).collect()
 }
 
 /// The slices of all batches, each by the place of its first packet.

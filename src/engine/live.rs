@@ -101,14 +101,16 @@ pub(crate) fn watch(
     thread::scope(|scope| {
         let listening = scope.spawn(move || listen(live, plan, &arrive, &spare, host));
         let writing = scope.spawn(move || printed.into_iter().try_for_each(|outputs| sink.take(outputs)));
-        let mut queue = Queue(print);
-        let mut watching = Watching::new(config, plan, &mut queue, &pool, host);
-        let analysed = watching.begin(name).and_then(|()| watching.run(&arrivals, &give_back));
-        // The reading thread is to wait for nobody who is gone.
-        drop(arrivals);
-        let (live, lost) = joined(listening);
-        let finished = analysed.and_then(|()| watching.finish(&live, lost.is_some()));
-        drop(queue);
+        // On a thread of the pool, which the others need not be woken for where it keeps up alone.
+        let (finished, lost) = pool.install(|| {
+            let mut queue = Queue(print);
+            let mut watching = Watching::new(config, plan, &mut queue, host);
+            let analysed = watching.begin(name).and_then(|()| watching.run(&arrivals, &give_back));
+            // The reading thread is to wait for nobody who is gone.
+            drop(arrivals);
+            let (live, lost) = joined(listening);
+            (analysed.and_then(|()| watching.finish(&live, lost.is_some())), lost)
+        });
         let written = joined(writing);
         if let Some(lost) = &lost {
             host.lost(lost);
@@ -211,18 +213,11 @@ struct Watching<'w> {
     due: Option<Duration>,
     /// How the interfaces are called together.
     name: PathBuf,
-    pool: &'w rayon::ThreadPool,
     host: &'w dyn Host,
 }
 
 impl<'w> Watching<'w> {
-    fn new(
-        config: &Config,
-        plan: &'w Plan,
-        sink: &'w mut dyn Sink,
-        pool: &'w rayon::ThreadPool,
-        host: &'w dyn Host,
-    ) -> Self {
+    fn new(config: &Config, plan: &'w Plan, sink: &'w mut dyn Sink, host: &'w dyn Host) -> Self {
         Watching {
             analysis: Analysis::new(settings(config), Defrag::new(&config.limits, &config.timeouts)),
             course: Course::default(),
@@ -234,7 +229,6 @@ impl<'w> Watching<'w> {
             published: 0,
             due: plan.stats_interval,
             name: PathBuf::new(),
-            pool,
             host,
         }
     }
@@ -262,7 +256,8 @@ impl<'w> Watching<'w> {
                 round.batches.push(batch);
                 next = if round.batches.len() < BATCHES { arrivals.try_recv().ok() } else { None };
             }
-            let found = self.pool.install(|| self.analysis.round_held(&round, self.writing.holder.as_mut()));
+            self.analysis.share(round.batches.len() > 1);
+            let found = self.analysis.round_held(&round, self.writing.holder.as_mut());
             self.tell_bugs();
             self.writing.take(Vec::new(), found)?;
             self.writing.tick(self.course.clock.now());
@@ -330,7 +325,8 @@ impl<'w> Watching<'w> {
 
     /// The end of all connections, then the servers and the summary.
     fn finish(mut self, live: &Live, lost: bool) -> io::Result<Outcome> {
-        let ended = self.pool.install(|| self.analysis.finish(self.course.next));
+        self.analysis.share(true);
+        let ended = self.analysis.finish(self.course.next);
         self.tell_bugs();
         self.writing.take(Vec::new(), ended)?;
         let (kernel, interface) = live.dropped();
