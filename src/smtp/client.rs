@@ -358,6 +358,8 @@ impl Dialogue {
         if line.octets > line.text.len().saturating_add(2) as u64 {
             self.tally.one(Limit::LineLength.key());
         }
+        let doubtful = self.doubtful_lines > 0;
+        self.doubtful_lines = self.doubtful_lines.saturating_sub(1);
         match self.client {
             // Another protocol is not read, unless the server answers in SMTP.
             Client::Lost if self.session.protocol.is_some() && self.server_speaks_smtp != Some(true) => {}
@@ -375,7 +377,9 @@ impl Dialogue {
                 }
             }
             Client::Exchange => drop(self.command(line, Role::Exchange, false, hears)),
-            _ if self.refused_auth && may_be_base64(&line.text) => drop(self.command(line, Role::Leaked, false, hears)),
+            _ if (doubtful || self.refused_auth) && may_be_base64(&line.text) => {
+                drop(self.command(line, Role::Leaked, false, hears));
+            }
             _ => drop(self.command(line, Role::Command, false, hears)),
         }
     }
@@ -761,6 +765,7 @@ impl Dialogue {
             self.client = Client::Exchange;
         } else {
             self.end_attempt(None);
+            self.doubtful_lines = 2;
             self.resume_at(line);
         }
     }

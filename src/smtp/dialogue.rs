@@ -172,6 +172,9 @@ pub(super) struct Dialogue {
     pub matching: Matching,
     /// AUTH was refused, and no other command has come since.
     pub refused_auth: bool,
+    /// So many of the next lines may be of an exchange that was taken to be over: a user's name that in base64 is a verb
+    /// (`HELP`), and the password behind it.
+    pub doubtful_lines: u8,
     /// By packet order the greeting answers the client's first command.
     pub ungreeted_by_order: bool,
     pub options: Options,
@@ -283,6 +286,7 @@ impl Dialogue {
             secrets: VecDeque::new(),
             attempt: None,
             refused_auth: false,
+            doubtful_lines: 0,
             envelope: Envelope::default(),
             listed_octets: 0,
             doubtful_early: None,

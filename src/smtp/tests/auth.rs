@@ -230,6 +230,21 @@ fn without_the_server_a_base64_line_after_auth_is_of_the_exchange() {
 }
 
 #[test]
+fn without_the_server_a_user_whose_base64_is_a_verb_gives_no_password_away() {
+    let heard = assert_hides(
+        "
+        C: EHLO client.example.org
+        C: AUTH LOGIN
+        C: HELP
+        C: cGFzcw==
+        C: MAIL FROM:<alice@example.net>
+        ",
+        &["cGFzcw", "pass"],
+    );
+    assert!(heard.lines.iter().any(|line| line.contains("MAIL")), "{:?}", heard.lines);
+}
+
+#[test]
 fn a_security_layer_hides_what_follows_if_it_is_no_smtp() {
     let begin = "
         S: 220 mx
