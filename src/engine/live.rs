@@ -25,7 +25,7 @@ use super::{Bug, Config, Observer, Outcome, Sink, Stopped, Writing, settings};
 /// How long to listen, and what to tell meanwhile.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Plan {
-    /// Set from outside: the capture ends, what is in hand is finished.
+    /// The capture ends, what is in hand is finished: set from outside, or here where it ends by itself.
     pub stop: Arc<AtomicBool>,
     /// Ends after so many packets.
     pub packets: Option<u64>,
@@ -164,6 +164,8 @@ fn listen(
             count(&mut live, host);
         }
         if over {
+            // Whoever sees to it that the end comes is to know, whatever the reason.
+            plan.stop.store(true, Ordering::Relaxed);
             return (live, read.err());
         }
         let stop = plan.stop.load(Ordering::Relaxed) || plan.duration.is_some_and(|most| began.elapsed() >= most);
