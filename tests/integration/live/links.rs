@@ -78,6 +78,7 @@ fn two_legs_of_a_tap_are_one_link() {
     let records = ended.records();
     let captures = records.last().unwrap()["captures"].as_array().unwrap().clone();
     let packets: Vec<_> = captures.iter().map(|capture| capture["packets"].as_u64().unwrap()).collect();
+    println!("{packets:?} packets");
     assert!(packets.len() == 2 && packets.iter().all(|&packets| packets > 100), "{packets:?}");
     same(&records, &capture);
 }
