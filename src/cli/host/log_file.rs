@@ -26,20 +26,15 @@ impl LogFile {
     /// Opens or creates it. What stands behind its last line end, because a writer before us was killed, is cut off:
     /// how many octets is returned too.
     pub(in crate::cli) fn open(path: &Path, rotate: Option<Rotate>) -> io::Result<(Self, u64)> {
-        let mut file = OpenOptions::new().read(true).append(true).create(true).open(path)?;
-        let (mut bytes, mut cut) = (0, 0);
-        if file.metadata()?.is_file() {
-            let long = file.metadata()?.len();
-            bytes = whole_lines(&mut file, long)?;
-            cut = long.saturating_sub(bytes);
-            if cut > 0 {
-                file.set_len(bytes)?;
-            }
-        } else if rotate.is_some() {
+        let file = OpenOptions::new().read(true).append(true).create(true).open(path)?;
+        let is_file = file.metadata()?.is_file();
+        if !is_file && rotate.is_some() {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "only a file can be rotated"));
         }
         let (began, since) = (Timestamp::now(), Instant::now());
-        Ok((LogFile { path: path.to_owned(), file, bytes, began, since, rotate }, cut))
+        let mut opened = LogFile { path: path.to_owned(), file, bytes: 0, began, since, rotate };
+        let cut = if is_file { opened.cut()? } else { 0 };
+        Ok((opened, cut))
     }
 
     /// Whether it is full.
@@ -63,6 +58,18 @@ impl LogFile {
         let (new, _) = LogFile::open(&self.path, self.rotate)?;
         *self = new;
         Ok(())
+    }
+
+    /// Cuts off what stands behind the last line end, and returns how many octets. How long the file is the system has
+    /// to say: somebody may have emptied it.
+    fn cut(&mut self) -> io::Result<u64> {
+        let long = self.file.metadata()?.len();
+        self.bytes = whole_lines(&mut self.file, long)?;
+        let cut = long.saturating_sub(self.bytes);
+        if cut > 0 {
+            self.file.set_len(self.bytes)?;
+        }
+        Ok(cut)
     }
 
     /// How a finished file is called: `eth0-20261128T221028Z.jsonl`, by the time it was begun at.
@@ -100,11 +107,11 @@ fn whole_lines(file: &mut File, long: u64) -> io::Result<u64> {
 }
 
 impl Write for LogFile {
-    /// Writes all of it, or nothing: what a full disk took of a line is taken back.
+    /// Writes all of it, or whole lines: what a full disk took of another line is taken back.
     fn write(&mut self, lines: &[u8]) -> io::Result<usize> {
         if let Err(error) = self.file.write_all(lines) {
             // The error is told; where this fails too, the last line is not whole.
-            let _ = self.file.set_len(self.bytes);
+            let _ = self.cut();
             return Err(error);
         }
         self.bytes = self.bytes.saturating_add(lines.len() as u64);

@@ -15,6 +15,9 @@ const BEHIND: &str = "testdata/servers/exim-4.96/help.pcap";
 /// What allocators and threads may take more of while the tables stay as large as they are.
 const FLAT: u64 = 4 << 20;
 
+/// What is promised, and what starting and stopping processes on a busy machine may take besides.
+const AT_ONCE: Duration = Duration::from_millis(2500);
+
 /// Everything passes the kernel; a ring that is too small for what is sent at once.
 const ALL: &[&str] = &["--format", "jsonl", "--stats-interval", "1", "--buffer", "2MiB", "--bpf", ""];
 
@@ -50,6 +53,25 @@ fn a_flood_of_syns_takes_no_memory_and_mail_around_it_is_judged() {
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
 }
 
+#[test]
+fn a_signal_ends_it_amid_a_flood() {
+    let Some(net) = Net::new() else { return };
+    let folder = writable();
+    let flood = folder.path().join("flood.pcap");
+    let recipe = Recipe { syns: 50_000, ..Recipe::new(Kind::Flood, 0) };
+    recipe.write(&mut std::fs::File::create(&flood).unwrap(), &mut Vec::new()).unwrap();
+    let watching = net.watch(&["--format", "jsonl"]);
+    let _flood = net.replaying(&["--topspeed", "--unique-ip", "--loop=1000000"], &flood);
+    std::thread::sleep(Duration::from_secs(1));
+    let ended = watching.end();
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    assert!(ended.took < AT_ONCE, "{:?}", ended.took);
+    let records = ended.records();
+    let last = records.last().unwrap();
+    assert_eq!(last["type"], "summary");
+    assert!(last["packets"].as_u64() > Some(1000), "{last}");
+}
+
 /// Frames of random octets, of each length that a frame can have up to `lengths` and then the longest ones, and frames
 /// of mail with a few octets changed. Returns how many.
 fn garbage(to: &Path, seed: u64, lengths: usize) -> u64 {
@@ -61,7 +83,8 @@ fn garbage(to: &Path, seed: u64, lengths: usize) -> u64 {
         out.write(&Packet { header: &header, data: frame });
     };
     let mut count = 0;
-    let mut octets = |length: usize| -> Vec<u8> { (0..length).map(|_| rng.below(256) as u8).collect() };
+    let mut octets =
+        |length: usize| -> Vec<u8> { (0..length).map(|_| u8::try_from(rng.below(256)).unwrap()).collect() };
     for length in (SHORTEST..=lengths).chain([9_014, 65_000, 65_548, 65_549]) {
         let mut frame = octets(length);
         write(&frame);

@@ -17,7 +17,7 @@ const RECORDS: &str = "findings,sessions,servers,events,summary";
 /// Watches with these options, and sends the capture that way.
 fn watched(net: &Net, options: &[&str], send: impl FnOnce()) -> Ended {
     let mut command = net.command(env!("CARGO_BIN_EXE_mailtap"));
-    command.args(["watch", "--format", "jsonl", "--records", RECORDS]).args(options);
+    command.args(["watch", "--format", "jsonl", "--strict-sandbox", "--records", RECORDS]).args(options);
     let watching = Watching::start(command);
     watching.read();
     send();

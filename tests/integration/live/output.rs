@@ -39,9 +39,15 @@ fn who_stops_reading_and_begins_again_is_told_what_was_dropped() {
         "1MiB",
         "--bpf",
         "",
+        "--metrics",
+        "9925",
     ]);
     net.replay(&["--pps=20000", "--unique-ip", "--loop=1000"], MAIL);
     assert!(watching.says(soon(), "packets were dropped"), "drops are not told while nobody reads");
+    let page = net.run(&["curl", "--silent", "--fail", "--max-time", "5", "http://127.0.0.1:9925/metrics"]);
+    let page = String::from_utf8(page.stdout).unwrap();
+    let dropped = page.lines().find_map(|line| line.strip_prefix("mailtap_kernel_dropped_packets_total "));
+    assert!(dropped.is_some_and(|dropped| dropped != "0"), "{page}");
     let full = watching.memory();
     net.replay(&["--pps=20000", "--unique-ip", "--loop=1000"], MAIL);
     sleep(Duration::from_secs(1));
@@ -132,6 +138,24 @@ fn a_full_disk_ends_it_behind_a_whole_line() {
     assert!(whole(&file).len() > 50, "{line}");
 }
 
+#[test]
+fn a_full_disk_is_no_worse_where_somebody_emptied_the_file() {
+    let Some(net) = Net::new() else { return };
+    let disk = Disk::of("64k");
+    let file = disk.0.path().join("a.jsonl");
+    let watching = net.watch(&["--format", "jsonl", "--records", MANY, "--output", file.to_str().unwrap()]);
+    net.replay(&["--topspeed"], MAIL);
+    let long = || fs::metadata(&file).unwrap().len();
+    until("nothing is written", || long() > 10_000);
+    // As logrotate's copytruncate does.
+    fs::OpenOptions::new().write(true).open(&file).unwrap().set_len(0).unwrap();
+    net.replay(&["--topspeed", "--unique-ip", "--loop=100"], MAIL);
+    assert_eq!(watching.wait().code, Some(2));
+    let text = fs::read_to_string(&file).unwrap();
+    assert!(text.ends_with("}\n"), "it ends in {:?}", text.lines().last());
+    assert!(records(&text).len() > 50);
+}
+
 /// The records of a file of which each line is whole, and the first one a `start`.
 pub(super) fn whole(file: &Path) -> Vec<Value> {
     let text = fs::read_to_string(file).unwrap();
@@ -210,6 +234,6 @@ fn finished_files_are_renamed_whole() {
     for file in &finished {
         let long = fs::metadata(file).unwrap().len();
         assert!((20_000..30_000).contains(&long), "{}: {long} octets", file.display());
-        assert!(name(file).starts_with("a-20") && name(file).ends_with(".jsonl"), "{}", file.display());
+        assert!(name(file).starts_with("a-20") && file.extension().unwrap() == "jsonl", "{}", file.display());
     }
 }
