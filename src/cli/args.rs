@@ -288,9 +288,11 @@ impl Watch {
             let named = path.parent().filter(|parent| !parent.as_os_str().is_empty());
             named.unwrap_or(Path::new(".")).to_owned()
         };
+        // A pipe or a device is opened once; nothing is created beside it.
+        let is_created = |path: &&PathBuf| !path.metadata().is_ok_and(|is| !is.is_file() && !is.is_dir());
         let statistics = |name: &String| PathBuf::from(format!("/sys/class/net/{name}/statistics"));
         Confinement {
-            writable: self.output.file.iter().map(directory).collect(),
+            writable: self.output.file.iter().filter(is_created).map(directory).collect(),
             readable: self.interfaces.iter().map(statistics).collect(),
             strict: self.strict_sandbox,
         }

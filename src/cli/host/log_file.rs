@@ -53,8 +53,12 @@ impl LogFile {
         self.reopen()
     }
 
-    /// Opens what is found under the name now: somebody else renamed the file.
+    /// Opens what is found under the name now: somebody else renamed the file. A pipe or a device stays open: there is
+    /// nothing to finish, and the sandbox would not let it be opened.
     pub(in crate::cli) fn reopen(&mut self) -> io::Result<()> {
+        if !self.file.metadata()?.is_file() {
+            return Ok(());
+        }
         let (new, _) = LogFile::open(&self.path, self.rotate)?;
         *self = new;
         Ok(())

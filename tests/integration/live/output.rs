@@ -2,8 +2,9 @@
 //! that are renamed.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -154,6 +155,31 @@ fn a_full_disk_is_no_worse_where_somebody_emptied_the_file() {
     let text = fs::read_to_string(&file).unwrap();
     assert!(text.ends_with("}\n"), "it ends in {:?}", text.lines().last());
     assert!(records(&text).len() > 50);
+}
+
+#[test]
+fn what_is_no_file_is_written_to_wherever_it_lies() {
+    let Some(net) = Net::new() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let pipe = folder.path().join("pipe");
+    assert!(Command::new("mkfifo").args(["--mode=666"]).arg(&pipe).status().unwrap().success());
+    let reader = Command::new("cat").arg(&pipe).stdout(Stdio::piped()).spawn().unwrap();
+    let piped = net.watch(&["--strict-sandbox", "--format", "jsonl", "--output", pipe.to_str().unwrap()]);
+    let nowhere = net.watch(&["--strict-sandbox", "--format", "jsonl", "--output", "/dev/null"]);
+    for watching in [&piped, &nowhere] {
+        // There is nothing to open anew.
+        watching.signal("-HUP");
+    }
+    sleep(Duration::from_millis(300));
+    net.replay(&["--topspeed"], OTHER);
+    sleep(Duration::from_millis(300));
+    for watching in [piped, nowhere] {
+        let ended = watching.end();
+        assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    }
+    let read = String::from_utf8(reader.wait_with_output().unwrap().stdout).unwrap();
+    assert_eq!(found(&records(&read)), ["private-command/used"]);
 }
 
 /// The records of a file of which each line is whole, and the first one a `start`.
