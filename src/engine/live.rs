@@ -130,7 +130,7 @@ fn listen(
     loop {
         let mut batch = spare.try_recv().unwrap_or_default();
         let wait = if ending.is_some() { LAST_WAIT } else { WAIT };
-        let read = live.read(&mut batch, Options::DEFAULT_BATCH, wait);
+        let read = live.read(&mut batch, Options::DEFAULT_BATCH, wait, ending.is_some());
         batch.packets.truncate(usize::try_from(left).unwrap_or(usize::MAX));
         left = left.saturating_sub(batch.packets.len() as u64);
         let over = read.is_err()

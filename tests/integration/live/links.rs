@@ -80,6 +80,7 @@ fn two_legs_of_a_tap_are_one_link() {
     let packets: Vec<_> = captures.iter().map(|capture| capture["packets"].as_u64().unwrap()).collect();
     println!("{packets:?} packets, {} behind the clock", records.last().unwrap()["time_backwards"]);
     assert!(packets.len() == 2 && packets.iter().all(|&packets| packets > 100), "{packets:?}");
+    assert_eq!(records.last().unwrap()["time_backwards"], 0, "the legs are put in order");
     same(&records, &capture);
 }
 
