@@ -1,11 +1,15 @@
 //! Live capture by libpcap: interfaces in, batches of whole packets out. A packet is copied once, from the ring that the
 //! kernel fills to the batch.
 //!
-//! Bounds: the ring of each interface, which the kernel holds ([`Request::buffer_bytes`]); a batch as [`Live::read`] says.
+//! Several interfaces are one link, as the two legs of a tap are: the kernel hands each one's packets on at times of its
+//! own, so a packet waits until no earlier one can come from another interface.
+//!
+//! Bounds: the ring of each interface, which the kernel holds ([`Request::buffer_bytes`]); a batch as [`Live::read`] says;
+//! of packets that wait [`Live::MOST_WAITING`].
 #![expect(clippy::disallowed_methods, reason = "a live capture waits by the clock")]
 
 use std::fmt;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use pcap::{Active, Capture, Device};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -30,6 +34,8 @@ pub(crate) struct Request {
 /// Interfaces that are listened on.
 pub(crate) struct Live {
     interfaces: Vec<Interface>,
+    /// Packets that wait for those of other interfaces.
+    waiting: Batch,
 }
 
 /// One of them, with what was counted on it.
@@ -40,6 +46,8 @@ struct Interface {
     counted: Counted,
     /// libpcap's own counters, as they were last: they have 32 bits, and wrap.
     last: (u32, u32),
+    /// No packet before this is to come any more.
+    reached: Time,
 }
 
 /// What became of an interface's packets; all since the capture began.
@@ -130,6 +138,10 @@ impl Live {
     const DELAY_MS: i32 = 50;
     /// So many packets are taken from one interface before the next one is asked.
     const AT_ONCE: usize = 32;
+    /// What came so long ago has been handed on by now, also where the kernel's timer is late.
+    const HANDED_ON: i64 = 100_000_000;
+    /// Octets of packets that wait for those of other interfaces.
+    const MOST_WAITING: usize = 4 << 20;
 
     /// Begins to listen, with the filter that `filter` gives for each link type. Needs the right to open packet sockets.
     ///
@@ -137,7 +149,7 @@ impl Live {
     /// An interface cannot be opened.
     pub(crate) fn open(request: &Request, filter: impl Fn(LinkType) -> String) -> Result<Self, Lost> {
         let interfaces = request.interfaces.iter().map(|name| Interface::open(name, request, &filter));
-        Ok(Live { interfaces: interfaces.collect::<Result<_, _>>()? })
+        Ok(Live { interfaces: interfaces.collect::<Result<_, _>>()?, waiting: Batch::default() })
     }
 
     /// The name and the link type of each interface.
@@ -170,18 +182,51 @@ impl Live {
     }
 
     /// Fills `batch` anew, until it has `enough` bytes, or for as long as `wait`; what came of several interfaces is put in
-    /// the order of its times. It has `most` packets at most, and is longer than `enough` by 32 of them at most.
+    /// the order of its times, and the youngest wait for the next batch unless this is to be the `last` one. It has `most`
+    /// packets at most, and is longer than `enough` by 32 of them and those that waited at most.
     ///
     /// # Errors
     /// An interface is gone; what was read before is in the batch.
-    pub(crate) fn read(&mut self, batch: &mut Batch, enough: usize, most: usize, wait: Duration) -> Result<(), Lost> {
+    pub(crate) fn read(
+        &mut self,
+        batch: &mut Batch,
+        enough: usize,
+        most: usize,
+        wait: Duration,
+        last: bool,
+    ) -> Result<(), Lost> {
         batch.data.clear();
         batch.packets.clear();
-        let read = self.fill(batch, enough, most, Instant::now().checked_add(wait));
-        if self.interfaces.len() > 1 {
-            batch.packets.sort_by_key(|packet| packet.time);
+        let until = Instant::now().checked_add(wait);
+        if self.interfaces.len() < 2 {
+            return self.fill(batch, enough, most, until);
+        }
+        std::mem::swap(&mut batch.data, &mut self.waiting.data);
+        std::mem::swap(&mut batch.packets, &mut self.waiting.packets);
+        let read = self.fill(batch, enough, most, until);
+        batch.packets.sort_by_key(|packet| packet.time);
+        if !last && read.is_ok() {
+            self.hold_back(batch);
         }
         read
+    }
+
+    /// Lets those wait before which another interface may still have packets.
+    fn hold_back(&mut self, batch: &mut Batch) {
+        let reached = self.interfaces.iter().map(|interface| interface.reached).min().unwrap_or_default();
+        // What is far ahead is of a clock that was set back.
+        let waits = |packet: &PacketEntry| packet.time > reached && packet.time.since(reached) <= Time::SECOND;
+        let octets = batch.packets.iter().filter(|packet| waits(packet)).map(|packet| packet.captured as usize);
+        if octets.fold(0, usize::saturating_add) > Self::MOST_WAITING {
+            return;
+        }
+        let waiting = &mut self.waiting;
+        for packet in batch.packets.iter().filter(|packet| waits(packet)) {
+            let offset = u32::try_from(waiting.data.len()).unwrap_or(u32::MAX);
+            waiting.data.extend_from_slice(batch.bytes(packet));
+            waiting.packets.push(PacketEntry { offset, ..*packet });
+        }
+        batch.packets.retain(|packet| !waits(packet));
     }
 
     fn fill(&mut self, batch: &mut Batch, enough: usize, most: usize, until: Option<Instant>) -> Result<(), Lost> {
@@ -248,12 +293,20 @@ impl Interface {
         let mut capture = capture.open().and_then(Capture::setnonblock).map_err(refused)?;
         let link_type = LinkType(u16::try_from(capture.get_datalink().0).unwrap_or(u16::MAX));
         capture.filter(&filter(link_type), true).map_err(|error| lost(LostCause::Filter(error)))?;
-        Ok(Interface { name: name.to_owned(), capture, link_type, counted: Counted::default(), last: (0, 0) })
+        Ok(Interface {
+            name: name.to_owned(),
+            capture,
+            link_type,
+            counted: Counted::default(),
+            last: (0, 0),
+            reached: Time(i64::MIN),
+        })
     }
 
     /// Takes what is there, so many packets at most; returns how many.
     fn read(&mut self, batch: &mut Batch, most: usize) -> Result<usize, Lost> {
-        let Interface { capture, link_type, counted, .. } = self;
+        let Interface { capture, link_type, counted, reached, .. } = self;
+        let asked = now();
         let taken = capture.dispatch(Some(most), |packet| {
             let pcap::PacketHeader { ts, caplen, len } = *packet.header;
             // The time was asked for in nanoseconds, which stand where microseconds usually do.
@@ -272,8 +325,19 @@ impl Interface {
             counted.first_time = counted.first_time.or(Some(time));
             counted.last_time = Some(time);
         });
+        // Where there may be more, it is not before what came last.
+        *reached = match (&taken, counted.last_time) {
+            (Ok(Live::AT_ONCE..), Some(last)) => last,
+            _ => Time(asked.0.saturating_sub(Live::HANDED_ON)),
+        };
         taken.map_err(|error| Lost { interface: self.name.clone(), cause: cause(error) })
     }
+}
+
+/// The wall clock, which packets' times are of too.
+fn now() -> Time {
+    let since = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
+    Time(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
 }
 
 /// libpcap tells a missing privilege in words alone.

@@ -298,11 +298,12 @@ impl Watch {
             let named = path.parent().filter(|parent| !parent.as_os_str().is_empty());
             named.unwrap_or(Path::new(".")).to_owned()
         };
-        let outputs = self.output.file.iter().chain(&self.output.write);
+        // A pipe or a device is opened once; nothing is created beside it.
+        let is_created = |path: &&PathBuf| !path.metadata().is_ok_and(|is| !is.is_file() && !is.is_dir());
+        let outputs = self.output.file.iter().chain(&self.output.write).filter(is_created);
         let statistics = |name: &String| PathBuf::from(format!("/sys/class/net/{name}/statistics"));
         Confinement {
-            // A pipe or a device is opened once, and nothing beside it.
-            writable: outputs.filter(|path| path.is_file() || !path.exists()).map(directory).collect(),
+            writable: outputs.map(directory).collect(),
             readable: self.interfaces.iter().map(statistics).collect(),
             strict: self.strict_sandbox,
         }

@@ -141,7 +141,7 @@ fn listen(
         let mut batch = spare.try_recv().unwrap_or_default();
         let wait = if ending.is_some() { LAST_WAIT } else { WAIT };
         let most = usize::try_from(left).unwrap_or(usize::MAX);
-        let read = live.read(&mut batch, Options::DEFAULT_BATCH, most, wait);
+        let read = live.read(&mut batch, Options::DEFAULT_BATCH, most, wait, ending.is_some());
         left = left.saturating_sub(batch.packets.len() as u64);
         let over = read.is_err()
             || left == 0

@@ -15,8 +15,8 @@ use crate::cli::units::Rotate;
 pub(in crate::cli) struct LogFile {
     path: PathBuf,
     file: File,
-    /// So long it is; nothing that can be asked of a pipe or a device.
-    bytes: Option<u64>,
+    /// So long it is.
+    bytes: u64,
     began: Timestamp,
     since: Instant,
     rotate: Option<Rotate>,
@@ -26,28 +26,22 @@ impl LogFile {
     /// Opens or creates it. What stands behind its last line end, because a writer before us was killed, is cut off:
     /// how many octets is returned too.
     pub(in crate::cli) fn open(path: &Path, rotate: Option<Rotate>) -> io::Result<(Self, u64)> {
-        let mut file = OpenOptions::new().read(true).append(true).create(true).open(path)?;
-        let (mut bytes, mut cut) = (None, 0);
-        if file.metadata()?.is_file() {
-            let long = file.metadata()?.len();
-            let whole = whole_lines(&mut file, long)?;
-            cut = long.saturating_sub(whole);
-            if cut > 0 {
-                file.set_len(whole)?;
-            }
-            bytes = Some(whole);
-        } else if rotate.is_some() {
+        let file = OpenOptions::new().read(true).append(true).create(true).open(path)?;
+        let is_file = file.metadata()?.is_file();
+        if !is_file && rotate.is_some() {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "only a file can be rotated"));
         }
         let (began, since) = (Timestamp::now(), Instant::now());
-        Ok((LogFile { path: path.to_owned(), file, bytes, began, since, rotate }, cut))
+        let mut opened = LogFile { path: path.to_owned(), file, bytes: 0, began, since, rotate };
+        let cut = if is_file { opened.cut()? } else { 0 };
+        Ok((opened, cut))
     }
 
     /// Whether it is full.
     pub(in crate::cli) fn is_due(&self) -> bool {
         match self.rotate {
             Some(Rotate::After(time)) => self.since.elapsed() >= time,
-            Some(Rotate::At(full)) => self.bytes.is_some_and(|bytes| bytes >= full),
+            Some(Rotate::At(bytes)) => self.bytes >= bytes,
             None => false,
         }
     }
@@ -59,14 +53,27 @@ impl LogFile {
         self.reopen()
     }
 
-    /// Opens what is found under the name now: somebody else renamed the file. A pipe or a device stays open.
+    /// Opens what is found under the name now: somebody else renamed the file. A pipe or a device stays open: there is
+    /// nothing to finish, and the sandbox would not let it be opened.
     pub(in crate::cli) fn reopen(&mut self) -> io::Result<()> {
-        if self.bytes.is_none() {
+        if !self.file.metadata()?.is_file() {
             return Ok(());
         }
         let (new, _) = LogFile::open(&self.path, self.rotate)?;
         *self = new;
         Ok(())
+    }
+
+    /// Cuts off what stands behind the last line end, and returns how many octets. How long the file is the system has
+    /// to say: somebody may have emptied it.
+    fn cut(&mut self) -> io::Result<u64> {
+        let long = self.file.metadata()?.len();
+        self.bytes = whole_lines(&mut self.file, long)?;
+        let cut = long.saturating_sub(self.bytes);
+        if cut > 0 {
+            self.file.set_len(self.bytes)?;
+        }
+        Ok(cut)
     }
 }
 
@@ -103,14 +110,14 @@ fn whole_lines(file: &mut File, long: u64) -> io::Result<u64> {
 }
 
 impl Write for LogFile {
-    /// Writes all of it, or nothing: what a full disk took of a line is taken back.
+    /// Writes all of it, or whole lines: what a full disk took of another line is taken back.
     fn write(&mut self, lines: &[u8]) -> io::Result<usize> {
         if let Err(error) = self.file.write_all(lines) {
             // The error is told; where this fails too, the last line is not whole.
-            let _ = self.bytes.map(|bytes| self.file.set_len(bytes));
+            let _ = self.cut();
             return Err(error);
         }
-        self.bytes = self.bytes.map(|bytes| bytes.saturating_add(lines.len() as u64));
+        self.bytes = self.bytes.saturating_add(lines.len() as u64);
         Ok(lines.len())
     }
 

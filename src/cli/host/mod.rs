@@ -1,7 +1,7 @@
 //! The operating system's part of a live capture. Beside the engine the only place with threads.
 //!
 //! In order, on the main thread and before any other thread starts: [`privileges`] gives up root and every capability,
-//! and tries the directories of the outputs as the user that is left; [`log_file`] and [`packet_file`] open them; [`sandbox`] then closes the
+//! and looks at the directories of the outputs as the user that is left; [`log_file`] and [`packet_file`] open them; [`sandbox`] then closes the
 //! file system and the network, and with [`system_calls`] what the kernel may be asked for. Each says in a phrase what it
 //! did. While the capture runs there are [`signals`], [`metrics`] and, for the engine, [`station`].
 

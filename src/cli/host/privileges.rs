@@ -5,12 +5,13 @@
 
 use std::error::Error;
 use std::fmt;
-use std::fs::{self, File};
-use std::io::{self, Write};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 use nix::unistd::{self, Gid, ResGid, ResUid, Uid, User};
+use rustix::fs::{Access, AtFlags};
 use rustix::thread::{self, CapabilitySet, CapabilitySets};
 
 use crate::capture::ShownPath;
@@ -59,33 +60,19 @@ pub(in crate::cli) fn may_capture() -> Result<(), Problem> {
     }
 }
 
-/// Tries what an output needs of its directory (empty: the current one): a file is created, written, renamed, removed.
+/// Whether an output may be created, renamed and removed in this directory (empty: the current one). It is asked for, not
+/// tried: whoever is killed while trying leaves a file behind.
 pub(in crate::cli) fn try_directory(directory: &Path) -> Result<(), Problem> {
     let directory = if directory.as_os_str().is_empty() { Path::new(".") } else { directory };
-    tried(directory).map_err(|source| Problem::Directory { path: directory.to_owned(), source })
+    may_write(directory).map_err(|source| Problem::Directory { path: directory.to_owned(), source })
 }
 
-fn tried(directory: &Path) -> io::Result<()> {
-    let (first, mut file) = created(directory)?;
-    let second = first.with_extension("renamed");
-    let done = file.write_all(b"\n").and_then(|()| fs::rename(&first, &second));
-    fs::remove_file(if done.is_ok() { &second } else { &first })?;
-    done
-}
-
-/// A file that was not there before.
-fn created(directory: &Path) -> io::Result<(PathBuf, File)> {
-    let process = std::process::id();
-    let mut number = 0_u8;
-    loop {
-        let path = directory.join(format!(".mailtap-{process}-{number}.tried"));
-        match File::create_new(&path) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && number < u8::MAX => {
-                number = number.saturating_add(1);
-            }
-            made => return made.map(|file| (path, file)),
-        }
+fn may_write(directory: &Path) -> io::Result<()> {
+    if !fs::metadata(directory)?.is_dir() {
+        return Err(io::ErrorKind::NotADirectory.into());
     }
+    let access = Access::WRITE_OK | Access::EXEC_OK;
+    Ok(rustix::fs::accessat(rustix::fs::CWD, directory, access, AtFlags::EACCESS)?)
 }
 
 /// What the program says of its privileges at start, as a phrase.
@@ -270,7 +257,7 @@ mod tests {
         alone(
             || tempfile::NamedTempFile::new().unwrap(),
             |path| {
-                assert!(File::open(path).is_ok());
+                assert!(fs::File::open(path).is_ok());
                 let given = give_up(None).unwrap();
                 assert_eq!(given.to_string(), "user nobody (65534), no capabilities, no new privileges");
                 assert_eq!(
@@ -284,7 +271,7 @@ mod tests {
                 assert_eq!(status("NoNewPrivs"), "1");
                 assert_eq!(unistd::setuid(Uid::from_raw(0)), Err(Errno::EPERM));
                 assert_eq!(unistd::setgid(Gid::from_raw(0)), Err(Errno::EPERM));
-                assert_eq!(File::open(path).unwrap_err().kind(), io::ErrorKind::PermissionDenied);
+                assert_eq!(fs::File::open(path).unwrap_err().kind(), io::ErrorKind::PermissionDenied);
             },
         )
         .passes();
@@ -394,15 +381,16 @@ mod tests {
     }
 
     #[test]
-    fn a_directory_is_left_as_it_was_tried() {
+    fn a_directory_is_asked_for_and_left_alone() {
         let directory = tempfile::tempdir().unwrap();
+        let opened = fs::File::open(directory.path()).unwrap();
+        opened.set_modified(std::time::UNIX_EPOCH).unwrap();
         try_directory(directory.path()).unwrap();
-        // A file of that name that somebody left is not touched.
-        let left = directory.path().join(format!(".mailtap-{}-0.tried", std::process::id()));
-        fs::write(&left, "left").unwrap();
-        try_directory(directory.path()).unwrap();
-        assert_eq!(fs::read_to_string(&left).unwrap(), "left");
-        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
+        assert_eq!(opened.metadata().unwrap().modified().unwrap(), std::time::UNIX_EPOCH);
+        let file = directory.path().join("file");
+        fs::write(&file, "").unwrap();
+        let told = one_line(&try_directory(&file).unwrap_err());
+        assert!(told.contains("cannot write in /") && told.contains("file: not a directory"), "{told}");
         let missing = directory.path().join("missing");
         let told = one_line(&try_directory(&missing).unwrap_err());
         assert!(told.contains("cannot write in /") && told.contains("missing: No such file"), "{told}");

@@ -143,7 +143,7 @@ const OF_THE_RUN: &[&str] = &[
 
 /// The records but for what names the run: events in their order within a connection, the last record of each server,
 /// the others sorted.
-fn told(records: &[Value]) -> BTreeMap<String, Vec<String>> {
+pub(super) fn told(records: &[Value]) -> BTreeMap<String, Vec<String>> {
     let mut told: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for record in records {
         let kind = record["type"].as_str().unwrap();
