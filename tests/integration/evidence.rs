@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::{fs, io};
 
 use etherparse::{NetSlice, SlicedPacket, TransportSlice};
@@ -478,17 +478,9 @@ fn a_full_disk_is_2_and_the_report_is_printed_all_the_same() {
 fn a_closed_pipe_takes_the_report_and_not_the_packets() {
     let folder = Folder::new();
     let to = folder.path("kept.pcapng");
-    let (reader, writer) = io::pipe().unwrap();
-    drop(reader);
-    let output = Command::new(env!("CARGO_BIN_EXE_mailtap"))
-        .args(["scan", "--quiet", "--format", "jsonl", "testdata/servers/exim-4.96/help.pcap", "--write"])
-        .arg(&to)
-        .current_dir(support::package())
-        .stdout(Stdio::from(writer))
-        .stderr(Stdio::piped())
-        .output()
-        .unwrap();
-    assert_eq!((output.status.code(), String::from_utf8(output.stderr).unwrap().as_str()), (Some(0), ""));
+    let arguments = ["scan", "--quiet", "--format", "jsonl", "testdata/servers/exim-4.96/help.pcap", "--write"];
+    let ran = support::run_unread(&[&arguments[..], &[to.to_str().unwrap()]].concat());
+    assert_eq!((ran.code(), ran.stderr.as_str()), (0, ""));
     assert!(kept(&to).len() > 5);
 }
 

@@ -1,7 +1,7 @@
 //! Exit codes: 0 done, 1 findings at or above `--fail-on`, 2 wrong usage or an input that could not be read; 2 wins.
 
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use crate::support::{self, run};
 
@@ -126,14 +126,6 @@ fn a_full_disk_is_2_and_one_line_that_names_the_output() {
 #[cfg(unix)]
 #[test]
 fn a_closed_pipe_ends_quietly() {
-    let (reader, writer) = std::io::pipe().unwrap();
-    drop(reader);
-    let output = Command::new(env!("CARGO_BIN_EXE_mailtap"))
-        .args(["scan", "--fail-on", "low", &exposed()])
-        .current_dir(support::package())
-        .stdout(Stdio::from(writer))
-        .stderr(Stdio::piped())
-        .output()
-        .unwrap();
-    assert_eq!((output.status.code(), String::from_utf8(output.stderr).unwrap().as_str()), (Some(0), ""));
+    let ran = support::run_unread(&["scan", "--fail-on", "low", &exposed()]);
+    assert_eq!((ran.code(), ran.stderr.as_str()), (0, ""));
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitStatus};
+use std::process::{Command, ExitStatus, Stdio};
 
 use serde_json::Value;
 
@@ -48,6 +48,21 @@ pub(crate) fn run_in(folder: &Path, arguments: &[impl AsRef<OsStr>]) -> Ran {
         stdout: String::from_utf8(output.stdout).expect("standard output is UTF-8"),
         stderr: String::from_utf8(output.stderr).expect("standard error is UTF-8"),
     }
+}
+
+/// Runs it where the reader of its standard output has gone away.
+pub(crate) fn run_unread(arguments: &[impl AsRef<OsStr>]) -> Ran {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let output = Command::new(env!("CARGO_BIN_EXE_mailtap"))
+        .args(arguments)
+        .current_dir(package())
+        .stdout(Stdio::from(writer))
+        .stderr(Stdio::piped())
+        .output()
+        .expect("the binary starts");
+    let stderr = String::from_utf8(output.stderr).expect("standard error is UTF-8");
+    Ran { status: output.status, stdout: String::new(), stderr }
 }
 
 /// Reads JSON lines back; a line that is no object with a `type` fails the test.
