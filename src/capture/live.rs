@@ -335,7 +335,7 @@ impl Interface {
 }
 
 /// The wall clock, which packets' times are of too.
-fn now() -> Time {
+pub(crate) fn now() -> Time {
     let since = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
     Time(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
 }

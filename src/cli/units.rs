@@ -42,6 +42,16 @@ pub(super) enum Rotate {
     At(u64),
 }
 
+impl Rotate {
+    /// Whether a file of this age and so many bytes is full.
+    pub(super) fn is_due(self, age: Duration, bytes: u64) -> bool {
+        match self {
+            Rotate::After(time) => age >= time,
+            Rotate::At(most) => bytes >= most,
+        }
+    }
+}
+
 /// `1h`, or `100MB`; a bare number is neither.
 pub(super) fn rotate(text: &str) -> Result<Rotate, String> {
     let bare = text.parse::<u64>().is_ok();

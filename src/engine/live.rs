@@ -8,12 +8,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, SendTimeoutError, Sender, bounded};
 
 use crate::base::{Ordinal, Time};
-use crate::capture::live::{Live, Lost};
+use crate::capture::live::{Live, Lost, now};
 use crate::capture::{Batch, Options};
 use crate::defrag::Defrag;
 use crate::ledger::{Output, Stats, Totals};
@@ -179,11 +179,6 @@ fn count(live: &mut Live, host: &dyn Host) {
     live.count();
     let (kernel, interface) = live.dropped();
     host.dropped(kernel, interface);
-}
-
-/// The wall clock.
-fn now() -> Time {
-    Time(nanoseconds(SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default()))
 }
 
 pub(super) fn nanoseconds(duration: Duration) -> i64 {

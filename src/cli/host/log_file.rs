@@ -39,11 +39,7 @@ impl LogFile {
 
     /// Whether it is full.
     pub(in crate::cli) fn is_due(&self) -> bool {
-        match self.rotate {
-            Some(Rotate::After(time)) => self.since.elapsed() >= time,
-            Some(Rotate::At(bytes)) => self.bytes >= bytes,
-            None => false,
-        }
+        self.rotate.is_some_and(|rotate| rotate.is_due(self.since.elapsed(), self.bytes))
     }
 
     /// Renames the file, which is whole, and begins another one under its name.

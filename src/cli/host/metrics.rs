@@ -13,9 +13,9 @@ use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, PoisonError, TryLockError};
 use std::thread;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
-use crate::base::Time;
+use crate::capture::live::now;
 use crate::ledger::Stats;
 
 /// How long a connection may last, from being accepted to being closed.
@@ -258,11 +258,6 @@ fn copy(counts: &Mutex<Stats>) -> Option<Stats> {
         }
     }
     None
-}
-
-fn now() -> Time {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Time(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
 }
 
 #[cfg(test)]

@@ -53,12 +53,8 @@ impl PacketFile {
 
     /// Begins another file where this one is full, or where `reopen` says that somebody may have renamed it.
     pub(in crate::cli) fn turn(&mut self, reopen: bool) -> io::Result<()> {
-        let full = self.used
-            && match self.rotate {
-                Some(Rotate::After(time)) => self.since.elapsed() >= time,
-                Some(Rotate::At(bytes)) => self.file.len() >= bytes,
-                None => false,
-            };
+        let due = |rotate: Rotate| rotate.is_due(self.since.elapsed(), self.file.len());
+        let full = self.used && self.rotate.is_some_and(due);
         if full {
             fs::rename(&self.path, log_file::finished(&self.path, self.began))?;
         }
