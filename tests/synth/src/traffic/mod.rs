@@ -241,13 +241,15 @@ impl<C: Write, T: Write> Traffic<'_, C, T> {
 /// How many hosts serve.
 const SERVERS: usize = 200;
 
-/// A client that no other number has: 10.0.0.0/8 or `2001:2::/48`, the network for benchmarks (RFC 5180).
+/// A client that no other number has: 10.0.0.0/8 or `2001:2::/48`, the network for benchmarks (RFC 5180). As tcpreplay
+/// counts the greater end of a flow up and the other one down (`--unique-ip`, the last 32 bits), clients lie below
+/// servers, and both far from where they would wrap: there the directions of a flow would part.
 fn client(number: u32, ipv6: bool) -> SocketAddr {
     let mixed = number.wrapping_mul(0x9e37_79b1); // odd: no two numbers give the same
     let (host, port) = (mixed >> 15, 0x8000 | u16::try_from(mixed & 0x7fff).unwrap_or(0));
     let [_, a, b, c] = host.to_be_bytes();
     let ip: IpAddr = if ipv6 {
-        Ipv6Addr::new(0x2001, 2, 0, 1, 0, 0, u16::from(a), u16::from_be_bytes([b, c])).into()
+        Ipv6Addr::new(0x2001, 2, 0, 1, 0, 0, 0x4000 | u16::from(a), u16::from_be_bytes([b, c])).into()
     } else {
         Ipv4Addr::new(10, a, b, c).into()
     };
@@ -258,7 +260,7 @@ fn client(number: u32, ipv6: bool) -> SocketAddr {
 fn end(number: usize, ipv6: bool, port: u16) -> SocketAddr {
     let host = u8::try_from(number % 250).unwrap_or(0) + 1;
     let ip: IpAddr = if ipv6 {
-        Ipv6Addr::new(0x2001, 2, 0, 2, 0, 0, 0, u16::from(host)).into()
+        Ipv6Addr::new(0x2001, 2, 0, 2, 0, 0, 0xc000, u16::from(host)).into()
     } else {
         Ipv4Addr::new(198, 18, 0, host).into()
     };
