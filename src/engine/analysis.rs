@@ -104,6 +104,11 @@ impl Analysis {
         bugs
     }
 
+    /// Connections that are not over.
+    pub(super) fn open_connections(&self) -> u64 {
+        self.shards.iter().fold(0, |sum, shard| sum.saturating_add(shard.open_connections() as u64))
+    }
+
     /// Adds what was counted here.
     pub(super) fn count(&self, totals: &mut Totals) {
         totals.skips = self.skips.clone();

@@ -310,6 +310,7 @@ impl<'w> Watching<'w> {
         self.analysis.count(&mut totals);
         let (sessions, findings) = self.writing.ledger.counts();
         self.stats.connections = totals.connections;
+        self.stats.open_connections = self.analysis.open_connections();
         self.stats.sessions = sessions;
         self.stats.findings.clone_from(findings);
         self.stats.limits_hit = totals.limits_hit;

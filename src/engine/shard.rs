@@ -65,6 +65,11 @@ impl Shard {
         std::mem::take(&mut self.outbox.entries)
     }
 
+    /// Connections that are not over.
+    pub(super) fn open_connections(&self) -> usize {
+        self.table.open_connections()
+    }
+
     pub(super) fn counters(&self) -> &Counters {
         self.table.counters()
     }

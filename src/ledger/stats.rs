@@ -4,7 +4,8 @@ use crate::base::{Tally, Time};
 
 use super::FindingCounts;
 
-/// What a live capture tells of itself, every interval (FORMATS.md, `stats`); all counts are since its start.
+/// What a live capture tells of itself, every interval (FORMATS.md, `stats`); counts are since its start, but for
+/// those of what there is now.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Stats {
     /// When these were counted, by the wall clock.
@@ -14,6 +15,8 @@ pub(crate) struct Stats {
     pub kernel_dropped: u64,
     pub interface_dropped: u64,
     pub connections: u64,
+    /// Those that are not over: what the memory mostly goes to.
+    pub open_connections: u64,
     pub sessions: u64,
     pub findings: FindingCounts,
     pub limits_hit: Tally,

@@ -141,6 +141,7 @@ pub(crate) fn stats() -> Stats {
         kernel_dropped: 30,
         interface_dropped: 4,
         connections: 3,
+        open_connections: 1,
         sessions: 2,
         findings: [("help-exposed", [(Severity::Low, 1)].into())].into(),
         limits_hit,

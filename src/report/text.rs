@@ -77,12 +77,12 @@ impl Format for Text {
         let (packets, bytes) = (counted(stats.packets, "packet", "packets"), counted(stats.bytes, "byte", "bytes"));
         let dropped = count(stats.kernel_dropped.saturating_add(stats.interface_dropped));
         let (connections, sessions) = (count(stats.connections), count(stats.sessions));
+        let (open, memory) = (count(stats.open_connections), count(stats.memory_bytes));
         push(
             out,
             format_args!(
-                "{} {packets}, {bytes}, {dropped} dropped, {connections} connections, {sessions} sessions, {} bytes of memory\n",
+                "{} {packets}, {bytes}, {dropped} dropped, {connections} connections ({open} open), {sessions} sessions, {memory} bytes of memory\n",
                 style.dim(time),
-                count(stats.memory_bytes)
             ),
         );
     }

@@ -220,6 +220,11 @@ impl<L: Listener> Table<L> {
         &self.counters
     }
 
+    /// Connections that are not over, as far as was captured.
+    pub(crate) fn open_connections(&self) -> usize {
+        self.lists.len(List::HalfOpen).saturating_add(self.lists.len(List::Open))
+    }
+
     /// Connections that are kept now, those included that are over.
     #[cfg(test)]
     pub(crate) fn len(&self) -> usize {

@@ -29,8 +29,8 @@ const FIELDS: &[(&str, &str)] = &[
     ("server", "type ip port sessions greetings software capabilities help starttls first_seen last_seen findings"),
     (
         "stats",
-        "type time packets bytes kernel_dropped interface_dropped last_packet connections sessions findings limits_hit \
-         memory_bytes",
+        "type time packets bytes kernel_dropped interface_dropped last_packet connections open_connections sessions \
+         findings limits_hit memory_bytes",
     ),
     (
         "summary",

@@ -46,6 +46,8 @@ pub(super) fn page(stats: &Stats, now: Time) -> String {
         limits.sample(&[("limit", limit)], count);
     }
 
+    page.metric(GAUGE, "mailtap_open_connections", "TCP connections that are not over, as far as was captured.")
+        .sample(&[], stats.open_connections);
     page.metric(GAUGE, "mailtap_resident_memory_bytes", "Memory that the process holds.")
         .sample(&[], stats.memory_bytes);
     let mut age = page.metric(GAUGE, "mailtap_last_packet_age_seconds", "Time since the last packet was captured.");
@@ -110,6 +112,7 @@ mod tests {
             kernel_dropped: 1,
             interface_dropped: 2,
             connections: 3,
+            open_connections: 9,
             sessions: 4,
             memory_bytes: 20 << 20,
             last_packet: Some(Time(1_500_000_000)),
@@ -143,6 +146,7 @@ mod tests {
                 "mailtap_findings_total{rule=\"help-exposed\",severity=\"high\"} 6",
                 "mailtap_findings_total{rule=\"starttls\",severity=\"info\"} 7",
                 "mailtap_limits_hit_total{limit=\"half-open\"} 8",
+                "mailtap_open_connections 9",
                 "mailtap_resident_memory_bytes 20971520",
                 "mailtap_last_packet_age_seconds 2.75",
                 &build,
@@ -153,7 +157,7 @@ mod tests {
     #[test]
     fn before_the_first_packet_there_is_no_age_but_its_description() {
         let page = page(&Stats::default(), Time(1));
-        assert_eq!(samples(&page).len(), 8);
+        assert_eq!(samples(&page).len(), 9);
         assert!(page.contains("# TYPE mailtap_last_packet_age_seconds gauge\n# HELP mailtap_build_info "), "{page}");
         assert!(page.contains("# TYPE mailtap_findings_total counter\n# HELP mailtap_limits_hit_total "), "{page}");
     }
