@@ -130,10 +130,12 @@ const KINDS: &[([u8; 2], u8, usize)] =
 fn garbage_is_counted_and_costs_no_memory() {
     let Some(net) = Net::new() else { return };
     let folder = writable();
-    let mut watching = net.watch(ALL);
+    // Some of it looks like fragments without siblings, some like connections: what is kept of those goes meanwhile.
+    let waits = ["--fragment-timeout", "1", "--half-open-timeout", "1", "--closed-timeout", "1", "--idle-timeout", "1"];
+    let mut watching = net.watch(&[ALL, &waits].concat());
     mail_is_judged(&net, &mut watching, BEFORE, "private-command");
     let mut memory = Vec::new();
-    for seed in 1..=6 {
+    for seed in 1..=8 {
         let capture = folder.path().join("garbage.pcap");
         let count = garbage(&capture, seed, 1_600);
         let before = net.sent();
@@ -144,8 +146,8 @@ fn garbage_is_counted_and_costs_no_memory() {
     mail_is_judged(&net, &mut watching, BEHIND, "help-exposed");
     let last = watching.all_of(net.sent());
     println!("memory {memory:?}, {} of {} dropped", last["kernel_dropped"], net.sent());
-    // Frames of 64 KiB make batches larger or smaller, by chance.
-    assert!(memory[2..].iter().max() <= memory[..2].iter().max().map(|most| most + 4 * FLAT).as_ref(), "{memory:?}");
+    let (first, rest) = memory.split_at(3);
+    assert!(rest.iter().max() <= first.iter().max().map(|most| most + FLAT).as_ref(), "{memory:?}");
     let ended = watching.end();
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
     let records = ended.records();

@@ -20,7 +20,7 @@ const MANY: &str = "findings,sessions,servers,events,summary";
 /// What is promised, and what starting and stopping processes on a busy machine may take besides.
 const AT_ONCE: Duration = Duration::from_millis(2500);
 /// What may come to memory between two looks though nothing grows.
-const FLAT: u64 = 4 << 20;
+const FLAT: u64 = 1 << 20;
 
 fn soon() -> Instant {
     Instant::now() + Duration::from_secs(20)
