@@ -7,6 +7,7 @@ use std::process::Command;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use super::metrics::page;
 use super::output::{files, whole};
 use super::{Net, Watching, found, writable};
 
@@ -128,7 +129,7 @@ fn nothing_that_it_does_is_forbidden_to_it() {
     let traffic = net.replaying(&["--pps=2000", "--unique-ip", "--loop=200"], MAIL);
     let last = Instant::now() + Duration::from_millis(1500);
     while Instant::now() < last {
-        net.run(&["curl", "--silent", "--fail", "--output", "/dev/null", "http://127.0.0.1:9925/metrics"]);
+        page(&net);
         watching.signal("-HUP");
         sleep(Duration::from_millis(100));
     }

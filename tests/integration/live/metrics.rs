@@ -41,13 +41,15 @@ fn the_page_tells_what_was_captured_and_found() {
     accepted(&text);
 }
 
-fn page(net: &Net) -> String {
+/// The page of a watch with `--metrics 9925`.
+pub(super) fn page(net: &Net) -> String {
     let output =
         net.run(&["curl", "--silent", "--show-error", "--fail", "--max-time", "5", "http://127.0.0.1:9925/metrics"]);
     String::from_utf8(output.stdout).unwrap()
 }
 
-fn samples(page: &str) -> BTreeMap<&str, &str> {
+/// Its values by their names, labels and all.
+pub(super) fn samples(page: &str) -> BTreeMap<&str, &str> {
     let lines = page.lines().filter(|line| !line.starts_with('#'));
     lines.map(|line| line.rsplit_once(' ').unwrap_or_else(|| panic!("{line}"))).collect()
 }

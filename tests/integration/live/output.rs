@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use super::metrics::{page, samples};
 use super::{Net, found, writable};
 use crate::support::records;
 
@@ -28,10 +29,7 @@ fn soon() -> Instant {
 
 /// Packets that the kernel dropped, by the metrics.
 fn dropped(net: &Net) -> u64 {
-    let page = net.run(&["curl", "--silent", "--fail", "--max-time", "5", "http://127.0.0.1:9925/metrics"]);
-    let page = String::from_utf8(page.stdout).unwrap();
-    let count = page.lines().find_map(|line| line.strip_prefix("mailtap_kernel_dropped_packets_total "));
-    count.expect("no such count").parse().expect("no number")
+    samples(&page(net))["mailtap_kernel_dropped_packets_total"].parse().unwrap()
 }
 
 #[test]
