@@ -13,7 +13,7 @@ use crate::decode::{self, Decoded, Ports, Segment};
 use crate::engine::Config;
 use crate::rules::{Judge, RULES, Selection, Severity};
 use crate::smtp::event::{Fault, MessageData};
-use crate::smtp::tls::Tls;
+use crate::smtp::wire::tls::Tls;
 use crate::smtp::{Answers, Command, End, Event, Hears, Options, Parser, Reply, Session};
 use crate::tcp::{Anomaly, Chunk, Closing, Gap, Listener, Opening, Table};
 

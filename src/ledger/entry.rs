@@ -3,7 +3,7 @@
 use crate::base::{Captured, Endpoint, FlowKey, LinkType, Moment, Ordinal};
 use crate::rules::{Counts, Finding, Note, Verdict, What};
 use crate::smtp::event::{DataEnd, End};
-use crate::smtp::tls::Tls;
+use crate::smtp::wire::tls::Tls;
 use crate::smtp::{self, Answers, Event, Reply, Session, Verb};
 
 /// Where an entry stands in the total order of output: sorted by its fields, first to last.
@@ -230,7 +230,7 @@ impl Told {
             let mut whole = shown.clone();
             for (place, secret) in &reply.hidden {
                 if let Some(line) = whole.get_mut(*place) {
-                    *line = smtp::reply::text(secret.reveal()).to_vec();
+                    *line = smtp::wire::reply::text(secret.reveal()).to_vec();
                 }
             }
             whole

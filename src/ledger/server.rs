@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::base::{Endpoint, Time};
 use crate::rules::{Finding, Note, Scope, Severity, Software};
-use crate::smtp::tls::State;
+use crate::smtp::wire::tls::State;
 use crate::smtp::{Session, Verb};
 
 use super::{Key, SessionEnd};

@@ -10,7 +10,7 @@ use crate::ledger::entry::Answered;
 use crate::ledger::{FindingCounts, Found, Kept, Server, Stats, Summary, Told, Who};
 use crate::rules::{Counts, Evidence};
 use crate::smtp::DataEnd;
-use crate::smtp::tls::Tls;
+use crate::smtp::wire::tls::Tls;
 use crate::tcp::Closed;
 
 use super::Scene;

@@ -9,7 +9,7 @@ use crate::ledger::{Found, Server, SessionEnd, Stats, Summary, Told, Totals, Who
 use crate::rules::dialogue::Dialogue;
 use crate::rules::{Severity, Software};
 use crate::smtp::session::{Auth, Helo, Spoken, Transaction};
-use crate::smtp::tls::{State, Tls};
+use crate::smtp::wire::tls::{State, Tls};
 use crate::smtp::{DataEnd, Verb};
 
 use super::Scene;

@@ -3,7 +3,7 @@
 use super::reading;
 use super::{Check, Evidence, Finding, Findings, Fix, Hears, Reference, Rule, Scope, Severity};
 use crate::base::Moment;
-use crate::smtp::tls::State;
+use crate::smtp::wire::tls::State;
 use crate::smtp::{Answers, Command, End, Event, Reply, Session, Verb};
 
 pub(super) static RULE: Rule = Rule {

@@ -4,7 +4,8 @@ use memchr::memchr_iter;
 
 use super::{Check, Evidence, Finding, Findings, Fix, Hears, Reference, Rule, Scope, Severity};
 use crate::base::octets;
-use crate::smtp::{Answers, Command, Ending, Event, Session, Verb, path};
+use crate::smtp::wire::path;
+use crate::smtp::{Answers, Command, Ending, Event, Session, Verb};
 
 pub(super) static RULE: Rule = Rule {
     id: "binary-in-command",

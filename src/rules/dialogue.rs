@@ -6,7 +6,7 @@
 use crate::base::{Endpoint, FlowKey, Moment, Ordinal, Packets, Side, Tally, Time};
 use crate::smtp::event::{End, Fault, FaultKind};
 use crate::smtp::session::Spoken;
-use crate::smtp::tls::Tls;
+use crate::smtp::wire::tls::Tls;
 use crate::smtp::{Answers, Command, Ending, Event, Knowledge, Reply, Session, Verb};
 use crate::tcp::Closed;
 

@@ -163,7 +163,7 @@ impl Finding {
         let evidence = if reply.secret {
             let revealed = (0_usize..).zip(reply.texts()).map(|(place, shown)| {
                 let hidden = reply.hidden.iter().find(|(hidden, _)| *hidden == place);
-                hidden.map_or(shown, |(_, secret)| crate::smtp::reply::text(secret.reveal()))
+                hidden.map_or(shown, |(_, secret)| crate::smtp::wire::reply::text(secret.reveal()))
             });
             Evidence::secret(shown, Evidence::lines(revealed))
         } else {

@@ -7,7 +7,7 @@ use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 
 use crate::base::octets;
 use crate::smtp::Verb;
-use crate::smtp::extension::EXTENSIONS;
+use crate::smtp::wire::extension::EXTENSIONS;
 
 /// The parts of the ATK plugin's glob `220 *HELP*`, upper case as written.
 const GLOB: [[u8; 4]; 2] = [*b"220 ", *b"HELP"];

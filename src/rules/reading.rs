@@ -1,7 +1,7 @@
 //! What several rules read of commands and replies alike.
 
 use super::{Check, Finding, Findings};
-use crate::smtp::extension;
+use crate::smtp::wire::extension;
 use crate::smtp::{Answers, Command, Ending, Event, Reply, Verb};
 
 /// The argument of a command without the blanks around it, secrets redacted.
@@ -11,7 +11,7 @@ pub(super) fn argument(command: &Command) -> &[u8] {
 
 /// The code of a reply line, where it has one (RFC 5321 section 4.2).
 pub(super) fn code(line: &[u8]) -> Option<u16> {
-    crate::smtp::reply::code(line).0
+    crate::smtp::wire::reply::code(line).0
 }
 
 /// The keywords of an EHLO reply as they came, without their parameters; its first line is the server's name.

@@ -2,7 +2,8 @@
 
 use super::reading;
 use super::{Check, Evidence, Finding, Findings, Fix, Hears, Reference, Rule, Scope, Severity};
-use crate::smtp::{Command, Event, Reply, Session, Verb, path};
+use crate::smtp::wire::path;
+use crate::smtp::{Command, Event, Reply, Session, Verb};
 
 pub(super) static RULE: Rule = Rule {
     id: "recipient-without-domain",

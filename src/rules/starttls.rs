@@ -5,7 +5,7 @@ use super::reading::{answered, crossed_out, keywords, keywords_in, lists_capabil
 use super::{Check, Evidence, Finding, Findings, Fix, Hears, Reference, Rule, Scope, Severity};
 use crate::base::{Moment, Packets};
 use crate::smtp::event::{Fault, FaultKind};
-use crate::smtp::tls::{State, Tls};
+use crate::smtp::wire::tls::{State, Tls};
 use crate::smtp::{Command, Event, Reply, Secret, Session, Verb};
 
 pub(super) static RULE: Rule = Rule {
@@ -317,7 +317,7 @@ mod tests {
     use crate::base::Side;
     use crate::rules::dialogue::{Dialogue, judged};
     use crate::smtp::event::FaultKind;
-    use crate::smtp::tls::{State, Tls};
+    use crate::smtp::wire::tls::{State, Tls};
 
     const NOTHING: [String; 0] = [];
 

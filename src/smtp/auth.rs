@@ -98,7 +98,7 @@ pub(super) fn may_be_base64(line: &[u8]) -> bool {
     let body = line.strip_suffix(b"==").or_else(|| line.strip_suffix(b"=")).unwrap_or(line);
     line.len() >= 4
         && body.iter().all(|&byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/'))
-        && !super::verb::Verb::of(line).is_known()
+        && !super::wire::verb::Verb::of(line).is_known()
 }
 
 /// Whether a server's text repeats a client's secret, whole or its first octets.

@@ -7,18 +7,19 @@ use std::sync::Arc;
 
 use super::Hears;
 use super::auth::{Attempt, looks_like_base64, may_be_base64};
-use super::command::{Command, Ending, Role, is_strict};
-use super::dialogue::{Awaits, Choice, Dialogue, Greeting, Matching, MessageFacts, Pending, Reading};
+use super::command::{Command, Role, is_strict};
+use super::dialogue::{Awaits, Choice, Dialogue, Greeting, Matching, Pending, Reading};
 use super::event::{DataEnd, Event};
-use super::foreign::{self, First};
+use super::gathered::MessageFacts;
 use super::handshake::Hello;
 use super::held::Item;
-use super::line::{Cut, Line, Piece, Source};
 use super::message::{Chunk, Data};
 use super::reply::Reply;
 use super::sequence::Knowledge;
-use super::tls::{self, State, Watch};
-use super::verb::{self, Verb};
+use super::wire::foreign::{self, First};
+use super::wire::line::{Cut, Ending, Line, Piece, Source};
+use super::wire::tls::{self, State, Watch};
+use super::wire::verb::{self, Verb};
 use crate::base::{Limit, Moment, Packets};
 use crate::tcp::Gap;
 
@@ -741,7 +742,7 @@ impl Dialogue {
             Some(Verb::Data | Verb::XExch50) => self.accepted(command, 354, None, hears),
             Some(Verb::Bdat) => self.accepted(command, 250, None, hears),
             Some(Verb::Turn | Verb::Atrn) => {
-                if super::reply::code(line).0.is_some() {
+                if super::wire::reply::code(line).0.is_some() {
                     self.turn(hears);
                 }
             }

@@ -1,9 +1,9 @@
 //! A command: a client line outside message data (RFC 5321 4.1).
 
 use super::auth::Secret;
-use super::line::Line;
 use super::sequence::{Knew, Knowledge};
-use super::verb::{self, Verb};
+use super::wire::line::{Ending, Line};
+use super::wire::verb::{self, Verb};
 use crate::base::Packets;
 
 /// A client line, with everything that a rule may ask of it.
@@ -50,15 +50,6 @@ pub(crate) struct Command {
     pub early: Option<bool>,
     /// What the client knew of the session when it sent this.
     pub knew: Knowledge,
-}
-
-/// What ended a line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Ending {
-    CrLf,
-    Lf,
-    /// The stream ended, or a gap came, or (a server's line) the other side answered it as it was.
-    None,
 }
 
 /// What kind of line a client line is, which its bytes alone do not tell.

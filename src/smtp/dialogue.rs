@@ -9,15 +9,16 @@ use super::auth::Attempt;
 use super::client::Client;
 use super::command::Command;
 use super::event::{Event, Fault, FaultKind};
-use super::foreign;
 use super::fork::KeptInput;
+use super::gathered::MessageFacts;
 use super::held::Held;
-use super::line::{Cut, Line, LineReader, Piece, Source};
 use super::reply::{Keep, ReplyReader};
 use super::sequence::Sequence;
 use super::session::Session;
 use super::usual::acknowledges;
-use super::verb::Verb;
+use super::wire::foreign;
+use super::wire::line::{Cut, Line, LineReader, Piece, Source};
+use super::wire::verb::Verb;
 use super::{Hears, Options};
 use crate::base::{Limit, Limits, Packets, Side, Tally};
 use crate::tcp::{Gap, Opening};
@@ -95,14 +96,6 @@ pub(super) enum Awaits {
         last: bool,
         left: Option<usize>,
     },
-}
-
-/// What a message's header tells its transaction.
-#[derive(Clone, Debug, Default)]
-pub(super) struct MessageFacts {
-    pub bytes: u64,
-    pub subject: Option<Vec<u8>>,
-    pub message_id: Option<Vec<u8>>,
 }
 
 /// What of the open transaction only the parser needs.

@@ -20,8 +20,8 @@ pub(crate) enum Event<'e> {
     /// Message data, a BDAT chunk or XEXCH50 octets came to their end.
     Data(&'e MessageData),
     /// The session became TLS, or TLS was refused, or its handshake told something more. The last one of
-    /// a handshake is [`Tls::settled`](super::tls::Tls::settled).
-    Tls(&'e super::tls::Tls, Moment),
+    /// a handshake is [`Tls::settled`](super::wire::tls::Tls::settled).
+    Tls(&'e super::wire::tls::Tls, Moment),
     /// Something that is against the protocol but changes no reading.
     Fault(&'e Fault),
     /// The session is over: always the last event.

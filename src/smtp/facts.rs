@@ -2,12 +2,13 @@
 
 use super::client::Client;
 use super::command::Command;
-use super::dialogue::{Awaits, Dialogue, Envelope, MessageFacts, Pending};
+use super::dialogue::{Awaits, Dialogue, Envelope, Pending};
+use super::gathered::MessageFacts;
 use super::reply::Reply;
 use super::session::{Auth, Helo, Transaction};
-use super::tls::State;
-use super::verb::Verb;
-use super::{extension, path};
+use super::wire::tls::State;
+use super::wire::verb::Verb;
+use super::wire::{extension, path};
 use crate::base::Limit;
 
 impl Dialogue {

@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 use super::dialogue::{Choice, Dialogue, Reading};
 use super::event::Event;
 use super::held::Kept;
-use super::line::{Piece, Source};
+use super::wire::line::{Piece, Source};
 use super::{Hears, Session};
 use crate::base::{Moment, Side, Tally};
 use crate::tcp::Gap;

@@ -7,8 +7,8 @@ use super::client::Client;
 use super::command::redacted;
 use super::dialogue::Dialogue;
 use super::event::{Event, FaultKind};
-use super::line::{Cut, Piece};
-use super::tls::{self, State};
+use super::wire::line::{Cut, Piece};
+use super::wire::tls::{self, State};
 use crate::base::{Moment, Packets};
 
 /// The client between the 220 to its STARTTLS and its handshake.

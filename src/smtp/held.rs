@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::line::{Piece, Source};
+use super::wire::line::{Piece, Source};
 use crate::base::Moment;
 use crate::tcp::Gap;
 

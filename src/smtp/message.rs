@@ -4,12 +4,14 @@ use std::sync::Arc;
 
 use super::Hears;
 use super::client::{Client, Weak};
-use super::command::{Command, Ending};
-use super::data::{DotScan, Found, Gathered, LineEnd};
-use super::dialogue::{Choice, Dialogue, MessageFacts};
+use super::command::Command;
+use super::dialogue::{Choice, Dialogue};
 use super::event::{DataEnd, Event, FaultKind, MessageData};
-use super::line::{Cut, Piece};
-use super::verb::Verb;
+use super::gathered::{Gathered, MessageFacts};
+use super::wire::data::{DotScan, Found, LineEnd};
+use super::wire::line::Ending;
+use super::wire::line::{Cut, Piece};
+use super::wire::verb::Verb;
 use crate::base::{Moment, Packets};
 
 /// Message data as it is read.

@@ -8,10 +8,10 @@
 //! [`Limit::ReplyLines`], [`Limit::Recipients`], [`Limit::Transactions`]; each counts in the parser's
 //! tally when it acts.
 //!
-//! Read in this order: [`event`], [`command`], [`reply`], [`session`] (what comes out); [`mod@line`], [`verb`],
-//! [`data`], [`auth`], [`tls`], [`foreign`] (the pieces); [`dialogue`], then [`client`] with [`message`] and
-//! [`handshake`], [`server`] with [`facts`] and [`sequence`] (the state); [`fork`] (alternative readings); [`usual`] (the short way);
-//! [`parser`] (the door).
+//! Read in this order: [`event`], [`command`], [`reply`], [`session`] (what comes out); [`wire`] (text to values);
+//! [`gathered`], [`auth`] (the pieces); [`dialogue`], then [`client`] with [`message`] and
+//! [`handshake`], [`server`] with [`facts`] and [`sequence`] (the state); [`fork`] (alternative readings); [`usual`] (the
+//! short way); [`parser`] (the door).
 //!
 //! [`Limit::HeldBytesPerConnection`]: crate::base::Limit::HeldBytesPerConnection
 //! [`Limit::LineLength`]: crate::base::Limit::LineLength
@@ -23,39 +23,35 @@
 mod auth;
 mod client;
 pub(crate) mod command;
-mod data;
 mod dialogue;
 pub(crate) mod event;
-pub(crate) mod extension;
 mod facts;
-mod foreign;
 mod fork;
+mod gathered;
 mod handshake;
 mod held;
-mod line;
 mod message;
 mod parser;
-pub(crate) mod path;
 pub(crate) mod reply;
 mod sequence;
 mod server;
 pub(crate) mod session;
-pub(crate) mod tls;
 mod usual;
-pub(crate) mod verb;
+pub(crate) mod wire;
 
 #[cfg(test)]
 mod tests;
 
 pub(crate) use auth::Secret;
-pub(crate) use command::{Command, Ending};
+pub(crate) use command::Command;
 pub(crate) use event::{Answers, DataEnd, End, Event};
-pub(crate) use foreign::is_text as is_text_protocol;
 pub(crate) use parser::{Options, Parser};
 pub(crate) use reply::Reply;
 pub(crate) use sequence::{Knew, Knowledge, Stage};
 pub(crate) use session::Session;
-pub(crate) use verb::Verb;
+pub(crate) use wire::foreign::is_text as is_text_protocol;
+pub(crate) use wire::line::Ending;
+pub(crate) use wire::verb::Verb;
 
 /// Who hears the events: called for each fact with the session's facts as of then.
 pub(crate) trait Hears {

@@ -2,13 +2,13 @@
 
 use std::collections::VecDeque;
 
+use super::Hears;
 use super::dialogue::{Dialogue, Reading};
 use super::event::{End, Event};
 use super::fork::{Fork, Input, KeptInput};
-use super::line::{Piece, Source};
-use super::reply;
 use super::session::Session;
-use super::{Hears, verb};
+use super::wire::line::{Piece, Source};
+use super::wire::{reply, verb};
 use crate::base::{Limits, Moment, Side, Tally};
 use crate::tcp::{Chunk, Closed, Closing, Gap, Opening, Reach};
 

@@ -1,7 +1,8 @@
 //! A reply: one or more server lines, each but the last with a hyphen behind its code (RFC 5321 4.2).
 
 use super::auth::{self, Secret};
-use super::line::Line;
+use super::wire::line::{Ending, Line};
+use super::wire::reply::{code, text};
 use crate::base::Packets;
 
 /// A complete reply.
@@ -51,7 +52,7 @@ impl Reply {
             lines: vec![text],
             dropped: 0,
             longest: octets,
-            bare_lf: ending == super::Ending::Lf,
+            bare_lf: ending == Ending::Lf,
             bare_cr,
             at,
             seen,
@@ -72,7 +73,7 @@ impl Reply {
             self.code = code;
         }
         self.longest = self.longest.max(line.octets);
-        self.bare_lf |= line.ending == super::Ending::Lf;
+        self.bare_lf |= line.ending == Ending::Lf;
         self.bare_cr |= line.bare_cr;
         self.at.extend(&line.at);
         self.end = line.end;
@@ -104,30 +105,6 @@ impl Reply {
                 self.secret = true;
             }
         }
-    }
-}
-
-/// A line's code, and whether more lines of the same reply follow it.
-pub(crate) fn code(line: &[u8]) -> (Option<u16>, bool) {
-    let Some(&[a, b, c]) = line.first_chunk::<3>() else { return (None, false) };
-    if !(a.is_ascii_digit() && b.is_ascii_digit() && c.is_ascii_digit()) {
-        return (None, false);
-    }
-    let digit = |byte: u8| u16::from(byte.wrapping_sub(b'0'));
-    let code = digit(a).wrapping_mul(100).wrapping_add(digit(b).wrapping_mul(10)).wrapping_add(digit(c));
-    match line.get(3) {
-        // CR CR LF leaves a CR.
-        None | Some(b' ' | b'\r') => (Some(code), false),
-        Some(b'-') => (Some(code), true),
-        Some(_) => (None, false),
-    }
-}
-
-/// A reply line's text: what stands behind the code and its separator.
-pub(crate) fn text(line: &[u8]) -> &[u8] {
-    match code(line) {
-        (Some(_), _) => line.get(4..).unwrap_or_default(),
-        (None, _) => line,
     }
 }
 
@@ -206,21 +183,5 @@ impl ReplyReader {
                 .iter()
                 .fold(0, |sum: usize, line| sum.saturating_add(line.len()).saturating_add(size_of::<Vec<u8>>()))
         })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_code_is_three_digits_and_a_separator() {
-        assert_eq!(code(b"220 mx"), (Some(220), false));
-        assert_eq!(code(b"220-mx"), (Some(220), true));
-        assert_eq!(code(b"220"), (Some(220), false));
-        assert_eq!(code(b"999 x"), (Some(999), false));
-        for line in ["", "22", "2200", "22O x", "220\tx", "220x", "* OK", " 220 x"] {
-            assert_eq!(code(line.as_bytes()).0, None, "{line}");
-        }
     }
 }

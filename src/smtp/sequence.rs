@@ -8,8 +8,8 @@ use std::collections::VecDeque;
 
 use super::command::Command;
 use super::dialogue::{Awaits, Pending};
-use super::path;
-use super::verb::Verb;
+use super::wire::path;
+use super::wire::verb::Verb;
 
 /// How far a session was, as its client knew it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

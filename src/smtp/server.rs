@@ -4,17 +4,19 @@ use std::sync::Arc;
 
 use super::Hears;
 use super::client::Client;
-use super::command::{Command, Ending};
+use super::command::Command;
 use super::dialogue::{Awaits, Dialogue, Greeting, Matching, Pending};
 use super::event::{Answers, DataEnd, Event, FaultKind};
-use super::foreign;
 use super::fork::{Input, KeptInput};
 use super::held::Item;
-use super::line::{Cut, Line, Piece, Source};
-use super::reply::{self, Reply, ReplyReader, Step};
+use super::reply::{Reply, ReplyReader, Step};
 use super::sequence::Sequence;
 use super::session::Spoken;
-use super::verb::Verb;
+use super::wire::foreign;
+use super::wire::line::Ending;
+use super::wire::line::{Cut, Line, Piece, Source};
+use super::wire::reply::code;
+use super::wire::verb::Verb;
 use crate::base::{Limit, Side};
 use crate::tcp::Gap;
 
@@ -77,7 +79,7 @@ impl Dialogue {
         let behind_lf = std::mem::replace(&mut self.behind_lf, line.ending == Ending::Lf);
         let rest = behind_lf && self.session.server_crlf;
         self.session.server_crlf |= line.ending == Ending::CrLf;
-        let (code, _) = reply::code(&line.text);
+        let (code, _) = code(&line.text);
         if self.server_speaks_smtp.is_none() && self.first_server_line(&line, code, hears) {
             return;
         }
@@ -588,7 +590,7 @@ impl Dialogue {
             return;
         }
         if let Some(line) = self.server_lines.finish()
-            && reply::code(&line.text).0.is_some()
+            && code(&line.text).0.is_some()
         {
             let _ = self.replies.take(line, self.bounds.of_reply());
         }

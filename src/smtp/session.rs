@@ -1,6 +1,6 @@
 //! The facts of one session: who talks to whom, and what its record says (FORMATS.md, `session`).
 
-use super::tls::Tls;
+use super::wire::tls::Tls;
 use crate::base::{Endpoint, FlowKey, Moment, Packets, Side};
 
 /// Everything known of a session so far. Rules read it beside each event; it never holds a judgement.
@@ -78,7 +78,7 @@ pub(crate) struct Spoken {
 /// How the client introduced itself, last accepted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Helo {
-    pub verb: super::verb::Verb,
+    pub verb: super::wire::verb::Verb,
     pub argument: Vec<u8>,
 }
 
@@ -161,7 +161,7 @@ impl Session {
         self.capabilities_known.then(|| {
             self.capabilities
                 .iter()
-                .any(|line| super::extension::keyword(line).eq_ignore_ascii_case(keyword.as_bytes()))
+                .any(|line| super::wire::extension::keyword(line).eq_ignore_ascii_case(keyword.as_bytes()))
         })
     }
 }

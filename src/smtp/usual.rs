@@ -7,7 +7,7 @@
 use super::Hears;
 use super::client::Client;
 use super::dialogue::Dialogue;
-use super::line::Piece;
+use super::wire::line::Piece;
 use crate::base::Side;
 use crate::tcp::Reach;
 

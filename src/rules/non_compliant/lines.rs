@@ -6,8 +6,9 @@ use super::{
 };
 use crate::rules::glance::LINE;
 use crate::smtp::event::{End, Fault, FaultKind, MessageData};
-use crate::smtp::extension::{self, EXTENSIONS, Extension, Longer};
-use crate::smtp::{Answers, Command, DataEnd, Ending, Reply, Session, Verb, path};
+use crate::smtp::wire::extension::{self, EXTENSIONS, Extension, Longer};
+use crate::smtp::wire::path;
+use crate::smtp::{Answers, Command, DataEnd, Ending, Reply, Session, Verb};
 
 pub(super) static COMMAND_TOO_LONG: Check = Check {
     id: "command-too-long",

@@ -2,9 +2,10 @@
 
 use super::{Check, Evidence, Finding, Findings, MANY_UNKNOWN, RULE, Scope, Severity, lines};
 use crate::smtp::event::End;
-use crate::smtp::extension::EXTENSIONS;
-use crate::smtp::verb::is_blank;
-use crate::smtp::{Command, Session, Verb, path};
+use crate::smtp::wire::extension::EXTENSIONS;
+use crate::smtp::wire::path;
+use crate::smtp::wire::verb::is_blank;
+use crate::smtp::{Command, Session, Verb};
 
 pub(super) static UNKNOWN_VERB: Check = Check {
     id: "unknown-verb",

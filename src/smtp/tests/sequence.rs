@@ -1,8 +1,8 @@
 //! What a client could know of its session.
 
 use super::super::command::Role;
-use super::super::line::LineReader;
-use super::super::line::{Cut, Piece, Source};
+use super::super::wire::line::LineReader;
+use super::super::wire::line::{Cut, Piece, Source};
 use super::*;
 use crate::base::Moment;
 

@@ -277,7 +277,7 @@ fn tls_from_the_first_byte_is_implicit() {
 #[test]
 fn an_offer_is_a_fact_of_the_session() {
     let heard = Talk::new(super::HELLO).run();
-    assert_eq!(heard.session().tls.state, crate::smtp::tls::State::Offered);
+    assert_eq!(heard.session().tls.state, crate::smtp::wire::tls::State::Offered);
 }
 
 #[test]

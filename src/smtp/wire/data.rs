@@ -5,15 +5,10 @@
 //! 64 KiB at most, are copied.
 
 use memchr::memchr2;
-use sha2::{Digest, Sha256};
-
-use super::dialogue::MessageFacts;
-use super::line::Piece;
-use crate::base::Packets;
 
 /// What stood before or behind a lone dot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum LineEnd {
+pub(in crate::smtp) enum LineEnd {
     CrLf,
     Lf,
     Cr,
@@ -23,7 +18,7 @@ pub(super) enum LineEnd {
 
 /// What a scan came upon.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Found {
+pub(in crate::smtp) enum Found {
     /// CRLF.CRLF, or the agreed LF.LF.
     End,
     /// Another lone dot between line ends, by its name; some servers end data there.
@@ -41,7 +36,7 @@ enum Content {
 /// Finds the end of message data over any number of pieces.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "facts, each on its own")]
-pub(super) struct DotScan {
+pub(in crate::smtp) struct DotScan {
     before: LineEnd,
     content: Content,
     /// The last byte was a CR; the next one tells whether an LF follows.
@@ -54,18 +49,18 @@ pub(super) struct DotScan {
 
 impl DotScan {
     /// Begins behind the line that began the data, which ended in `before`.
-    pub(super) fn new(before: LineEnd) -> DotScan {
+    pub(in crate::smtp) fn new(before: LineEnd) -> DotScan {
         DotScan { before, content: Content::Empty, cr: false, lines: 0, bare_lf: false, bare_cr: false, crlf: false }
     }
 
     /// After a gap: what stood before is unknown.
-    pub(super) fn lose_place(&mut self) {
+    pub(in crate::smtp) fn lose_place(&mut self) {
         (self.before, self.content, self.cr) = (LineEnd::Unknown, Content::Empty, false);
     }
 
     /// Scans up to the first lone dot; returns the bytes consumed (its line end included) and what it is.
     /// With `lf_ends` LF.LF is an agreed end: no line of the session so far ended in CRLF.
-    pub(super) fn scan(&mut self, bytes: &[u8], lf_ends: bool) -> (usize, Option<Found>) {
+    pub(in crate::smtp) fn scan(&mut self, bytes: &[u8], lf_ends: bool) -> (usize, Option<Found>) {
         if let [byte] = bytes
             && !(self.cr || is_line_end(*byte))
         {
@@ -155,7 +150,7 @@ impl DotScan {
     }
 
     /// So many of the last scanned bytes may belong to the line of a closing dot.
-    fn dot_line(&self, found: Option<Found>) -> &'static [u8] {
+    pub(in crate::smtp) fn dot_line(&self, found: Option<Found>) -> &'static [u8] {
         match (found, self.content, self.before, self.cr) {
             (Some(_), _, LineEnd::CrLf, _) => b".\r\n",
             (Some(_), _, LineEnd::Lf, _) => b".\n",
@@ -236,113 +231,9 @@ fn plain<const WINDOW: usize>(bytes: &[u8]) -> (usize, u64) {
     (passed, feeds)
 }
 
-/// What is gathered of message data or chunks on the way.
-#[derive(Clone, Debug)]
-pub(super) struct Gathered {
-    pub bytes: u64,
-    pub lines: u64,
-    pub stop: u64,
-    /// What was scanned but is not hashed yet: it may be the closing dot line.
-    pending: &'static [u8],
-    hash: Option<Box<Sha256>>,
-    pub header: Header,
-    /// The packets; `None` before the first one.
-    pub at: Option<Packets>,
-    /// Where the first one's bytes began, what its sender had seen, and how far the server's stream had been captured.
-    pub start: u64,
-    pub seen: Option<u64>,
-    pub captured: u64,
-    pub missing: u64,
-}
-
-impl Gathered {
-    pub(super) fn new(want_hash: bool) -> Gathered {
-        Gathered {
-            bytes: 0,
-            lines: 0,
-            stop: 0,
-            pending: b"",
-            hash: want_hash.then(Box::default),
-            header: Header::default(),
-            at: None,
-            start: 0,
-            seen: None,
-            captured: 0,
-            missing: 0,
-        }
-    }
-
-    /// Takes scanned bytes of message data.
-    pub(super) fn scanned(&mut self, piece: &Piece<'_>, scan: &DotScan, found: Option<Found>) {
-        self.note(piece);
-        self.lines = scan.lines;
-        let pending = scan.dot_line(found);
-        if let Some(hash) = &mut self.hash
-            && let Some(sure) = piece.bytes.len().checked_sub(pending.len())
-        {
-            hash.update(self.pending);
-            hash.update(piece.bytes.get(..sure).unwrap_or_default());
-        }
-        self.pending = pending;
-    }
-
-    /// Takes octets of a chunk.
-    pub(super) fn counted(&mut self, piece: &Piece<'_>) {
-        self.note(piece);
-        self.lines = self.lines.saturating_add(memchr::memchr_iter(b'\n', piece.bytes).count() as u64);
-        if let Some(hash) = &mut self.hash {
-            hash.update(piece.bytes);
-        }
-    }
-
-    fn note(&mut self, piece: &Piece<'_>) {
-        self.stop = piece.end();
-        self.bytes = self.bytes.saturating_add(piece.bytes.len() as u64);
-        self.header.take(piece.bytes);
-        if let Some(at) = &mut self.at {
-            at.push(piece.from.at);
-        } else {
-            self.at = Some(Packets::one(piece.from.at));
-            (self.start, self.seen, self.captured) = (piece.offset, piece.from.seen, piece.from.captured);
-        }
-    }
-
-    pub(super) fn miss(&mut self, length: u64) {
-        self.missing = self.missing.saturating_add(length);
-        self.stop = self.stop.saturating_add(length);
-        self.hash = None;
-        self.pending = b"";
-        self.header.done();
-    }
-
-    /// What the transaction is to know of it so far.
-    pub(super) fn facts(&self) -> MessageFacts {
-        MessageFacts {
-            bytes: self.bytes,
-            subject: self.header.field(b"Subject"),
-            message_id: self.header.field(b"Message-ID"),
-        }
-    }
-
-    /// The octets without the closing dot line, if it has one, and their hash.
-    pub(super) fn close(&mut self, dot: bool) -> (u64, u64, Option<[u8; 32]>) {
-        let hash = self.hash.take();
-        let pending = std::mem::take(&mut self.pending);
-        let closing = if dot { pending.len() as u64 } else { 0 };
-        let lines = self.lines.saturating_sub(u64::from(dot && pending.ends_with(b"\n")));
-        let sha256 = hash.map(|mut hash| {
-            if !dot {
-                hash.update(pending);
-            }
-            Sha256::finalize(*hash).into()
-        });
-        (self.bytes.saturating_sub(closing), lines, sha256)
-    }
-}
-
 /// Header lines, up to the empty line (RFC 5322 2.1), for Subject and Message-ID.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Header {
+pub(in crate::smtp) struct Header {
     bytes: Vec<u8>,
     done: bool,
 }
@@ -353,7 +244,7 @@ impl Header {
     /// So much of a field is kept.
     const FIELD: usize = 4096;
 
-    pub(super) fn take(&mut self, bytes: &[u8]) {
+    pub(in crate::smtp) fn take(&mut self, bytes: &[u8]) {
         if self.done {
             return;
         }
@@ -374,15 +265,15 @@ impl Header {
         self.done = end.is_some() || self.bytes.len() >= Self::MOST;
     }
 
-    pub(super) fn done(&mut self) {
+    pub(in crate::smtp) fn done(&mut self) {
         self.done = true;
     }
 
-    pub(super) fn is_done(&self) -> bool {
+    pub(in crate::smtp) fn is_done(&self) -> bool {
         self.done
     }
 
-    pub(super) fn held(&self) -> usize {
+    pub(in crate::smtp) fn held(&self) -> usize {
         self.bytes.len()
     }
 
@@ -395,7 +286,7 @@ impl Header {
     }
 
     /// The first field of that name, unfolded (RFC 5322 2.2.3), without the blanks around it.
-    pub(super) fn field(&self, name: &[u8]) -> Option<Vec<u8>> {
+    pub(in crate::smtp) fn field(&self, name: &[u8]) -> Option<Vec<u8>> {
         let mut lines = self.lines();
         let first = lines.by_ref().find_map(|line| {
             let (head, value) = line.split_at_checked(name.len())?;
@@ -416,9 +307,7 @@ impl Header {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::line::Source;
     use super::*;
-    use crate::base::Moment;
 
     type Case = (&'static [u8], &'static [(usize, Found)]);
 
@@ -504,26 +393,6 @@ mod tests {
     fn lf_dot_lf_ends_data_only_where_no_line_ended_in_crlf() {
         assert_eq!(dots(b"a\n.\n", 9, true), [(4, Found::End)]);
         assert_eq!(dots(b"a\r\nb\n.\n", 9, true), [(7, Found::Candidate("LF.LF"))]);
-    }
-
-    #[test]
-    fn size_and_hash_leave_the_closing_dot_out() {
-        let bytes = b"..x\r\n.\n\r\n.\r\n";
-        for size in 1..=bytes.len() {
-            let (mut scan, mut gathered) = (DotScan::new(LineEnd::CrLf), Gathered::new(true));
-            let mut offset = 0;
-            for chunk in bytes.chunks(size) {
-                let from = Source { at: Moment::default(), seen: None, captured: 0 };
-                let mut piece = Piece { offset, bytes: chunk, from };
-                offset = piece.end();
-                while !piece.is_empty() {
-                    let (consumed, found) = scan.scan(piece.bytes, false);
-                    gathered.scanned(&piece.take(consumed), &scan, found);
-                }
-            }
-            let expected: [u8; 32] = Sha256::digest(b"..x\r\n.\n\r\n").into();
-            assert_eq!(gathered.close(true), (9, 3, Some(expected)), "by {size}");
-        }
     }
 
     #[test]

@@ -2,12 +2,11 @@
 
 use memchr::{memchr, memchr_iter};
 
-use super::command::Ending;
 use crate::base::{Moment, Packets};
 
 /// Where bytes came from: the packet, and what its sender knew.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Source {
+pub(in crate::smtp) struct Source {
     pub at: Moment,
     /// How far the sender had acknowledged the other direction.
     pub seen: Option<u64>,
@@ -17,7 +16,7 @@ pub(super) struct Source {
 
 /// A stretch of one direction's bytes that lay in one packet.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Piece<'p> {
+pub(in crate::smtp) struct Piece<'p> {
     /// The position of the first byte in its direction's stream.
     pub offset: u64,
     pub bytes: &'p [u8],
@@ -26,16 +25,16 @@ pub(super) struct Piece<'p> {
 
 impl<'p> Piece<'p> {
     /// The position behind the last byte.
-    pub(super) fn end(&self) -> u64 {
+    pub(in crate::smtp) fn end(&self) -> u64 {
         self.offset.saturating_add(self.bytes.len() as u64)
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub(in crate::smtp) fn is_empty(&self) -> bool {
         self.bytes.is_empty()
     }
 
     /// Takes the first `count` bytes off.
-    pub(super) fn take(&mut self, count: usize) -> Piece<'p> {
+    pub(in crate::smtp) fn take(&mut self, count: usize) -> Piece<'p> {
         let (head, rest) = self.bytes.split_at_checked(count).unwrap_or((self.bytes, &[]));
         let taken = Piece { offset: self.offset, bytes: head, from: self.from };
         self.offset = taken.end();
@@ -46,14 +45,23 @@ impl<'p> Piece<'p> {
 
 /// Where lines are cut. Most servers end a command at LF; some only at CRLF (SESSION.md).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Cut {
+pub(in crate::smtp) enum Cut {
     Lf,
     CrLf,
 }
 
+/// What ended a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ending {
+    CrLf,
+    Lf,
+    /// The stream ended, or a gap came, or (a server's line) the other side answered it as it was.
+    None,
+}
+
 /// One line, complete or as far as it came.
 #[derive(Clone, Debug)]
-pub(super) struct Line {
+pub(in crate::smtp) struct Line {
     /// Without its line end; at most `Limit::LineLength` octets of it.
     pub text: Vec<u8>,
     /// All octets, line end included, those beyond the limit too.
@@ -86,14 +94,14 @@ struct Open {
 
 /// Puts lines together over any number of pieces.
 #[derive(Clone, Debug, Default)]
-pub(super) struct LineReader {
+pub(in crate::smtp) struct LineReader {
     open: Option<Open>,
 }
 
 impl LineReader {
     /// Takes bytes off the piece up to the next line end, and gives the line if there is one. Of a line
     /// `keep` octets are kept.
-    pub(super) fn take(&mut self, piece: &mut Piece<'_>, cut: Cut, keep: usize) -> Option<Line> {
+    pub(in crate::smtp) fn take(&mut self, piece: &mut Piece<'_>, cut: Cut, keep: usize) -> Option<Line> {
         let length = self.line_length(piece.bytes, cut);
         let head = piece.take(length.unwrap_or(piece.bytes.len()));
         self.append(head, keep);
@@ -102,7 +110,7 @@ impl LineReader {
     }
 
     /// Gives what there is of a line whose end never came.
-    pub(super) fn finish(&mut self) -> Option<Line> {
+    pub(in crate::smtp) fn finish(&mut self) -> Option<Line> {
         let Open { mut text, octets, carriage_returns, last, start, at, seen, captured } = self.open.take()?;
         let crlf = text.ends_with(b"\r\n") || (octets > text.len() as u64 && last == b'\n' && carriage_returns > 0);
         let (ending, end_length) = match last {
@@ -119,7 +127,7 @@ impl LineReader {
     }
 
     /// Puts a line that ended in LF back, to be read on to its CRLF.
-    pub(super) fn reopen(&mut self, line: Line, keep: usize) {
+    pub(in crate::smtp) fn reopen(&mut self, line: Line, keep: usize) {
         let Line { mut text, octets, start, at, seen, captured, .. } = line;
         let carriage_returns = carriage_returns(&text);
         if text.len() < keep {
@@ -128,17 +136,17 @@ impl LineReader {
         self.open = Some(Open { text, octets, carriage_returns, last: b'\n', start, at, seen, captured });
     }
 
-    pub(super) fn is_open(&self) -> bool {
+    pub(in crate::smtp) fn is_open(&self) -> bool {
         self.open.is_some()
     }
 
     /// Octets kept of the open line.
-    pub(super) fn held(&self) -> usize {
+    pub(in crate::smtp) fn held(&self) -> usize {
         self.open.as_ref().map_or(0, |open| open.text.len())
     }
 
     /// The position behind the open line's last byte.
-    pub(super) fn open_end(&self) -> Option<u64> {
+    pub(in crate::smtp) fn open_end(&self) -> Option<u64> {
         self.open.as_ref().map(|open| open.start.saturating_add(open.octets))
     }
 
@@ -156,7 +164,7 @@ impl LineReader {
     }
 
     /// Adds bytes to the open line; returns how many of them are kept.
-    pub(super) fn append(&mut self, piece: Piece<'_>, keep: usize) -> usize {
+    pub(in crate::smtp) fn append(&mut self, piece: Piece<'_>, keep: usize) -> usize {
         let Some(&last) = piece.bytes.last() else { return 0 };
         let open = self.open.get_or_insert_with(|| Open {
             text: Vec::new(),

@@ -49,7 +49,7 @@ impl State {
 }
 
 /// Whether bytes begin (as far as they go) like a TLS record of a handshake; `None` if too few to tell.
-pub(super) fn begins_handshake(bytes: &[u8]) -> Option<bool> {
+pub(in crate::smtp) fn begins_handshake(bytes: &[u8]) -> Option<bool> {
     match bytes {
         [] | [0x16] => None,
         [0x16, 0x03, ..] => Some(true),
@@ -61,7 +61,7 @@ pub(super) fn begins_handshake(bytes: &[u8]) -> Option<bool> {
 }
 
 /// Whether bytes begin like a TLS record of any kind, as no text does.
-pub(super) fn begins_record(bytes: &[u8]) -> bool {
+pub(in crate::smtp) fn begins_record(bytes: &[u8]) -> bool {
     matches!(bytes, [0x14..=0x18, ..])
 }
 
@@ -146,14 +146,14 @@ impl Records {
 
 /// Watches a handshake from both sides.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Watch {
+pub(in crate::smtp) struct Watch {
     client: Records,
     server: Records,
 }
 
 impl Watch {
     /// Takes bytes of one side; returns whether `tls` learned something.
-    pub(super) fn take(&mut self, from_client: bool, bytes: &[u8], tls: &mut Tls) -> bool {
+    pub(in crate::smtp) fn take(&mut self, from_client: bool, bytes: &[u8], tls: &mut Tls) -> bool {
         if tls.settled {
             return false;
         }
@@ -182,11 +182,11 @@ impl Watch {
     }
 
     /// A segment is missing: the handshake cannot be read on.
-    pub(super) fn miss(&mut self) {
+    pub(in crate::smtp) fn miss(&mut self) {
         (self.client.lost, self.server.lost) = (true, true);
     }
 
-    pub(super) fn held(&self) -> usize {
+    pub(in crate::smtp) fn held(&self) -> usize {
         self.client.hello.len().saturating_add(self.server.hello.len())
     }
 }

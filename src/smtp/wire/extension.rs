@@ -92,7 +92,7 @@ pub(crate) fn find(keyword: &[u8]) -> Option<&'static Extension> {
 
 /// The capability lines of an EHLO reply: every line but the first, which is the server's name and never
 /// a keyword. Keyword and parameters as they came, the keyword in upper case.
-pub(super) fn capabilities(lines: &[Vec<u8>]) -> Vec<Vec<u8>> {
+pub(in crate::smtp) fn capabilities(lines: &[Vec<u8>]) -> Vec<Vec<u8>> {
     lines.iter().skip(1).filter_map(|line| capability(line)).collect()
 }
 
@@ -131,7 +131,7 @@ mod tests {
         for extension in EXTENSIONS {
             assert!(extension.source.contains("RFC") || extension.source.contains("Exim"), "{}", extension.keyword);
             for verb in extension.verbs {
-                let known = super::super::Verb::of(verb.as_bytes()).is_known();
+                let known = super::super::verb::Verb::of(verb.as_bytes()).is_known();
                 assert!(known || *verb == extension.keyword, "{verb} is brought but neither known nor offered by name");
             }
         }

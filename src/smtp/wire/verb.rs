@@ -103,7 +103,7 @@ pub(crate) fn is_blank(byte: u8) -> bool {
 
 /// A line's verb and where its argument begins: letters, digits and hyphens, beginning with a letter, up
 /// to a blank, a colon or the line end, leading blanks skipped. A line without a verb is all argument.
-pub(super) fn split(line: &[u8]) -> (Option<Verb>, usize) {
+pub(in crate::smtp) fn split(line: &[u8]) -> (Option<Verb>, usize) {
     let start = line.iter().position(|&byte| !is_blank(byte)).unwrap_or(line.len());
     let rest = line.get(start..).unwrap_or_default();
     let length = rest.iter().position(|&byte| !(byte.is_ascii_alphanumeric() || byte == b'-')).unwrap_or(rest.len());

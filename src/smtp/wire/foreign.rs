@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// What a client's first bytes are.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum First {
+pub(in crate::smtp) enum First {
     /// Too few bytes to tell.
     More,
     /// Nothing else than a client of SMTP might send.
@@ -69,10 +69,10 @@ const SERVERS: &[(&[u8], First)] = &[
 ];
 
 /// Neither side's first line is one of SMTP, nor of a protocol with a name.
-pub(super) const UNKNOWN: &str = "unknown";
+pub(in crate::smtp) const UNKNOWN: &str = "unknown";
 
 /// What a server's first line is, if it is another protocol's.
-pub(super) fn server(line: &[u8]) -> Option<&'static str> {
+pub(in crate::smtp) fn server(line: &[u8]) -> Option<&'static str> {
     SERVERS.iter().find(|(prefix, _)| line.starts_with(prefix)).and_then(|(_, what)| what.name())
 }
 
@@ -83,7 +83,7 @@ pub(crate) fn is_text(name: &str) -> bool {
 }
 
 /// What a client's first bytes are; `bytes` is all that came so far.
-pub(super) fn client(bytes: &[u8]) -> First {
+pub(in crate::smtp) fn client(bytes: &[u8]) -> First {
     match super::tls::begins_handshake(bytes) {
         None => return First::More,
         Some(true) => return First::Tls,
