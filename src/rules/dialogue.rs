@@ -6,6 +6,7 @@
 use crate::base::{Endpoint, FlowKey, Moment, Ordinal, Packets, Side, Tally, Time};
 use crate::smtp::event::{End, Fault, FaultKind};
 use crate::smtp::session::Spoken;
+use crate::smtp::wire::argument::Argument;
 use crate::smtp::wire::tls::Tls;
 use crate::smtp::{Answers, Command, Ending, Event, Knowledge, Reply, Session, Verb};
 use crate::tcp::Closed;
@@ -65,11 +66,14 @@ impl Dialogue {
                 let (line, ending) = line.strip_suffix("<LF>").map_or((line, Ending::CrLf), |line| (line, Ending::Lf));
                 let word = line.split([' ', ':']).next().unwrap_or_default();
                 let octets = line.len() as u64 + 2;
+                let argument_at = (word.len() + 1).min(line.len());
+                let verb = verb(word);
                 dialogue.said.push(Said::Command(Command {
                     number: 0,
-                    verb: Some(verb(word)),
+                    argument: Argument::read(Some(&verb), line.as_bytes(), argument_at),
+                    verb: Some(verb),
                     line: line.into(),
-                    argument_at: (word.len() + 1).min(line.len()),
+                    argument_at,
                     octets,
                     ending,
                     bare_cr: false,

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::Hears;
 use super::auth::{Attempt, looks_like_base64, may_be_base64};
-use super::command::{Command, Role, is_strict};
+use super::command::{Command, Role};
 use super::dialogue::{Awaits, Choice, Dialogue, Greeting, Matching, Pending, Reading};
 use super::event::{DataEnd, Event};
 use super::gathered::MessageFacts;
@@ -16,6 +16,7 @@ use super::held::Item;
 use super::message::{Chunk, Data};
 use super::reply::Reply;
 use super::sequence::Knowledge;
+use super::wire::argument::is_strict;
 use super::wire::foreign::{self, First};
 use super::wire::line::{Cut, Ending, Line, Piece, Source};
 use super::wire::tls::{self, State, Watch};
@@ -542,7 +543,7 @@ impl Dialogue {
             facts: None,
         };
         if command.is(&Verb::Bdat)
-            && let Some((_, last)) = chunk_size(command.argument())
+            && let Some((_, last)) = command.chunk()
         {
             pending.awaits = Awaits::Message { last, left: None };
         }
@@ -596,7 +597,7 @@ impl Dialogue {
                 self.attempt = Some(Box::new(Attempt::new(command.argument_revealed())));
                 self.client = self.wait(command);
             }
-            Verb::Bdat => match (chunk_size(command.argument()), self.chunking()) {
+            Verb::Bdat => match (command.chunk(), self.chunking()) {
                 (None, _) | (_, Some(false)) => {}
                 (Some((size, last)), Some(true)) => self.begin_chunk(command, size, last, hears),
                 (Some(_), None) => self.client = self.wait(command),
@@ -665,7 +666,7 @@ impl Dialogue {
                 // The EHLO before it was answered.
                 let bdat = Arc::clone(waiting);
                 self.client = Client::Command;
-                if let (true, Some((size, last))) = (offered, chunk_size(bdat.argument())) {
+                if let (true, Some((size, last))) = (offered, bdat.chunk()) {
                     self.begin_chunk(bdat, size, last, hears);
                 }
             }
@@ -688,7 +689,7 @@ impl Dialogue {
                 self.client = Client::Hello(Box::new(Hello::new(prompt_end)));
             }
             (Verb::Bdat, 200..=299) => {
-                if let Some((size, last)) = chunk_size(command.argument()) {
+                if let Some((size, last)) = command.chunk() {
                     self.begin_chunk(Arc::clone(command), size, last, hears);
                 }
             }
@@ -697,8 +698,7 @@ impl Dialogue {
             (Verb::XExch50, 354) => {
                 /// More than this is no blob but an attack (MS03-046): what follows is not skipped for it.
                 const MOST: u64 = 1 << 20;
-                let size = command.argument().split(|&byte| verb::is_blank(byte)).next().and_then(number);
-                let sane = size.filter(|&size| size <= MOST);
+                let sane = command.announced_octets().filter(|&size| size <= MOST);
                 self.begin_chunk(Arc::clone(command), sane.unwrap_or(u64::MAX), true, hears);
                 if let Client::Chunk(chunk) = &mut self.client {
                     chunk.until_reply = sane.is_none();
@@ -874,20 +874,4 @@ impl Dialogue {
             self.tell_tls(self.session.last, hears);
         }
     }
-}
-
-/// A BDAT command's size and whether it says LAST (RFC 3030 2); a malformed one announces no chunk.
-pub(super) fn chunk_size(argument: &[u8]) -> Option<(u64, bool)> {
-    let mut words = argument.split(|&byte| verb::is_blank(byte) || byte == b'\r').filter(|word| !word.is_empty());
-    let size = number(words.next()?)?;
-    match (words.next(), words.next()) {
-        (None, _) => Some((size, false)),
-        (Some(word), None) if word.eq_ignore_ascii_case(b"LAST") => Some((size, true)),
-        _ => None,
-    }
-}
-
-fn number(digits: &[u8]) -> Option<u64> {
-    let all = !digits.is_empty() && digits.iter().all(u8::is_ascii_digit);
-    all.then(|| std::str::from_utf8(digits).ok()?.parse().ok())?.filter(|&size| i64::try_from(size).is_ok())
 }

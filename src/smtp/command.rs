@@ -2,6 +2,7 @@
 
 use super::auth::Secret;
 use super::sequence::{Knew, Knowledge};
+use super::wire::argument::{Argument, initial_response, without_cr};
 use super::wire::line::{Ending, Line};
 use super::wire::verb::{self, Verb};
 use crate::base::Packets;
@@ -20,6 +21,8 @@ pub(crate) struct Command {
     pub line: Vec<u8>,
     /// Where the argument begins in `line` (behind the verb and the blanks or colon after it).
     pub argument_at: usize,
+    /// What it says. Its places are those of `line`.
+    pub argument: Argument,
     /// Octets of the whole line, line end included.
     pub octets: u64,
     pub ending: Ending,
@@ -70,6 +73,7 @@ impl Command {
             Role::Command => verb::split(&text),
             Role::Exchange | Role::Leaked => (None, 0),
         };
+        let argument = Argument::read(verb.as_ref(), &text, argument_at);
         let secret_at = match role {
             Role::Command if verb.as_ref().is_some_and(Verb::is_auth) => initial_response(&text, argument_at),
             // A password of POP3 or FTP, which are no names of a client's first line.
@@ -96,6 +100,7 @@ impl Command {
             verb,
             line,
             argument_at,
+            argument,
             octets,
             ending,
             bare_cr,
@@ -116,9 +121,7 @@ impl Command {
 
     /// The argument, trailing blanks included, secrets redacted. A CR before the CRLF is no part of it.
     pub(crate) fn argument(&self) -> &[u8] {
-        let argument = self.line.get(self.argument_at..).unwrap_or_default();
-        let end = argument.iter().rposition(|&byte| byte != b'\r').map_or(0, |at| at.saturating_add(1));
-        argument.get(..end).unwrap_or_default()
+        without_cr(self.line.get(self.argument_at..).unwrap_or_default())
     }
 
     /// The argument as it came, for those who may see secrets or check bytes.
@@ -126,6 +129,37 @@ impl Command {
         self.hidden
             .as_ref()
             .map_or(self.argument(), |secret| secret.reveal().get(self.argument_at..).unwrap_or_default())
+    }
+
+    /// The name that HELO and its kin give.
+    pub(super) fn hello_name(&self) -> &[u8] {
+        match self.argument {
+            Argument::Hello { name } => name.of(&self.line),
+            _ => &[],
+        }
+    }
+
+    /// The address of MAIL or RCPT, without the brackets.
+    pub(crate) fn address(&self) -> &[u8] {
+        self.argument.path().map_or(&[], |path| path.address.of(&self.line))
+    }
+
+    /// The parameters of MAIL or RCPT: `SIZE=1000`, `PRDR`.
+    pub(crate) fn parameters(&self) -> impl Iterator<Item = &[u8]> {
+        self.argument.path().into_iter().flat_map(|path| path.parameters(without_cr(&self.line)))
+    }
+
+    /// The chunk that BDAT announces in lawful form: its octets, and whether it is the message's last.
+    pub(super) fn chunk(&self) -> Option<(u64, bool)> {
+        self.argument.chunk()
+    }
+
+    /// The octets that XEXCH50 announces.
+    pub(super) fn announced_octets(&self) -> Option<u64> {
+        match self.argument {
+            Argument::Exch50 { octets } => octets.and_then(|octets| u64::try_from(octets).ok()),
+            _ => None,
+        }
     }
 
     /// What is secret of the line, without what stands before it and is shown; all of it where several lines are
@@ -168,15 +202,6 @@ pub(super) fn redacted(text: &[u8]) -> Vec<u8> {
     lines.collect::<Vec<_>>().concat()
 }
 
-/// Where an AUTH command's initial response begins: its second word.
-fn initial_response(line: &[u8], argument_at: usize) -> Option<usize> {
-    let argument = line.get(argument_at..)?;
-    let mechanism = argument.iter().position(|&byte| verb::is_blank(byte))?;
-    let blanks = argument.iter().skip(mechanism).take_while(|&&byte| verb::is_blank(byte)).count();
-    let at = argument_at.checked_add(mechanism)?.checked_add(blanks)?;
-    (at < line.len()).then_some(at)
-}
-
 /// Where a response begins that stands behind no AUTH: a long word of base64 behind a misspelt one (`AUTHPLAIN`,
 /// `AUTH=PLAIN`), or behind a verb that takes no argument, where a client lost its place.
 fn stray_response(line: &[u8], verb: Option<&Verb>) -> Option<usize> {
@@ -200,32 +225,6 @@ fn stray_response(line: &[u8], verb: Option<&Verb>) -> Option<usize> {
         at = at.saturating_add(word.len()).saturating_add(1);
     }
     None
-}
-
-/// Whether a line is a command in strict form: one whose syntax message text hardly has by chance.
-/// `DATA` or `HELP` alone are no proof.
-pub(super) fn is_strict(line: &[u8]) -> bool {
-    let line = line.strip_suffix(b"\r").unwrap_or(line);
-    let (verb, at) = verb::split(line);
-    let argument = line.get(at..).unwrap_or_default();
-    let begins = |prefix: &[u8]| argument.get(..prefix.len()).is_some_and(|head| head.eq_ignore_ascii_case(prefix));
-    let mut words = argument.split(|&byte| verb::is_blank(byte)).filter(|word| !word.is_empty());
-    let first = words.next().unwrap_or_default();
-    let printable = line.iter().all(|&byte| byte >= b' ' && byte != 0x7f);
-    printable
-        && line.first().is_some_and(u8::is_ascii_alphabetic)
-        && match verb {
-            Some(Verb::Mail) => begins(b"FROM:<"),
-            Some(Verb::Rcpt) => begins(b"TO:<"),
-            Some(Verb::Ehlo | Verb::Helo | Verb::Lhlo) => !first.is_empty() && words.next().is_none(),
-            Some(Verb::Bdat) => {
-                !first.is_empty()
-                    && first.iter().all(u8::is_ascii_digit)
-                    && words.next().is_none_or(|word| word.eq_ignore_ascii_case(b"LAST"))
-            }
-            Some(Verb::XClient | Verb::XForward) => first.contains(&b'='),
-            _ => false,
-        }
 }
 
 #[cfg(test)]
@@ -255,16 +254,6 @@ mod tests {
             "  ",
         ] {
             assert_eq!(at(line), None, "{line}");
-        }
-    }
-
-    #[test]
-    fn only_what_text_hardly_has_by_chance_is_strict() {
-        for line in ["MAIL FROM:<a@b>", "rcpt to:<>", "EHLO x", "BDAT 60 LAST\r", "XCLIENT ADDR=192.0.2.1"] {
-            assert!(is_strict(line.as_bytes()), "{line}");
-        }
-        for line in ["DATA", "HELP", "QUIT", "EHLO", "hello world", "From: x", "Mail from here", "helo you there", ""] {
-            assert!(!is_strict(line.as_bytes()), "{line}");
         }
     }
 }

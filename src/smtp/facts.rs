@@ -6,9 +6,9 @@ use super::dialogue::{Awaits, Dialogue, Envelope, Pending};
 use super::gathered::MessageFacts;
 use super::reply::Reply;
 use super::session::{Auth, Helo, Transaction};
+use super::wire::extension;
 use super::wire::tls::State;
 use super::wire::verb::Verb;
-use super::wire::{extension, path};
 use crate::base::Limit;
 
 impl Dialogue {
@@ -48,7 +48,7 @@ impl Dialogue {
             Verb::Mail if accepted => self.open_transaction(command),
             Verb::Rcpt => self.add_recipient(command, code, accepted),
             Verb::Rset if accepted => self.close_transaction(),
-            Verb::Burl if accepted && command.argument().to_ascii_uppercase().trim_ascii_end().ends_with(b" LAST") => {
+            Verb::Burl if accepted && command.argument.is_last() => {
                 self.note_message_code(code);
                 self.close_transaction();
             }
@@ -74,7 +74,7 @@ impl Dialogue {
     fn hello(&mut self, verb: &Verb, command: &Command, reply: Option<&Reply>) {
         self.close_transaction();
         let session = &mut self.session;
-        session.helo = Some(Helo { verb: verb.clone(), argument: command.argument().trim_ascii().to_vec() });
+        session.helo = Some(Helo { verb: verb.clone(), argument: command.hello_name().to_vec() });
         session.lmtp = *verb == Verb::Lhlo;
         session.capabilities = match reply {
             Some(reply) if *verb != Verb::Helo => extension::capabilities(&reply.lines),
@@ -87,17 +87,16 @@ impl Dialogue {
     }
 
     fn open_transaction(&mut self, command: &Command) {
-        let argument = command.argument();
         self.envelope = Envelope {
             accepted: 0,
-            prdr: path::parameters(argument, b"FROM:").any(|word| word.eq_ignore_ascii_case(b"PRDR")),
+            prdr: command.argument.path().is_some_and(|path| path.prdr),
             listed: !self.scout
                 && self.session.transactions.len() < self.bounds.transactions
                 && self.listed_octets < self.bounds.held,
         };
         self.session.in_transaction = true;
         if self.envelope.listed {
-            let mail_from = self.listed_address(argument, b"FROM:");
+            let mail_from = self.listed_address(command);
             self.session.transactions.push(Transaction {
                 mail_from,
                 smuggled: command.start < self.smuggled_until,
@@ -119,17 +118,17 @@ impl Dialogue {
         if count >= most || !room {
             return self.tally.one(Limit::Recipients.key());
         }
-        let address = self.listed_address(command.argument(), b"TO:");
+        let address = self.listed_address(command);
         if let Some(transaction) = self.transaction() {
             transaction.rcpt_to.push((address, code));
         }
     }
 
     /// The address of MAIL or RCPT as the session's record keeps it.
-    fn listed_address(&mut self, argument: &[u8], keyword: &[u8]) -> Vec<u8> {
+    fn listed_address(&mut self, command: &Command) -> Vec<u8> {
         /// RFC 5321 4.5.3.1.3 allows a path of 256 octets.
         const MOST: usize = 1024;
-        let address = path::address(argument, keyword);
+        let address = command.address();
         let kept = address.get(..MOST).unwrap_or(address).to_vec();
         let cost = kept.len().saturating_add(size_of::<(Vec<u8>, Option<u16>)>());
         self.listed_octets = self.listed_octets.saturating_add(cost);

@@ -8,7 +8,6 @@ use std::collections::VecDeque;
 
 use super::command::Command;
 use super::dialogue::{Awaits, Pending};
-use super::wire::path;
 use super::wire::verb::Verb;
 
 /// How far a session was, as its client knew it.
@@ -281,18 +280,16 @@ fn of_message(command: &Command) -> Effect {
 }
 
 fn of_command(command: &Command) -> Effect {
-    let argument = command.argument();
-    let last = || argument.trim_ascii_end().to_ascii_uppercase().ends_with(b" LAST");
+    let argument = &command.argument;
     match &command.verb {
         Some(Verb::Helo) => Effect::Hello { extended: false },
         Some(Verb::Ehlo | Verb::Lhlo) => Effect::Hello { extended: true },
         Some(Verb::Mail | Verb::Send | Verb::Soml | Verb::Saml) => {
-            let mut parameters = path::parameters(argument, b"FROM:");
-            Effect::Mail { binary: parameters.any(|parameter| parameter.eq_ignore_ascii_case(b"BODY=BINARYMIME")) }
+            Effect::Mail { binary: argument.path().is_some_and(|path| path.binary) }
         }
         Some(Verb::Rcpt) => Effect::Rcpt,
-        Some(Verb::Bdat) => Effect::Chunk { last: last() },
-        Some(Verb::Burl) if last() => Effect::Reset,
+        Some(Verb::Bdat) => Effect::Chunk { last: argument.is_last() },
+        Some(Verb::Burl) if argument.is_last() => Effect::Reset,
         Some(Verb::Rset) => Effect::Reset,
         Some(Verb::Quit) => Effect::Quit,
         Some(verb) if verb.is_auth() => Effect::Auth,
