@@ -1,10 +1,7 @@
 //! `binary-in-command`: octets in a command line that are no text (RFC 5321 section 4.1.2; SBP-2010-06).
 
-use memchr::memchr_iter;
-
 use super::{Check, Evidence, Finding, Findings, Fix, Hears, Reference, Rule, Scope, Severity};
 use crate::base::octets;
-use crate::smtp::wire::path;
 use crate::smtp::{Answers, Command, Ending, Event, Session, Verb};
 
 pub(super) static RULE: Rule = Rule {
@@ -114,13 +111,14 @@ fn judge(event: &Event<'_>, session: &Session, word: &mut u32, out: &mut Finding
     match event {
         Event::Command(command) => {
             if command.is(&Verb::Mail) && !command.uncertain {
-                *word = (*word & OPEN) | number(command) | WAITS | if says_utf8(command) { LATEST } else { 0 };
+                *word =
+                    (*word & OPEN) | number(command) | WAITS | if command.argument.says_utf8() { LATEST } else { 0 };
             }
             judge_line(command, session, *word, out);
         }
         Event::Reply(reply, Answers::Command(command)) if command.is(&Verb::Mail) => {
             if reply.accepts() {
-                *word = (*word & !OPEN) | if says_utf8(command) { OPEN } else { 0 };
+                *word = (*word & !OPEN) | if command.argument.says_utf8() { OPEN } else { 0 };
             }
             if *word & NUMBER == number(command) {
                 *word &= !WAITS;
@@ -191,28 +189,13 @@ fn utf8_in_force(command: &Command, session: &Session, word: u32) -> Option<bool
         return Some(false);
     }
     match &command.verb {
-        Some(Verb::Mail | Verb::Vrfy | Verb::Expn) if says_utf8(command) => Some(true),
+        Some(Verb::Mail | Verb::Vrfy | Verb::Expn) if command.argument.says_utf8() => Some(true),
         // The parameter may stand in the part that is missing.
         Some(Verb::Mail | Verb::Vrfy | Verb::Expn) => is_whole(command).then_some(false),
         _ if word & WAITS != 0 => Some(word & LATEST != 0),
         // The MAIL of this transaction may be among the missing bytes.
         _ if session.rests_after_loss => None,
         _ => Some(session.in_transaction && word & OPEN != 0),
-    }
-}
-
-/// Whether the command itself carries the parameter (RFC 6531 sections 3.4 and 3.7.4.2).
-fn says_utf8(command: &Command) -> bool {
-    let argument = command.argument();
-    // Nearly none does.
-    let behind_f = |at: usize| argument.get(..at).is_some_and(|head| matches!(head, [.., b'F' | b'f']));
-    if !memchr_iter(b'8', argument).any(behind_f) {
-        return false;
-    }
-    let is = |word: &[u8]| word.eq_ignore_ascii_case(SMTPUTF8.as_bytes());
-    match &command.verb {
-        Some(Verb::Mail) => path::parameters(argument, b"FROM:").any(is),
-        _ => argument.split(u8::is_ascii_whitespace).rfind(|word| !word.is_empty()).is_some_and(is),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::reading;
 use super::{Check, Evidence, Finding, Findings, Fix, Hears, Reference, Rule, Scope, Severity};
+use crate::smtp::wire::argument::{Argument, LinkChunk, LinkState};
 use crate::smtp::{Command, Event, Reply, Secret, Session, Verb};
 
 pub(super) static RULE: Rule = Rule {
@@ -70,7 +71,7 @@ static X_EXPS: Check =
     Check { id: "x-exps", severity: Severity::Medium, confidence: 95, scope: Scope::Session, fires: "X-EXPS" };
 
 /// The most octets that follow an honest XEXCH50.
-const MOST_OCTETS: u64 = 1 << 20;
+const MOST_OCTETS: i64 = 1 << 20;
 /// The most octets of a chunk of X-LINK2STATE that vulnerable servers have room for.
 const MOST_CHUNK: u64 = 520;
 
@@ -78,8 +79,7 @@ const MOST_CHUNK: u64 = 520;
 fn judge(event: &Event<'_>, session: &Session, word: &mut u32, out: &mut Findings<'_>) {
     if let Event::Command(command) = event
         && *word == 0
-        && command.is(&Verb::XLink2State)
-        && Link::read(command).first
+        && matches!(command.argument, Argument::LinkState(LinkState { first: true, .. }))
     {
         *word = u32::try_from(command.start).unwrap_or(u32::MAX).saturating_add(1);
     }
@@ -124,76 +124,32 @@ fn evidence(finding: Finding, command: &Command, verb: &Verb, session: &Session)
     finding
 }
 
-/// `XEXCH50 n m`: the octets that follow, as a signed number.
+/// `XEXCH50 n m`: the octets that follow.
 fn attacks_xexch50(command: &Command) -> Option<&'static str> {
-    let first = reading::argument(command).split(u8::is_ascii_whitespace).next().unwrap_or_default();
-    let (negative, digits) = first.strip_prefix(b"-").map_or((false, first), |digits| (true, digits));
-    if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
-        return None;
-    }
-    // What is too long for the type is above the limit too.
-    let number = std::str::from_utf8(digits).ok().and_then(|digits| digits.parse().ok()).unwrap_or(u64::MAX);
-    match (negative, number) {
-        (_, 0) => None,
-        (true, _) => Some("with a size below 0"),
-        (false, size) if size > MOST_OCTETS => Some("with a size above 1 MiB"),
-        (false, _) => None,
+    let Argument::Exch50 { octets: Some(octets) } = command.argument else { return None };
+    match octets {
+        ..0 => Some("with a size below 0"),
+        0..=MOST_OCTETS => None,
+        _ => Some("with a size above 1 MiB"),
     }
 }
 
 fn attacks_link2state(command: &Command, first_at: Option<u64>, session: &Session) -> Option<&'static str> {
-    let link = Link::read(command);
+    let Argument::LinkState(link) = command.argument else { return None };
+    let octets = link.chunk.map(|chunk| match chunk {
+        LinkChunk::Octets(octets) => octets,
+        LinkChunk::From(place) => reading::octets_from(command, place as usize),
+    });
     let begun = first_at.is_some_and(|first| first < command.start);
     // A FIRST may be among the missing bytes.
     let all_heard = session.from_start && session.missing_client == 0;
-    let attack = !link.placed && !begun && all_heard && link.chunk.is_some_and(|octets| octets > MOST_CHUNK);
+    let attack = !link.placed && !begun && all_heard && octets.is_some_and(|octets| octets > MOST_CHUNK);
     attack.then_some("with a chunk of more than 520 octets out of sequence")
-}
-
-/// `X-LINK2STATE [FIRST|NEXT|LAST] CHUNK={0000006d} ...` as far as it matters.
-struct Link {
-    first: bool,
-    /// It says which chunk it is.
-    placed: bool,
-    /// Octets of the chunk: the hexadecimal number in braces, else up to the line's end.
-    chunk: Option<u64>,
-}
-
-impl Link {
-    fn read(command: &Command) -> Link {
-        const CHUNK: &[u8] = b"CHUNK=";
-        let argument = command.argument();
-        let mut link = Link { first: false, placed: false, chunk: None };
-        let mut at = 0_usize;
-        for word in argument.split(|byte| matches!(byte, b' ' | b'\t')) {
-            if word.get(..CHUNK.len()).is_some_and(|head| head.eq_ignore_ascii_case(CHUNK)) {
-                let value = at.saturating_add(CHUNK.len());
-                let rest = argument.get(value..).unwrap_or_default();
-                let up_to_end = || reading::octets_from(command, command.argument_at.saturating_add(value));
-                link.chunk = Some(in_braces(rest).unwrap_or_else(up_to_end));
-                break;
-            }
-            let is = |name: &str| word.eq_ignore_ascii_case(name.as_bytes());
-            link.first |= is("FIRST");
-            link.placed |= is("FIRST") || is("NEXT") || is("LAST");
-            at = at.saturating_add(word.len()).saturating_add(1);
-        }
-        link
-    }
-}
-
-/// The number of `{0000006d}`; one too long for the type is the greatest.
-fn in_braces(text: &[u8]) -> Option<u64> {
-    let inner = text.strip_prefix(b"{")?;
-    let digits = inner.get(..inner.iter().position(|&byte| byte == b'}')?)?;
-    let all = !digits.is_empty() && digits.iter().all(u8::is_ascii_hexdigit);
-    let digits = std::str::from_utf8(digits).ok().filter(|_| all)?;
-    Some(u64::from_str_radix(digits, 16).unwrap_or(u64::MAX))
 }
 
 /// The mechanism's name (RFC 4422 section 3.1); what cannot be one may be a blob.
 fn mechanism(command: &Command) -> &[u8] {
-    let name = reading::argument(command).split(u8::is_ascii_whitespace).next().unwrap_or_default();
+    let name = command.mechanism();
     let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
     if name.len() <= 20 && name.iter().all(is_name) { name } else { Secret::SHOWN }
 }

@@ -5,11 +5,11 @@
 //! here once for all rules, in few instructions. What is not so is [`Hears::ODD`], which decides nothing: the rules
 //! then look for themselves. A command that some rule would fault for its line must never pass for a usual one.
 
-use memchr::memchr;
-
 use super::Hears;
 use super::non_compliant;
 use crate::base::octets;
+use crate::smtp::wire::argument::Argument;
+use crate::smtp::wire::path::{Path, Shape};
 use crate::smtp::{Answers, Command, Ending, Event, Reply, Verb};
 
 /// The longest line that needs no extension, CRLF counted (RFC 5321 sections 4.5.3.1.4 and 4.5.3.1.5).
@@ -86,37 +86,23 @@ fn is_usual(command: &Command) -> bool {
 
 /// Whether the verb is known and has the argument that it takes.
 fn has_its_argument(command: &Command) -> bool {
-    let argument = command.argument();
-    match &command.verb {
+    match (&command.verb, &command.argument) {
         // A bounce comes from nobody.
-        Some(Verb::Mail) => is_path(argument, b"FROM:<", |path| path.is_empty() || is_mailbox(path)),
-        Some(Verb::Rcpt) => is_path(argument, b"TO:<", is_mailbox),
-        Some(Verb::Helo | Verb::Ehlo | Verb::Lhlo | Verb::Vrfy | Verb::Expn | Verb::Etrn | Verb::Auth) => {
-            !argument.trim_ascii().is_empty()
-        }
-        Some(Verb::Data | Verb::Rset | Verb::Quit | Verb::StartTls) => argument.trim_ascii().is_empty(),
+        (Some(Verb::Mail), Argument::Mail(path)) => is_usual_path(path) || path.shape == Shape::Null && is_lawful(path),
+        (Some(Verb::Rcpt), Argument::Rcpt(path)) => is_usual_path(path),
         // Of these there are few: the rule itself looks.
-        None | Some(Verb::Other(_) | Verb::Bdat) => false,
-        _ => true,
+        (None | Some(Verb::Other(_) | Verb::Bdat), _) => false,
+        (Some(verb), argument) => argument.fault(verb).is_none(),
     }
 }
 
-/// Whether the argument is `keyword`, a path that `is_usual`, its bracket, and lawful parameters.
-fn is_path(argument: &[u8], keyword: &[u8], is_usual: impl Fn(&[u8]) -> bool) -> bool {
-    let Some((head, path)) = argument.split_at_checked(keyword.len()) else { return false };
-    let Some((path, rest)) = memchr(b'>', path).and_then(|end| path.split_at_checked(end)) else { return false };
-    head.eq_ignore_ascii_case(keyword)
-        && is_usual(path)
-        && (rest.len() == 1 || non_compliant::are_parameters(rest.get(1..).unwrap_or_default()))
+/// `<local@domain>` without a source route, in which nothing is quoted, and lawful parameters.
+fn is_usual_path(path: &Path) -> bool {
+    path.shape == Shape::Plain && is_lawful(path)
 }
 
-/// `local@domain` without a source route, in which nothing is quoted.
-fn is_mailbox(path: &[u8]) -> bool {
-    let [first, .., last] = path else { return false };
-    !matches!(first, b'@' | b' ')
-        && !matches!(last, b'@' | b' ')
-        && !octets::none(path, |word| octets::same(word, b'@'))
-        && octets::none(path, |word| octets::same(word, b'"') | octets::same(word, b'\\'))
+fn is_lawful(path: &Path) -> bool {
+    path.fault.is_none() && path.is_strict()
 }
 
 #[cfg(test)]

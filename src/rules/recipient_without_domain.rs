@@ -2,7 +2,8 @@
 
 use super::reading;
 use super::{Check, Evidence, Finding, Findings, Fix, Hears, Reference, Rule, Scope, Severity};
-use crate::smtp::wire::path;
+use crate::smtp::wire::argument::Argument;
+use crate::smtp::wire::path::Shape;
 use crate::smtp::{Command, Event, Reply, Session, Verb};
 
 pub(super) static RULE: Rule = Rule {
@@ -150,8 +151,7 @@ fn judge(event: &Event<'_>, session: &Session, word: &mut u32, out: &mut Finding
     if let Event::Command(command) = event
         && *word & HARVESTED == 0
         && reading::whole(command) == Some(&Verb::Rcpt)
-        && let Some(path) = forward_path(command)
-        && let Some(Flaw::LocalPartOnly | Flaw::Percent | Flaw::Bang | Flaw::EmptyDomain) = flaw(path)
+        && let Some((path, Flaw::LocalPartOnly | Flaw::Percent | Flaw::Bang | Flaw::EmptyDomain)) = recipient(command)
         && gather(command, path, out)
     {
         *word |= HARVESTED;
@@ -160,8 +160,8 @@ fn judge(event: &Event<'_>, session: &Session, word: &mut u32, out: &mut Finding
         if *verb != Verb::Rcpt {
             return None;
         }
-        let path = forward_path(command)?;
-        Some(finding(command, path, flaw(path)?, reply))
+        let (path, flaw) = recipient(command)?;
+        Some(finding(command, path, flaw, reply))
     };
     // A reply that is missing may have been a refusal.
     let missing = session.rests_after_loss || session.missing_server > 0 || !session.server_heard;
@@ -212,74 +212,22 @@ fn gather(command: &Command, path: &[u8], out: &mut Findings<'_>) -> bool {
     false
 }
 
-/// The forward-path of RCPT without its brackets; `None` where there is none, which is a malformed command.
-fn forward_path(command: &Command) -> Option<&[u8]> {
-    let (to, rest) = reading::argument(command).split_at_checked(2)?;
-    let rest = rest.trim_ascii_start().strip_prefix(b":")?.trim_ascii_start();
-    if !to.eq_ignore_ascii_case(b"TO") || rest.is_empty() {
-        return None;
-    }
-    // A name before the brackets is no part of the path, whatever else is wrong with it.
-    let named = rest.windows(2).position(|pair| matches!(pair, [b' ' | b'\t', b'<']));
-    let path = match named {
-        Some(blank) if !rest.starts_with(b"<") => rest.get(blank..)?.trim_ascii_start(),
-        _ => rest,
+/// The recipient without its brackets, and what is wrong with it, if anything is (RFC 5321 section 4.1.2). Where there is
+/// no path the command is malformed.
+fn recipient(command: &Command) -> Option<(&[u8], Flaw)> {
+    let Argument::Rcpt(path) = command.argument else { return None };
+    let flaw = match path.shape {
+        _ if !path.present => return None,
+        Shape::Plain | Shape::Mailbox | Shape::Postmaster => return None,
+        Shape::LocalPart => Flaw::LocalPartOnly,
+        Shape::Percent => Flaw::Percent,
+        Shape::Bang => Flaw::Bang,
+        Shape::EmptyDomain => Flaw::EmptyDomain,
+        Shape::EmptyLocalPart => Flaw::EmptyLocalPart,
+        Shape::Null => Flaw::Empty,
     };
-    let path = path::address(path, b"").trim_ascii();
-    Some(path.get(..super::finding::MOST_OCTETS).unwrap_or(path))
-}
-
-/// What is wrong with a path, if anything is (RFC 5321 section 4.1.2).
-fn flaw(path: &[u8]) -> Option<Flaw> {
-    let mailbox = behind_route(path).trim_ascii();
-    let Some(at) = last_unquoted(mailbox, b'@') else {
-        return match () {
-            () if mailbox.is_empty() => Some(Flaw::Empty),
-            () if is_postmaster(path) => None,
-            () if last_unquoted(mailbox, b'%').is_some() => Some(Flaw::Percent),
-            () if last_unquoted(mailbox, b'!').is_some() => Some(Flaw::Bang),
-            () => Some(Flaw::LocalPartOnly),
-        };
-    };
-    match (at, mailbox.get(at.saturating_add(1)..)) {
-        (_, None | Some([])) => Some(Flaw::EmptyDomain),
-        (0, _) => Some(Flaw::EmptyLocalPart),
-        _ => None,
-    }
-}
-
-/// The mailbox behind a source route: `user@domain` of `@relay,@[IPv6:2001:db8::1]:user@domain`.
-fn behind_route(path: &[u8]) -> &[u8] {
-    if !path.starts_with(b"@") {
-        return path;
-    }
-    let mut in_literal = false;
-    let colon = path.iter().position(|&byte| {
-        in_literal = (in_literal || byte == b'[') && byte != b']';
-        byte == b':' && !in_literal
-    });
-    colon.and_then(|at| path.get(at.saturating_add(1)..)).unwrap_or(path)
-}
-
-/// The last such byte that is neither quoted nor escaped. Where a quote is never closed nothing is quoted.
-fn last_unquoted(text: &[u8], wanted: u8) -> Option<usize> {
-    let (mut quoted, mut escaped, mut last) = (false, false, None);
-    for (at, &byte) in text.iter().enumerate() {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' => escaped = true,
-            b'"' => quoted = !quoted,
-            _ if byte == wanted && !quoted => last = Some(at),
-            _ => {}
-        }
-    }
-    if quoted { text.iter().rposition(|&byte| byte == wanted) } else { last }
-}
-
-/// The one recipient that needs no domain (RFC 5321 section 4.5.1), quoted or not.
-fn is_postmaster(path: &[u8]) -> bool {
-    let inner = path.strip_prefix(b"\"").and_then(|rest| rest.strip_suffix(b"\"")).unwrap_or(path);
-    inner.iter().filter(|&&byte| byte != b'\\').map(u8::to_ascii_lowercase).eq(*b"postmaster")
+    let address = command.address().trim_ascii();
+    Some((address.get(..super::finding::MOST_OCTETS).unwrap_or(address), flaw))
 }
 
 #[cfg(test)]

@@ -73,7 +73,6 @@ impl Command {
             Role::Command => verb::split(&text),
             Role::Exchange | Role::Leaked => (None, 0),
         };
-        let argument = Argument::read(verb.as_ref(), &text, argument_at);
         let secret_at = match role {
             Role::Command if verb.as_ref().is_some_and(Verb::is_auth) => initial_response(&text, argument_at),
             // A password of POP3 or FTP, which are no names of a client's first line.
@@ -97,10 +96,10 @@ impl Command {
         };
         Command {
             number: 0,
+            argument: Argument::read(verb.as_ref(), &line, argument_at),
             verb,
             line,
             argument_at,
-            argument,
             octets,
             ending,
             bare_cr,
@@ -152,6 +151,14 @@ impl Command {
     /// The chunk that BDAT announces in lawful form: its octets, and whether it is the message's last.
     pub(super) fn chunk(&self) -> Option<(u64, bool)> {
         self.argument.chunk()
+    }
+
+    /// The mechanism that AUTH and its kin name.
+    pub(crate) fn mechanism(&self) -> &[u8] {
+        match self.argument {
+            Argument::Auth { mechanism, .. } => mechanism.of(&self.line),
+            _ => &[],
+        }
     }
 
     /// The octets that XEXCH50 announces.

@@ -7,7 +7,6 @@ use super::{
 use crate::rules::glance::LINE;
 use crate::smtp::event::{End, Fault, FaultKind, MessageData};
 use crate::smtp::wire::extension::{self, EXTENSIONS, Extension, Longer};
-use crate::smtp::wire::path;
 use crate::smtp::{Answers, Command, DataEnd, Ending, Reply, Session, Verb};
 
 pub(super) static COMMAND_TOO_LONG: Check = Check {
@@ -195,15 +194,13 @@ fn longest(command: &Command, session: &Session) -> Option<u64> {
 
 /// Whether the line carries a parameter of an offered extension that lengthens it by what is not known here.
 fn carries_unknown(command: &Command, session: &Session) -> bool {
-    let argument = command.argument();
     let known: fn(&Extension) -> &[&str] = match command.verb {
         Some(Verb::Mail) => |extension| extension.mail,
         Some(Verb::Rcpt) => |extension| extension.rcpt,
         _ => return false,
     };
-    let keyword: &[u8] = if command.is(&Verb::Mail) { b"FROM:" } else { b"TO:" };
     let offers_unknown = session.capabilities.iter().any(|line| extension::find(extension::keyword(line)).is_none());
-    path::parameters(argument, keyword).any(|parameter| {
+    command.parameters().any(|parameter| {
         let name = extension::keyword(parameter);
         let is_name = |known: &&'static str| known.as_bytes().eq_ignore_ascii_case(name);
         let mut rows = EXTENSIONS.iter().filter(|extension| known(extension).iter().any(is_name)).peekable();

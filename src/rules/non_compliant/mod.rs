@@ -15,8 +15,6 @@ use super::{Check, Evidence, Finding, Findings, Fix, Hears, Reference, Rule, Sco
 use crate::smtp::event::{Fault, FaultKind};
 use crate::smtp::{Command, Ending, Event, Knew, Knowledge, Session};
 
-pub(super) use syntax::are_parameters;
-
 pub(super) static RULE: Rule = Rule {
     id: "non-compliant",
     title: "Client or server breaks the rules of SMTP",

@@ -157,10 +157,9 @@ impl Argument {
                 Verb::Helo | Verb::Ehlo | Verb::Lhlo | Verb::Vrfy | Verb::Expn | Verb::Etrn | Verb::Auth,
                 Argument::Bare,
             ) => Some(ArgumentFault::Missing),
-            (Verb::Data | Verb::Rset | Verb::Quit | Verb::StartTls, argument) if argument.is_there() => {
-                Some(ArgumentFault::Surplus)
-            }
-            _ => None,
+            // RULES.md does not name these two.
+            (Verb::Turn | Verb::XAnonymousTls, _) => None,
+            (verb, argument) => (verb.takes_no_argument() && argument.is_there()).then_some(ArgumentFault::Surplus),
         }
     }
 

@@ -121,9 +121,14 @@ impl Path {
         !self.bare && self.address.is_empty() && self.fault != Some(PathFault::BlankBeforeColon)
     }
 
+    /// Keyword and colon are in their place, and a path behind them.
+    pub(crate) fn has_its_keyword(&self) -> bool {
+        self.present && self.fault != Some(PathFault::BlankBeforeColon)
+    }
+
     /// Keyword, colon and bracket, with nothing between them.
     pub(crate) fn is_strict(&self) -> bool {
-        self.present && !self.bare && !self.blanks && self.fault != Some(PathFault::BlankBeforeColon)
+        self.has_its_keyword() && !self.bare && !self.blanks
     }
 }
 
@@ -283,36 +288,8 @@ fn is_postmaster(path: &[u8]) -> bool {
     inner.iter().filter(|&&byte| byte != b'\\').map(u8::to_ascii_lowercase).eq(*b"postmaster")
 }
 
-/// The address in `FROM:<...>` or `TO:<...>` (blanks behind the colon tolerated), without the brackets and
-/// the parameters; without brackets the first word.
-pub(crate) fn address<'l>(argument: &'l [u8], keyword: &[u8]) -> &'l [u8] {
-    let path = behind(argument, keyword);
-    match path.strip_prefix(b"<") {
-        Some(inner) => inner.get(..closing_bracket(inner).unwrap_or(inner.len())).unwrap_or_default(),
-        None => path.get(..first_word(path)).unwrap_or_default(),
-    }
-}
-
-/// The parameters behind the path: `SIZE=1000 BODY=8BITMIME`.
-pub(crate) fn parameters<'l>(argument: &'l [u8], keyword: &[u8]) -> impl Iterator<Item = &'l [u8]> {
-    let path = behind(argument, keyword);
-    let rest = if let Some(inner) = path.strip_prefix(b"<") {
-        closing_bracket(inner).and_then(|at| inner.get(at.saturating_add(1)..)).unwrap_or_default()
-    } else {
-        path.get(first_word(path)..).unwrap_or_default()
-    };
-    rest.split(|&byte| byte.is_ascii_whitespace()).filter(|word| !word.is_empty())
-}
-
-fn behind<'l>(argument: &'l [u8], keyword: &[u8]) -> &'l [u8] {
-    match argument.split_at_checked(keyword.len()) {
-        Some((head, rest)) if head.eq_ignore_ascii_case(keyword) => rest.trim_ascii_start(),
-        _ => argument,
-    }
-}
-
 /// The bracket that closes a path: one inside a quoted string does not (RFC 5321 4.1.2, Quoted-string).
-pub(crate) fn closing_bracket(path: &[u8]) -> Option<usize> {
+fn closing_bracket(path: &[u8]) -> Option<usize> {
     // No quote before the first one, the usual case.
     if let Some(at) = memchr2(b'>', b'"', path).filter(|&at| path.get(at) == Some(&b'>')) {
         return Some(at);
