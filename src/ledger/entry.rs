@@ -205,7 +205,7 @@ impl Told {
                 at: command.at.last(),
                 verb: command.verb.clone(),
                 argument: Revealable {
-                    shown: command.argument().to_vec(),
+                    shown: command.shown().to_vec(),
                     whole: command.secret.then(|| command.argument_revealed().to_vec()),
                 },
                 uncertain: command.uncertain,

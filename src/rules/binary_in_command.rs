@@ -1,7 +1,6 @@
 //! `binary-in-command`: octets in a command line that are no text (RFC 5321 section 4.1.2; SBP-2010-06).
 
 use super::{Check, Evidence, Finding, Findings, Fix, Hears, Reference, Rule, Scope, Severity};
-use crate::base::octets;
 use crate::smtp::{Answers, Command, Ending, Event, Session, Verb};
 
 pub(super) static RULE: Rule = Rule {
@@ -112,13 +111,13 @@ fn judge(event: &Event<'_>, session: &Session, word: &mut u32, out: &mut Finding
         Event::Command(command) => {
             if command.is(&Verb::Mail) && !command.uncertain {
                 *word =
-                    (*word & OPEN) | number(command) | WAITS | if command.argument.says_utf8() { LATEST } else { 0 };
+                    (*word & OPEN) | number(command) | WAITS | if command.argument().says_utf8() { LATEST } else { 0 };
             }
             judge_line(command, session, *word, out);
         }
         Event::Reply(reply, Answers::Command(command)) if command.is(&Verb::Mail) => {
             if reply.accepts() {
-                *word = (*word & !OPEN) | if command.argument.says_utf8() { OPEN } else { 0 };
+                *word = (*word & !OPEN) | if command.argument().says_utf8() { OPEN } else { 0 };
             }
             if *word & NUMBER == number(command) {
                 *word &= !WAITS;
@@ -133,10 +132,10 @@ fn judge_line(command: &Command, session: &Session, word: u32, out: &mut Finding
     if command.in_doubt || (command.uncertain && command.ending != Ending::None) {
         return;
     }
-    let line = line(command);
-    if octets::are_printable(line) {
+    if command.is_printable() {
         return;
     }
+    let line = command.raw();
     let mut found = |check, is: fn(u8) -> bool, what: &str| {
         if let Some(first) = line.iter().position(|&byte| is(byte)) {
             let count = line.iter().filter(|&&byte| is(byte)).count();
@@ -189,7 +188,7 @@ fn utf8_in_force(command: &Command, session: &Session, word: u32) -> Option<bool
         return Some(false);
     }
     match &command.verb {
-        Some(Verb::Mail | Verb::Vrfy | Verb::Expn) if command.argument.says_utf8() => Some(true),
+        Some(Verb::Mail | Verb::Vrfy | Verb::Expn) if command.argument().says_utf8() => Some(true),
         // The parameter may stand in the part that is missing.
         Some(Verb::Mail | Verb::Vrfy | Verb::Expn) => is_whole(command).then_some(false),
         _ if word & WAITS != 0 => Some(word & LATEST != 0),
@@ -201,13 +200,8 @@ fn utf8_in_force(command: &Command, session: &Session, word: u32) -> Option<bool
 
 /// Nothing of the line is missing: it has its end, and no limit cut it.
 fn is_whole(command: &Command) -> bool {
-    let kept = line(command).len();
+    let kept = command.raw().len();
     command.ending != Ending::None && command.octets <= kept.saturating_add(2) as u64
-}
-
-/// The line as it came, secrets too.
-fn line(command: &Command) -> &[u8] {
-    command.hidden.as_ref().map_or(command.line.as_slice(), |secret| secret.reveal())
 }
 
 /// Where the text ceases to be UTF-8. A character that is cut with the line is no fault of it.
@@ -291,8 +285,8 @@ mod tests {
     #[test]
     fn under_smtputf8_the_argument_must_be_utf8() {
         let mut dialogue = offering("S: 220 mx\nC: MAIL FROM:<a@a> SMTPUTF8\nS: 250 ok\nC: RCPT TO:<?@b>\nS: 250 ok");
-        let at = dialogue.command(1).line.iter().position(|&byte| byte == b'?').unwrap();
-        dialogue.command(1).line[at] = 0xff;
+        let at = dialogue.command(1).line_mut().iter().position(|&byte| byte == b'?').unwrap();
+        dialogue.command(1).line_mut()[at] = 0xff;
         assert_eq!(dialogue.judged_by(&RULE), [INVALID]);
     }
 
@@ -300,10 +294,10 @@ mod tests {
     fn a_character_cut_with_its_line_is_no_fault() {
         let mut dialogue = offering("S: 220 mx\nC: MAIL FROM:<a@a> SMTPUTF8\nS: 250 ok\nC: RCPT TO:<a@é");
         dialogue.command(1).ending = Ending::None;
-        dialogue.command(1).line.pop();
+        dialogue.command(1).line_mut().pop();
         assert_eq!(dialogue.judged_by(&RULE), NOTHING);
         let command = dialogue.command(1);
-        (command.ending, command.octets) = (Ending::CrLf, command.line.len() as u64 + 2);
+        (command.ending, command.octets) = (Ending::CrLf, command.line_mut().len() as u64 + 2);
         assert_eq!(dialogue.judged_by(&RULE), [INVALID]);
     }
 

@@ -6,9 +6,8 @@
 use crate::base::{Endpoint, FlowKey, Moment, Ordinal, Packets, Side, Tally, Time};
 use crate::smtp::event::{End, Fault, FaultKind};
 use crate::smtp::session::Spoken;
-use crate::smtp::wire::argument::Argument;
 use crate::smtp::wire::tls::Tls;
-use crate::smtp::{Answers, Command, Ending, Event, Knowledge, Reply, Session, Verb};
+use crate::smtp::{Answers, Command, Ending, Event, Reply, Session, Verb};
 use crate::tcp::Closed;
 
 use super::{Finding, Judge, Note, Rule, Selection, Verdict, What};
@@ -66,30 +65,12 @@ impl Dialogue {
                 let (line, ending) = line.strip_suffix("<LF>").map_or((line, Ending::CrLf), |line| (line, Ending::Lf));
                 let word = line.split([' ', ':']).next().unwrap_or_default();
                 let octets = line.len() as u64 + 2;
-                let argument_at = (word.len() + 1).min(line.len());
-                let verb = verb(word);
-                dialogue.said.push(Said::Command(Command {
-                    number: 0,
-                    argument: Argument::read(Some(&verb), line.as_bytes(), argument_at),
-                    verb: Some(verb),
-                    line: line.into(),
-                    argument_at,
-                    octets,
-                    ending,
-                    bare_cr: false,
-                    exchange: false,
-                    secret: false,
-                    hidden: None,
-                    at,
-                    seen: Some(said),
-                    captured: said,
-                    start: sent,
-                    end: sent + octets,
-                    uncertain: false,
-                    in_doubt: false,
-                    early: Some(said == 0),
-                    knew: Knowledge::Unknown,
-                }));
+                let mut command = Command::of_test(verb(word), line, (word.len() + 1).min(line.len()), at);
+                command.ending = ending;
+                (command.seen, command.captured) = (Some(said), said);
+                (command.start, command.end) = (sent, sent + octets);
+                command.early = Some(said == 0);
+                dialogue.said.push(Said::Command(command));
                 sent += octets;
                 continue;
             }

@@ -79,7 +79,7 @@ const MOST_CHUNK: u64 = 520;
 fn judge(event: &Event<'_>, session: &Session, word: &mut u32, out: &mut Findings<'_>) {
     if let Event::Command(command) = event
         && *word == 0
-        && matches!(command.argument, Argument::LinkState(LinkState { first: true, .. }))
+        && matches!(command.argument(), Argument::LinkState(LinkState { first: true, .. }))
     {
         *word = u32::try_from(command.start).unwrap_or(u32::MAX).saturating_add(1);
     }
@@ -117,7 +117,7 @@ fn evidence(finding: Finding, command: &Command, verb: &Verb, session: &Session)
             .packets(&command.at),
         _ => finding.command(command),
     };
-    finding = finding.with("length", Evidence::Number(reading::octets_from(command, command.argument_at)));
+    finding = finding.with("length", Evidence::Number(command.octets_from(command.argument_at)));
     if let Some(offered) = session.offers(verb.name()) {
         finding = finding.with("advertised", Evidence::Flag(offered));
     }
@@ -126,7 +126,7 @@ fn evidence(finding: Finding, command: &Command, verb: &Verb, session: &Session)
 
 /// `XEXCH50 n m`: the octets that follow.
 fn attacks_xexch50(command: &Command) -> Option<&'static str> {
-    let Argument::Exch50 { octets: Some(octets) } = command.argument else { return None };
+    let Argument::Exch50 { octets: Some(octets) } = *command.argument() else { return None };
     match octets {
         ..0 => Some("with a size below 0"),
         0..=MOST_OCTETS => None,
@@ -135,10 +135,10 @@ fn attacks_xexch50(command: &Command) -> Option<&'static str> {
 }
 
 fn attacks_link2state(command: &Command, first_at: Option<u64>, session: &Session) -> Option<&'static str> {
-    let Argument::LinkState(link) = command.argument else { return None };
+    let Argument::LinkState(link) = *command.argument() else { return None };
     let octets = link.chunk.map(|chunk| match chunk {
         LinkChunk::Octets(octets) => octets,
-        LinkChunk::From(place) => reading::octets_from(command, place as usize),
+        LinkChunk::From(place) => command.octets_from(place as usize),
     });
     let begun = first_at.is_some_and(|first| first < command.start);
     // A FIRST may be among the missing bytes.

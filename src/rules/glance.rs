@@ -7,7 +7,6 @@
 
 use super::Hears;
 use super::non_compliant;
-use crate::base::octets;
 use crate::smtp::wire::argument::Argument;
 use crate::smtp::wire::path::{Path, Shape};
 use crate::smtp::{Answers, Command, Ending, Event, Reply, Verb};
@@ -78,15 +77,12 @@ fn of_answer(verb: &Verb) -> Hears {
 fn is_usual(command: &Command) -> bool {
     let sure = !(command.uncertain || command.in_doubt || command.exchange || command.secret);
     let whole = command.ending == Ending::CrLf && !command.bare_cr && command.octets <= LINE;
-    sure && whole
-        && has_its_argument(command)
-        && octets::are_printable(&command.line)
-        && non_compliant::is_in_time(command)
+    sure && whole && has_its_argument(command) && command.is_printable() && non_compliant::is_in_time(command)
 }
 
 /// Whether the verb is known and has the argument that it takes.
 fn has_its_argument(command: &Command) -> bool {
-    match (&command.verb, &command.argument) {
+    match (&command.verb, command.argument()) {
         // A bounce comes from nobody.
         (Some(Verb::Mail), Argument::Mail(path)) => is_usual_path(path) || path.shape == Shape::Null && is_lawful(path),
         (Some(Verb::Rcpt), Argument::Rcpt(path)) => is_usual_path(path),

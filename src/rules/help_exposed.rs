@@ -171,11 +171,10 @@ fn judge(event: &Event<'_>, session: &Session, word: &mut u32, out: &mut Finding
 fn judge_help(command: &Command, reply: &Reply, session: &Session, word: &mut u32, out: &mut Findings<'_>) {
     let Some(code) = reply.code else { return };
     let verbs = disclosed(command, reply);
-    let argument = reading::argument(command);
     let confidence = match code {
         211 | 214 => ANSWERED.confidence,
         250 if verbs.len() >= VERBS => 80,
-        501 if verbs.len() >= VERBS && !argument.is_empty() => 80,
+        501 if verbs.len() >= VERBS && command.argument().is_there() => 80,
         400..=599 => {
             if verbs.len() < VERBS && !proves_nothing(command, code, session) {
                 *word |= SETTLED;
@@ -281,7 +280,7 @@ fn proves_nothing(command: &Command, code: u16, session: &Session) -> bool {
 /// (`500 5.5.4`), or a topic that they do not know (504).
 fn refuses_topic(command: &Command, code: u16, reply: &Reply) -> bool {
     let invalid_arguments = |text: &[u8]| text.starts_with(b"5.5.4 ");
-    !reading::argument(command).is_empty() && (matches!(code, 501 | 504) || reply.texts().any(invalid_arguments))
+    command.argument().is_there() && (matches!(code, 501 | 504) || reply.texts().any(invalid_arguments))
 }
 
 fn name_software(greeting: &Reply, out: &mut Findings<'_>) {

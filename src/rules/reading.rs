@@ -4,9 +4,10 @@ use super::{Check, Finding, Findings};
 use crate::smtp::wire::extension;
 use crate::smtp::{Answers, Command, Ending, Event, Reply, Verb};
 
-/// The argument of a command without the blanks around it, secrets redacted.
+/// The argument of a command without the blanks around it, secrets redacted: for evidence, and to tell what a reply
+/// only repeats of it.
 pub(super) fn argument(command: &Command) -> &[u8] {
-    command.argument().trim_ascii()
+    command.shown().trim_ascii()
 }
 
 /// The code of a reply line, where it has one (RFC 5321 section 4.2).
@@ -81,16 +82,6 @@ pub(super) fn with_reply(
 /// The verb of a command that came whole and is certain, also that it is one.
 pub(super) fn whole(command: &Command) -> Option<&Verb> {
     command.verb.as_ref().filter(|_| !command.uncertain && !command.in_doubt && command.ending != Ending::None)
-}
-
-/// Octets of the line from this place on, its line end left out, whatever was kept of it.
-pub(super) fn octets_from(command: &Command, place: usize) -> u64 {
-    let ending = match command.ending {
-        Ending::CrLf => 2,
-        Ending::Lf => 1,
-        Ending::None => 0,
-    };
-    command.octets.saturating_sub(ending).saturating_sub(place as u64)
 }
 
 /// X's only, the last letter aside, as long as the shortest verb: `XXXX`, `XXXXXXXA`. So a middlebox masks what it

@@ -215,7 +215,7 @@ fn gather(command: &Command, path: &[u8], out: &mut Findings<'_>) -> bool {
 /// The recipient without its brackets, and what is wrong with it, if anything is (RFC 5321 section 4.1.2). Where there is
 /// no path the command is malformed.
 fn recipient(command: &Command) -> Option<(&[u8], Flaw)> {
-    let Argument::Rcpt(path) = command.argument else { return None };
+    let Argument::Rcpt(path) = *command.argument() else { return None };
     let flaw = match path.shape {
         _ if !path.present => return None,
         Shape::Plain | Shape::Mailbox | Shape::Postmaster => return None,

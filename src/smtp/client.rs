@@ -585,8 +585,8 @@ impl Dialogue {
             self.refused_auth = false;
         }
         if role == Role::Exchange {
-            if let (Some(attempt), Some(secret)) = (&mut self.attempt, &command.hidden) {
-                attempt.response(secret.reveal());
+            if let (Some(attempt), Some(secret)) = (&mut self.attempt, command.secret_part()) {
+                attempt.response(secret);
             }
             self.client = self.wait(command);
             return;

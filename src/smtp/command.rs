@@ -1,11 +1,13 @@
 //! A command: a client line outside message data (RFC 5321 4.1).
 
+use memchr::memmem;
+
 use super::auth::Secret;
 use super::sequence::{Knew, Knowledge};
 use super::wire::argument::{Argument, initial_response, without_cr};
 use super::wire::line::{Ending, Line};
 use super::wire::verb::{self, Verb};
-use crate::base::Packets;
+use crate::base::{Packets, octets};
 
 /// A client line, with everything that a rule may ask of it.
 #[derive(Clone, Debug)]
@@ -18,11 +20,13 @@ pub(crate) struct Command {
     pub verb: Option<Verb>,
     /// The line without its line end, as it came; its first `Limit::LineLength` octets. What is secret in
     /// it reads `<redacted>`: [`Command::hidden`] has it.
-    pub line: Vec<u8>,
+    line: Vec<u8>,
     /// Where the argument begins in `line` (behind the verb and the blanks or colon after it).
     pub argument_at: usize,
     /// What it says. Its places are those of `line`.
-    pub argument: Argument,
+    argument: Argument,
+    /// The line holds line feeds: a server that ends lines at CRLF only reads on to the next one.
+    pub joined: bool,
     /// Octets of the whole line, line end included.
     pub octets: u64,
     pub ending: Ending,
@@ -33,7 +37,7 @@ pub(crate) struct Command {
     /// Holds a secret (an exchange, an initial response, base64 after a refused AUTH).
     pub secret: bool,
     /// The whole line where it holds a secret. Only `--show-secrets` and checks of its bytes look at it.
-    pub hidden: Option<Secret>,
+    hidden: Option<Secret>,
     pub at: Packets,
     /// How far the client had acknowledged the server's stream when it sent the line's first byte.
     pub seen: Option<u64>,
@@ -80,9 +84,10 @@ impl Command {
             Role::Command => stray_response(&text, verb.as_ref()),
             Role::Exchange | Role::Leaked => Some(0),
         };
+        let joined = text.contains(&b'\n');
         let (line, hidden) = match secret_at {
             // A server that ends lines at CRLF only joins what looked like lines of their own.
-            None if text.contains(&b'\n') => {
+            None if joined => {
                 let shown = redacted(&text);
                 let hidden = (shown != text).then(|| Secret::new(text));
                 (shown, hidden)
@@ -96,6 +101,7 @@ impl Command {
         };
         Command {
             number: 0,
+            joined,
             argument: Argument::read(verb.as_ref(), &line, argument_at),
             verb,
             line,
@@ -118,16 +124,61 @@ impl Command {
         }
     }
 
-    /// The argument, trailing blanks included, secrets redacted. A CR before the CRLF is no part of it.
-    pub(crate) fn argument(&self) -> &[u8] {
+    /// What the command says.
+    pub(crate) fn argument(&self) -> &Argument {
+        &self.argument
+    }
+
+    /// The argument as evidence shows it: trailing blanks included, secrets redacted. A CR before the CRLF is no part of
+    /// it. What it says is [`Command::argument`]'s to tell.
+    pub(crate) fn shown(&self) -> &[u8] {
         without_cr(self.line.get(self.argument_at..).unwrap_or_default())
     }
 
     /// The argument as it came, for those who may see secrets or check bytes.
     pub(crate) fn argument_revealed(&self) -> &[u8] {
-        self.hidden
-            .as_ref()
-            .map_or(self.argument(), |secret| secret.reveal().get(self.argument_at..).unwrap_or_default())
+        self.hidden.as_ref().map_or(self.shown(), |secret| secret.reveal().get(self.argument_at..).unwrap_or_default())
+    }
+
+    /// The line as it came, secrets too: for checks of its octets, which show none of it.
+    pub(crate) fn raw(&self) -> &[u8] {
+        self.hidden.as_ref().map_or(self.line.as_slice(), |secret| secret.reveal())
+    }
+
+    /// The whole line as evidence shows it, secrets redacted.
+    pub(crate) fn shown_line(&self) -> &[u8] {
+        &self.line
+    }
+
+    /// Octets of the line that are kept.
+    pub(super) fn kept(&self) -> usize {
+        self.line.len()
+    }
+
+    /// Whether all of the line is printable ASCII.
+    pub(crate) fn is_printable(&self) -> bool {
+        octets::are_printable(self.raw())
+    }
+
+    /// Octets of the line from this place on, its line end left out, whatever was kept of it.
+    pub(crate) fn octets_from(&self, place: usize) -> u64 {
+        let ending = match self.ending {
+            Ending::CrLf => 2,
+            Ending::Lf => 1,
+            Ending::None => 0,
+        };
+        self.octets.saturating_sub(ending).saturating_sub(place as u64)
+    }
+
+    /// Whether a text repeats the line or its argument, as far as servers repeat what they quote.
+    pub(crate) fn is_quoted_in(&self, text: &[u8]) -> bool {
+        /// So much of a command must stand in the text; servers cut what they quote.
+        const PART: usize = 64;
+        /// Less than this may stand there by chance.
+        const LEAST: usize = 8;
+        let parts = [self.line.trim_ascii(), self.shown().trim_ascii()];
+        let mut parts = parts.into_iter().map(|part| part.get(..PART).unwrap_or(part));
+        parts.any(|part| part.len() >= LEAST && memmem::find(text, part).is_some())
     }
 
     /// The name that HELO and its kin give.
@@ -175,6 +226,40 @@ impl Command {
         let whole = self.hidden.as_ref()?.reveal();
         let shown = self.line.strip_suffix(Secret::SHOWN);
         Some(shown.and_then(|shown| whole.strip_prefix(shown)).unwrap_or(whole))
+    }
+
+    /// For tests: a whole line, of that verb whatever it says.
+    #[cfg(test)]
+    pub(crate) fn of_test(verb: Verb, line: &str, argument_at: usize, at: Packets) -> Command {
+        Command {
+            number: 0,
+            argument: Argument::read(Some(&verb), line.as_bytes(), argument_at),
+            joined: false,
+            verb: Some(verb),
+            line: line.into(),
+            argument_at,
+            octets: (line.len() as u64).saturating_add(2),
+            ending: Ending::CrLf,
+            bare_cr: false,
+            exchange: false,
+            secret: false,
+            hidden: None,
+            at,
+            seen: None,
+            captured: 0,
+            start: 0,
+            end: 0,
+            uncertain: false,
+            in_doubt: false,
+            early: None,
+            knew: Knowledge::Unknown,
+        }
+    }
+
+    /// For tests: the line as it is kept. What it says is not read again.
+    #[cfg(test)]
+    pub(crate) fn line_mut(&mut self) -> &mut Vec<u8> {
+        &mut self.line
     }
 
     pub(crate) fn is(&self, verb: &Verb) -> bool {

@@ -229,7 +229,7 @@ impl Pending {
 
     /// Octets of its command that are kept; an end of data shares them with its DATA.
     pub(super) fn octets(&self) -> usize {
-        if self.facts.is_some() { 0 } else { self.command.line.len() }
+        if self.facts.is_some() { 0 } else { self.command.kept() }
     }
 
     /// The verb, where nothing may stand behind it in its flight.

@@ -48,7 +48,7 @@ impl Dialogue {
             Verb::Mail if accepted => self.open_transaction(command),
             Verb::Rcpt => self.add_recipient(command, code, accepted),
             Verb::Rset if accepted => self.close_transaction(),
-            Verb::Burl if accepted && command.argument.is_last() => {
+            Verb::Burl if accepted && command.argument().is_last() => {
                 self.note_message_code(code);
                 self.close_transaction();
             }
@@ -89,7 +89,7 @@ impl Dialogue {
     fn open_transaction(&mut self, command: &Command) {
         self.envelope = Envelope {
             accepted: 0,
-            prdr: command.argument.path().is_some_and(|path| path.prdr),
+            prdr: command.argument().path().is_some_and(|path| path.says.prdr),
             listed: !self.scout
                 && self.session.transactions.len() < self.bounds.transactions
                 && self.listed_octets < self.bounds.held,

@@ -280,12 +280,12 @@ fn of_message(command: &Command) -> Effect {
 }
 
 fn of_command(command: &Command) -> Effect {
-    let argument = &command.argument;
+    let argument = command.argument();
     match &command.verb {
         Some(Verb::Helo) => Effect::Hello { extended: false },
         Some(Verb::Ehlo | Verb::Lhlo) => Effect::Hello { extended: true },
         Some(Verb::Mail | Verb::Send | Verb::Soml | Verb::Saml) => {
-            Effect::Mail { binary: argument.path().is_some_and(|path| path.binary) }
+            Effect::Mail { binary: argument.path().is_some_and(|path| path.says.binary) }
         }
         Some(Verb::Rcpt) => Effect::Rcpt,
         Some(Verb::Bdat) => Effect::Chunk { last: argument.is_last() },

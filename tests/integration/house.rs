@@ -74,6 +74,32 @@ fn each_rule_file_is_in_the_table() {
     }
 }
 
+/// What a client's line says is read once, in `smtp/wire`. Its text is private to `smtp/command.rs`, and what hands it
+/// out is called by few: evidence, which shows it; AUTH, which takes names out of it; and the one check that is of octets.
+#[test]
+fn a_commands_octets_are_read_in_one_place() {
+    let (_, maker) = files_of("smtp").into_iter().find(|(path, _)| path.ends_with("smtp/command.rs")).unwrap();
+    for field in ["line: Vec<u8>,", "argument: Argument,", "hidden: Option<Secret>,"] {
+        let declared = without_tests(&maker).lines().map(str::trim).filter(|line| line.ends_with(field));
+        assert_eq!(declared.collect::<Vec<_>>(), [field], "a field that is not private, or none of that name");
+    }
+    let evidence = ["ledger/entry.rs", "rules/finding.rs", "rules/reading.rs"];
+    for (call, allowed) in [
+        (".raw()", &["rules/binary_in_command.rs"][..]),
+        (".shown()", &evidence),
+        (".shown_line()", &evidence),
+        // What a reply repeats of HELP's argument discloses nothing.
+        ("reading::argument(", &["rules/finding.rs", "rules/help_exposed.rs"]),
+        (".argument_revealed()", &["ledger/entry.rs", "rules/finding.rs", "smtp/client.rs"]),
+        (".secret_part()", &["smtp/client.rs", "smtp/server.rs"]),
+    ] {
+        for (path, text) in PATH.iter().flat_map(|room| files_of(room)) {
+            let calls = path.ends_with("smtp/command.rs") || allowed.iter().any(|allowed| path.ends_with(allowed));
+            assert!(calls || !without_tests(&text).contains(call), "{}: calls {call}", path.display());
+        }
+    }
+}
+
 /// The room's files with their text, but for its tests': `src/ROOM.rs` and all below `src/ROOM/`.
 fn files_of(room: &str) -> Vec<(PathBuf, String)> {
     let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");

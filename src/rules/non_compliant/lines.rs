@@ -64,7 +64,7 @@ pub(super) fn judge_command(command: &Command, session: &Session, word: &mut u32
         return;
     }
     // A line that the server read on to its CRLF may hold line feeds.
-    if command.ending == Ending::Lf || command.line.contains(&b'\n') {
+    if command.ending == Ending::Lf || command.joined {
         let finding =
             Finding::new(&RULE, &BARE_LF, &command.at, "a command line ends in LF without CR").command(command);
         tell_bare_lf(finding.verb("command"), LF_IN_COMMANDS, session, word, out);
@@ -213,18 +213,12 @@ fn carries_unknown(command: &Command, session: &Session) -> bool {
 
 /// Whether the longest line of a reply repeats the command that it answers.
 fn quotes(reply: &Reply, answers: Option<&Answers<'_>>) -> bool {
-    /// So much of a command must stand in the reply; servers cut what they quote.
-    const PART: usize = 64;
-    /// Less than this may stand there by chance.
-    const LEAST: usize = 8;
     let Some(Answers::Command(command)) = answers else { return false };
     if reply.secret {
         return true;
     }
     let longest = reply.lines.iter().max_by_key(|line| line.len()).map(Vec::as_slice).unwrap_or_default();
-    let line = command.line.trim_ascii();
-    let parts = [line, command.argument().trim_ascii()].map(|part| part.get(..PART).unwrap_or(part));
-    parts.iter().any(|part| part.len() >= LEAST && memchr::memmem::find(longest, part).is_some())
+    command.is_quoted_in(longest)
 }
 
 #[cfg(test)]

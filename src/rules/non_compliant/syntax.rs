@@ -104,9 +104,9 @@ pub(super) fn shown(verb: &str) -> &str {
 /// What is wrong with a command.
 fn fault(command: &Command) -> Option<&'static str> {
     let Some(verb) = &command.verb else {
-        return (!command.argument.is_there()).then_some("the line is empty");
+        return (!command.argument().is_there()).then_some("the line is empty");
     };
-    Some(match command.argument.fault(verb)? {
+    Some(match command.argument().fault(verb)? {
         ArgumentFault::Missing => "it has no argument",
         ArgumentFault::Surplus => "it has an argument",
         ArgumentFault::Path(PathFault::Missing) if *verb == Verb::Mail => "it has no FROM: and path",
@@ -122,7 +122,7 @@ fn fault(command: &Command) -> Option<&'static str> {
 /// What of a path is tolerated though it is not as RFC 5321 has it. Where the colon is not in its place that is said.
 fn lax(command: &Command) -> Option<&'static str> {
     let theirs = matches!(command.verb, Some(Verb::Mail | Verb::Rcpt));
-    let path = command.argument.path().filter(|path| theirs && path.has_its_keyword())?;
+    let path = command.argument().path().filter(|path| theirs && path.has_its_keyword())?;
     match (path.blanks, path.bare) {
         (true, _) => Some("blanks before its path"),
         (false, true) => Some("a path without angle brackets"),

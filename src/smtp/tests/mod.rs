@@ -347,8 +347,8 @@ impl Hears for Heard {
 
 fn show(command: &Command) -> String {
     let mut line = match &command.verb {
-        Some(verb) => format!("{} {}", verb.name(), text(command.argument())),
-        None => text(&command.line),
+        Some(verb) => format!("{} {}", verb.name(), text(command.shown())),
+        None => text(command.shown_line()),
     };
     line.truncate(line.trim_end_matches(' ').len());
     let knew = command.surely_knew();

@@ -3,7 +3,7 @@
 //!
 //! A value holds places in the line rather than copies of it: it costs no memory of its own.
 
-use super::path::{Path, PathFault, Span, words};
+use super::path::{Path, PathFault, Says, Span, words};
 use super::verb::{self, Verb, is_blank};
 use crate::base::octets;
 
@@ -100,7 +100,7 @@ pub(crate) enum ArgumentFault {
 
 impl Argument {
     /// Reads what stands in the line from there on, behind the verb.
-    pub(crate) fn read(verb: Option<&Verb>, line: &[u8], at: usize) -> Argument {
+    pub(in crate::smtp) fn read(verb: Option<&Verb>, line: &[u8], at: usize) -> Argument {
         let line = without_cr(line);
         let text = line.get(at..).unwrap_or_default();
         // Nearly every argument begins with a letter.
@@ -147,10 +147,11 @@ impl Argument {
     pub(crate) fn fault(&self, verb: &Verb) -> Option<ArgumentFault> {
         match (verb, self) {
             (Verb::Mail | Verb::Rcpt, Argument::Bare) => Some(ArgumentFault::Path(PathFault::Missing)),
-            (Verb::Mail, Argument::Mail(path)) => path.fault.map(ArgumentFault::Path),
             // `TO:<>` is no fault of form: it says that the recipient is nobody.
             (Verb::Rcpt, Argument::Rcpt(path)) if path.is_null() => None,
-            (Verb::Rcpt, Argument::Rcpt(path)) => path.fault.map(ArgumentFault::Path),
+            (Verb::Mail, Argument::Mail(path)) | (Verb::Rcpt, Argument::Rcpt(path)) => {
+                path.fault.map(ArgumentFault::Path)
+            }
             (Verb::Bdat, Argument::Bare) => Some(ArgumentFault::Chunk(ChunkFault::Size)),
             (Verb::Bdat, Argument::Bdat(chunk)) => chunk.fault.map(ArgumentFault::Chunk),
             (
@@ -185,7 +186,10 @@ impl Argument {
 
     /// The command itself says SMTPUTF8.
     pub(crate) fn says_utf8(&self) -> bool {
-        matches!(self, Argument::Mail(Path { smtputf8: true, .. }) | Argument::Name { smtputf8: true })
+        matches!(
+            self,
+            Argument::Mail(Path { says: Says { smtputf8: true, .. }, .. }) | Argument::Name { smtputf8: true }
+        )
     }
 }
 

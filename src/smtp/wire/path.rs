@@ -32,7 +32,6 @@ impl Span {
 
 /// What `FROM:<address> parameters` says, and `TO:<address> parameters`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(clippy::struct_excessive_bools, reason = "facts, each on its own")]
 pub(crate) struct Path {
     /// What the brackets hold, also those behind a name; without brackets the first word. Where the keyword is missing,
     /// what stands where the path is to stand.
@@ -47,9 +46,15 @@ pub(crate) struct Path {
     pub bare: bool,
     pub fault: Option<PathFault>,
     pub shape: Shape,
-    /// Parameters that what comes later depends on: SMTPUTF8, PRDR, BODY=BINARYMIME.
+    pub says: Says,
+}
+
+/// The parameters that what comes later depends on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Says {
     pub smtputf8: bool,
     pub prdr: bool,
+    /// BODY=BINARYMIME.
     pub binary: bool,
 }
 
@@ -92,8 +97,8 @@ impl Path {
         let path = skip_blanks(behind);
         let missing = if path.trim_ascii_end().is_empty() { Some(PathFault::Missing) } else { missing };
         let Parts { from, length, parameters, fault } = Parts::of(path);
-        let said = Said::by(parameters);
-        let parameter = (!said.lawful).then_some(PathFault::Parameter);
+        let (says, lawful) = Says::of(parameters);
+        let parameter = (!lawful).then_some(PathFault::Parameter);
         // What is left of the line begins where the line's length less its own is.
         let place = |rest: &[u8]| line.len().saturating_sub(rest.len());
         let present = missing != Some(PathFault::Missing);
@@ -105,9 +110,7 @@ impl Path {
             bare: !path.starts_with(b"<"),
             fault: missing.or(fault).or(parameter),
             shape: Shape::of(from.get(..length).unwrap_or_default().trim_ascii()),
-            smtputf8: said.smtputf8,
-            prdr: said.prdr,
-            binary: said.binary,
+            says,
         }
     }
 
@@ -184,29 +187,21 @@ fn behind_name(path: &[u8]) -> Option<&[u8]> {
     path.get(blank.saturating_add(2)..)
 }
 
-/// What the words behind a path say.
-struct Said {
-    /// They are parameters, and a blank stands before them.
-    lawful: bool,
-    smtputf8: bool,
-    prdr: bool,
-    binary: bool,
-}
-
-impl Said {
-    fn by(text: &[u8]) -> Said {
-        let lawful = text.trim_ascii_end().first().is_none_or(|&byte| is_blank(byte));
-        let mut said = Said { lawful, smtputf8: false, prdr: false, binary: false };
+impl Says {
+    /// Of what stands behind a path, and whether it is blanks and parameters.
+    fn of(text: &[u8]) -> (Says, bool) {
+        let mut says = Says::default();
+        let mut lawful = text.trim_ascii_end().first().is_none_or(|&byte| is_blank(byte));
         for word in words(text) {
-            said.lawful &= is_parameter(word.trim_ascii_end());
+            lawful &= is_parameter(word.trim_ascii_end());
             match word.len() {
-                4 => said.prdr |= word.eq_ignore_ascii_case(b"PRDR"),
-                8 => said.smtputf8 |= word.eq_ignore_ascii_case(b"SMTPUTF8"),
-                15 => said.binary |= word.eq_ignore_ascii_case(b"BODY=BINARYMIME"),
+                4 => says.prdr |= word.eq_ignore_ascii_case(b"PRDR"),
+                8 => says.smtputf8 |= word.eq_ignore_ascii_case(b"SMTPUTF8"),
+                15 => says.binary |= word.eq_ignore_ascii_case(b"BODY=BINARYMIME"),
                 _ => {}
             }
         }
-        said
+        (says, lawful)
     }
 }
 
@@ -389,7 +384,7 @@ mod tests {
     fn parameters_that_later_lines_depend_on_are_told() {
         let said = |argument: &str| {
             let path = read(argument);
-            (path.smtputf8, path.prdr, path.binary)
+            (path.says.smtputf8, path.says.prdr, path.says.binary)
         };
         assert_eq!(said("FROM:<a@b> smtputf8"), (true, false, false));
         assert_eq!(said("FROM:<a@b>\tPRDR"), (false, true, false));
