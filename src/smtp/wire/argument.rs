@@ -292,7 +292,8 @@ pub(in crate::smtp) fn is_strict(line: &[u8]) -> bool {
         Argument::Attributes => true,
         _ => false,
     };
-    strict && octets::are_printable(line)
+    // Addresses may be UTF-8 (RFC 6531).
+    strict && octets::none(line, octets::control) && !line.contains(&0x7f)
 }
 
 #[cfg(test)]
@@ -443,10 +444,24 @@ mod tests {
 
     #[test]
     fn only_what_text_hardly_has_by_chance_is_strict() {
-        for line in ["MAIL FROM:<a@b>", "rcpt to:<>", "EHLO x", "BDAT 60 LAST\r", "XCLIENT ADDR=192.0.2.1"] {
+        for line in
+            ["MAIL FROM:<a@b>", "rcpt to:<>", "EHLO x", "BDAT 60 LAST\r", "XCLIENT ADDR=192.0.2.1", "RCPT TO:<é@b>"]
+        {
             assert!(is_strict(line.as_bytes()), "{line}");
         }
-        for line in ["DATA", "HELP", "QUIT", "EHLO", "hello world", "From: x", "Mail from here", "helo you there", ""] {
+        for line in [
+            "DATA",
+            "HELP",
+            "QUIT",
+            "EHLO",
+            "hello world",
+            "From: x",
+            "Mail from here",
+            "helo you there",
+            "",
+            "EHLO \u{1}",
+            "MAIL FROM:<\u{7f}>",
+        ] {
             assert!(!is_strict(line.as_bytes()), "{line}");
         }
     }
