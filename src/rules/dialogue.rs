@@ -93,6 +93,7 @@ impl Dialogue {
                 at,
                 seen: Some(sent),
                 captured: sent,
+                after_fin: false,
                 start,
                 end: said,
                 uncertain: false,

@@ -455,7 +455,8 @@ impl Dialogue {
 
     /// Tells a command, and from its verb what the bytes behind it are.
     pub(super) fn command(&mut self, line: Line, role: Role, uncertain: bool, hears: &mut dyn Hears) -> Arc<Command> {
-        let source = Source { at: line.at.first(), seen: line.seen, captured: line.captured };
+        let source =
+            Source { at: line.at.first(), seen: line.seen, captured: line.captured, after_fin: line.after_fin };
         let mut command = Command::new(line, role);
         command.number = self.next_number;
         command.uncertain = uncertain;

@@ -72,7 +72,7 @@ pub(super) enum Role {
 impl Command {
     /// Makes a command of a line. What only the dialogue knows (number, early, in flight) is left for it to set.
     pub(super) fn new(line: Line, role: Role) -> Command {
-        let Line { text, octets, ending, bare_cr, start, end, at, seen, captured } = line;
+        let Line { text, octets, ending, bare_cr, start, end, at, seen, captured, after_fin: _ } = line;
         let (verb, argument_at) = match role {
             Role::Command => verb::split(&text),
             Role::Exchange | Role::Leaked => (None, 0),

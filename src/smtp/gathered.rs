@@ -132,7 +132,7 @@ mod tests {
             let (mut scan, mut gathered) = (DotScan::new(LineEnd::CrLf), Gathered::new(true));
             let mut offset = 0;
             for chunk in bytes.chunks(size) {
-                let from = Source { at: Moment::default(), seen: None, captured: 0 };
+                let from = Source { at: Moment::default(), seen: None, captured: 0, after_fin: false };
                 let mut piece = Piece { offset, bytes: chunk, from };
                 offset = piece.end();
                 while !piece.is_empty() {

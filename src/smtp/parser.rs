@@ -75,7 +75,8 @@ impl Parser {
         if chunk.bytes.is_empty() {
             return;
         }
-        let from = Source { at: chunk.at, seen: chunk.seen, captured: chunk.captured_of_other };
+        let &Chunk { at, seen, captured_of_other: captured, after_fin, .. } = chunk;
+        let from = Source { at, seen, captured, after_fin };
         let mut piece = Piece { offset: chunk.offset, bytes: chunk.bytes, from };
         if self.fork.is_none()
             && let Who::Known(dialogue) = &mut self.who

@@ -28,6 +28,8 @@ pub(crate) struct Reply {
     pub seen: Option<u64>,
     /// How far the client's stream had been captured, in packet order, when the reply's first packet was.
     pub captured: u64,
+    /// The server had acknowledged the client's FIN when it sent the reply's first byte.
+    pub after_fin: bool,
     /// The positions of its first byte and behind its last one in the server's stream.
     pub start: u64,
     pub end: u64,
@@ -45,7 +47,7 @@ pub(crate) struct Reply {
 impl Reply {
     fn new(line: Line) -> Reply {
         let (code, _) = code(&line.text);
-        let Line { text, octets, ending, bare_cr, start, end, at, seen, captured } = line;
+        let Line { text, octets, ending, bare_cr, start, end, at, seen, captured, after_fin } = line;
         Reply {
             code,
             codes_differ: false,
@@ -57,6 +59,7 @@ impl Reply {
             at,
             seen,
             captured,
+            after_fin,
             start,
             end,
             uncertain: false,

@@ -511,7 +511,9 @@ impl Dialogue {
             self.tell_reply(reply, Answers::Nothing, hears);
         } else {
             self.misfits = self.misfits.saturating_add(1);
-            self.tell_reply(reply, Answers::Unsolicited, hears);
+            // Some servers answer the client's FIN itself, where it came in the middle of something.
+            let answers = if reply.after_fin { Answers::Nothing } else { Answers::Unsolicited };
+            self.tell_reply(reply, answers, hears);
         }
     }
 

@@ -19,6 +19,8 @@ pub(crate) struct Chunk<'p> {
     /// How far the other direction's stream had been captured, in packet order, when this packet was.
     /// Only a capture whose sides never acknowledge anything is judged by it (RULES.md).
     pub captured_of_other: u64,
+    /// Whether its sender had acknowledged the other side's FIN: nobody waits for an answer any more.
+    pub after_fin: bool,
 }
 
 /// Bytes of one direction that were never captured.

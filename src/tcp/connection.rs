@@ -150,6 +150,8 @@ impl<L: Listener> Connection<L> {
             at,
             seen: Some(knew.since(other.base)),
             captured_of_other: other.next.since(other.base),
+            // Where a FIN was captured, nothing is quick.
+            after_fin: false,
         };
         own.next = own.next.plus(payload.len() as u64);
         own.late |= own.next <= own.acked;

@@ -43,7 +43,8 @@ impl Listener for Ear {
         if let Some(holds) = text.strip_prefix("HOLD ") {
             self.holds = holds.parse().unwrap();
         }
-        self.hear(out, format!("{} {} {text} knew {seen}", name(chunk.side), chunk.offset));
+        let fin = if chunk.after_fin { " and the end" } else { "" };
+        self.hear(out, format!("{} {} {text} knew {seen}{fin}", name(chunk.side), chunk.offset));
     }
 
     fn gap(&mut self, gap: &Gap, out: &mut Self::Out) {

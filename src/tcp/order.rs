@@ -191,7 +191,12 @@ impl<L: Listener> Connection<L> {
         let (own, other) = pair(&mut self.sides, side);
         own.fixed = true;
         other.fixed |= seen.is_some_and(|seen| seen <= other.next.since(other.base));
-        Place { offset: own.next.since(own.base), seen, captured_of_other: note.captured_of_other.since(other.base) }
+        Place {
+            offset: own.next.since(own.base),
+            seen,
+            captured_of_other: note.captured_of_other.since(other.base),
+            after_fin: knew.is_some_and(|knew| knew > other.end()),
+        }
     }
 
     /// Declares the gaps that have become certain.
@@ -308,12 +313,13 @@ struct Place {
     offset: u64,
     seen: Option<u64>,
     captured_of_other: u64,
+    after_fin: bool,
 }
 
 impl Place {
     fn chunk<'b>(&self, side: Side, bytes: &'b [u8], at: Moment) -> Chunk<'b> {
-        let Place { offset, seen, captured_of_other } = *self;
-        Chunk { side, offset, bytes, at, seen, captured_of_other }
+        let Place { offset, seen, captured_of_other, after_fin } = *self;
+        Chunk { side, offset, bytes, at, seen, captured_of_other, after_fin }
     }
 }
 

@@ -133,7 +133,7 @@ mod keep_alives {
     fn behind_a_fin_it_does_not_undo_it() {
         let mut lab = Lab::established();
         lab.take([c(1, 1, "QUIT").fin(), s(1, 6, ""), c(5, 1, "\0"), s(1, 6, "221 bye").fin(), c(6, 9, "")]);
-        assert_eq!(lab.heard(), ["c 0 QUIT knew 0", "c end", "s 0 221 bye knew 4", "s end", "closed Fin"]);
+        assert_eq!(lab.heard(), ["c 0 QUIT knew 0", "c end", "s 0 221 bye knew 4 and the end", "s end", "closed Fin"]);
         assert_eq!(lab.table.counters().keep_alives, 1);
     }
 
@@ -253,7 +253,21 @@ mod causal_order {
     fn syn_and_fin_are_no_bytes_to_know_of() {
         let mut lab = Lab::established();
         lab.take([c(1, 1, "QUIT").fin(), s(1, 6, "221 bye"), s(8, 6, "").fin(), c(6, 9, "")]);
-        assert_eq!(lab.heard(), ["c 0 QUIT knew 0", "c end", "s 0 221 bye knew 4", "s end", "closed Fin"]);
+        assert_eq!(lab.heard(), ["c 0 QUIT knew 0", "c end", "s 0 221 bye knew 4 and the end", "s end", "closed Fin"]);
+    }
+
+    #[test]
+    fn who_speaks_behind_the_other_sides_fin_is_told() {
+        let mut lab = Lab::established();
+        // Two replies under way when the client closed, and one that was sent behind that.
+        lab.take([c(1, 1, "QUIT").fin(), s(1, 5, "250"), s(4, 6, "221"), s(7, 6, "bye").fin(), c(6, 11, "")]);
+        let heard = ["c 0 QUIT knew 0", "s 0 250 knew 4", "c end", "s 3 221 knew 4 and the end"];
+        assert_eq!(lab.heard()[..4], heard);
+        // Sent again in one segment: what was sent before the end of "221" knew no more than that.
+        let mut lab = Lab::established();
+        lab.take([c(1, 1, "QUIT").fin(), s(4, 5, "221"), s(1, 6, "250221"), s(7, 6, "bye")]);
+        let heard = ["c 0 QUIT knew 0", "c end", "s 0 250 knew 4", "s 3 221 knew 4", "s 6 bye knew 4 and the end"];
+        assert_eq!(lab.heard(), heard);
     }
 
     #[test]
@@ -262,7 +276,7 @@ mod causal_order {
         lab.take([c(1, 1, "QUIT"), c(5, 8, "").fin()]);
         assert_eq!(lab.heard(), ["c 0 QUIT knew 0"]);
         lab.take([s(1, 5, "221 bye"), s(8, 6, "late").fin()]);
-        assert_eq!(lab.heard(), ["s 0 221 bye knew 4", "c end", "s 7 late knew 4"]);
+        assert_eq!(lab.heard(), ["s 0 221 bye knew 4", "c end", "s 7 late knew 4 and the end"]);
     }
 
     #[test]

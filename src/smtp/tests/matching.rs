@@ -651,3 +651,12 @@ fn without_the_servers_direction_nothing_waits() {
     assert_eq!(heard.session().transactions[0].rcpt_to, [(b"c@d".to_vec(), None)]);
     assert!(!heard.session().server_heard);
 }
+
+#[test]
+fn a_reply_to_the_clients_fin_answers_nothing() {
+    assert_after_hello("C: NOOP\nS: 250 ok\nC.\nS: 554 you went", "C NOOP\nR 250 NOOP\nR 554 nothing");
+    // One that was sent before it had come is one too many.
+    assert_after_hello("C: NOOP\nS: 250 ok\nC.\ns: 554 what", "C NOOP\nR 250 NOOP\nR 554 unsolicited");
+    // What was asked before the FIN is answered behind it.
+    assert_after_hello("C: NOOP\nC.\nS: 250 ok", "C NOOP\nR 250 NOOP");
+}

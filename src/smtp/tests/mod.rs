@@ -46,7 +46,7 @@ pub(super) struct Talk {
 
 #[derive(Clone, Debug)]
 pub(super) enum Step {
-    Bytes { side: Side, bytes: Vec<u8>, seen: Option<u64>, captured: u64 },
+    Bytes { side: Side, bytes: Vec<u8>, seen: Option<u64>, captured: u64, after_fin: bool },
     Missing { side: Side, length: u64 },
     Fin(Side),
 }
@@ -58,6 +58,7 @@ impl Talk {
     pub(super) fn new(text: &str) -> Talk {
         let mut sent = PerSide { a: 0_u64, b: 0 };
         let mut known = PerSide { a: 0_u64, b: 0 };
+        let (mut ended, mut knows_end) = (PerSide { a: false, b: false }, PerSide { a: false, b: false });
         let mut steps = Vec::new();
         for line in text.lines().map(str::trim_start).filter(|line| !line.is_empty()) {
             let side = if line.starts_with(['C', 'c']) { CLIENT } else { SERVER };
@@ -70,7 +71,10 @@ impl Talk {
                     sent[side] += length;
                     steps.push(Step::Missing { side, length });
                 }
-                b'.' => steps.push(Step::Fin(side)),
+                b'.' => {
+                    ended[side] = true;
+                    steps.push(Step::Fin(side));
+                }
                 kind => {
                     let mut bytes = unescape(rest);
                     if kind == b':' {
@@ -78,9 +82,11 @@ impl Talk {
                     }
                     if line.starts_with(['C', 'S']) {
                         known[side] = sent[side.other()];
+                        knows_end[side] = ended[side.other()];
                     }
                     sent[side] += bytes.len() as u64;
-                    steps.push(Step::Bytes { side, bytes, seen: Some(known[side]), captured: sent[side.other()] });
+                    let (seen, captured) = (Some(known[side]), sent[side.other()]);
+                    steps.push(Step::Bytes { side, bytes, seen, captured, after_fin: knows_end[side] });
                 }
             }
         }
@@ -166,8 +172,10 @@ impl Talk {
         let mut steps = Vec::new();
         for step in self.steps {
             match step {
-                Step::Bytes { side, bytes, seen, captured } => steps
-                    .extend(bytes.chunks(size).map(|part| Step::Bytes { side, bytes: part.to_vec(), seen, captured })),
+                Step::Bytes { side, bytes, seen, captured, after_fin } => {
+                    let part = |part: &[u8]| Step::Bytes { side, bytes: part.to_vec(), seen, captured, after_fin };
+                    steps.extend(bytes.chunks(size).map(part));
+                }
                 other => steps.push(other),
             }
         }
@@ -197,12 +205,12 @@ impl Talk {
         for (place, step) in self.steps.iter().enumerate() {
             at = Moment { ordinal: Ordinal(place as u64 + 1), time: Time(i64::try_from(place).unwrap()) };
             match step {
-                Step::Bytes { side, bytes, seen, captured } => {
-                    let seen = if self.acks { *seen } else { seen.map(|_| 0) };
-                    acknowledges[*side] |= seen.is_some_and(|seen| seen > 0);
-                    let chunk =
-                        Chunk { side: *side, offset: sent[*side], bytes, at, seen, captured_of_other: *captured };
-                    sent[*side] += bytes.len() as u64;
+                &Step::Bytes { side, ref bytes, seen, captured: captured_of_other, after_fin } => {
+                    let seen = if self.acks { seen } else { seen.map(|_| 0) };
+                    let after_fin = self.acks && after_fin;
+                    acknowledges[side] |= seen.is_some_and(|seen| seen > 0);
+                    let chunk = Chunk { side, offset: sent[side], bytes, at, seen, captured_of_other, after_fin };
+                    sent[side] += bytes.len() as u64;
                     parser.chunk(&chunk, &mut heard);
                 }
                 Step::Missing { side, length } => {

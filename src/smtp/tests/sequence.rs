@@ -21,7 +21,7 @@ fn sequence(said: &[(&str, Option<u16>)]) -> Sequence {
 
 fn pending(number: u64, line: &str) -> Pending {
     let text = format!("{line}\r\n");
-    let from = Source { at: Moment::default(), seen: Some(0), captured: 0 };
+    let from = Source { at: Moment::default(), seen: Some(0), captured: 0, after_fin: false };
     let mut piece = Piece { offset: 0, bytes: text.as_bytes(), from };
     let line = LineReader::default().take(&mut piece, Cut::Lf, 999).unwrap();
     let mut command = Command::new(line, Role::Command);

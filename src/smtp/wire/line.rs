@@ -12,6 +12,8 @@ pub(in crate::smtp) struct Source {
     pub seen: Option<u64>,
     /// How far the other direction had been captured.
     pub captured: u64,
+    /// The sender had acknowledged the other side's FIN.
+    pub after_fin: bool,
 }
 
 /// A stretch of one direction's bytes that lay in one packet.
@@ -76,6 +78,7 @@ pub(in crate::smtp) struct Line {
     /// What the sender knew at the first byte.
     pub seen: Option<u64>,
     pub captured: u64,
+    pub after_fin: bool,
 }
 
 /// A line of which the end has not come.
@@ -90,6 +93,7 @@ struct Open {
     at: Packets,
     seen: Option<u64>,
     captured: u64,
+    after_fin: bool,
 }
 
 /// Puts lines together over any number of pieces.
@@ -111,7 +115,8 @@ impl LineReader {
 
     /// Gives what there is of a line whose end never came.
     pub(in crate::smtp) fn finish(&mut self) -> Option<Line> {
-        let Open { mut text, octets, carriage_returns, last, start, at, seen, captured } = self.open.take()?;
+        let Open { mut text, octets, carriage_returns, last, start, at, seen, captured, after_fin } =
+            self.open.take()?;
         let crlf = text.ends_with(b"\r\n") || (octets > text.len() as u64 && last == b'\n' && carriage_returns > 0);
         let (ending, end_length) = match last {
             b'\n' if crlf => (Ending::CrLf, 2),
@@ -123,17 +128,17 @@ impl LineReader {
         // Where the stream ends behind a CR, nobody knows what would have followed it.
         let bare_cr = carriage_returns > u64::from(ending == Ending::CrLf || last == b'\r');
         let end = start.saturating_add(octets);
-        Some(Line { text, octets, ending, bare_cr, start, end, at, seen, captured })
+        Some(Line { text, octets, ending, bare_cr, start, end, at, seen, captured, after_fin })
     }
 
     /// Puts a line that ended in LF back, to be read on to its CRLF.
     pub(in crate::smtp) fn reopen(&mut self, line: Line, keep: usize) {
-        let Line { mut text, octets, start, at, seen, captured, .. } = line;
+        let Line { mut text, octets, start, at, seen, captured, after_fin, .. } = line;
         let carriage_returns = carriage_returns(&text);
         if text.len() < keep {
             text.push(b'\n');
         }
-        self.open = Some(Open { text, octets, carriage_returns, last: b'\n', start, at, seen, captured });
+        self.open = Some(Open { text, octets, carriage_returns, last: b'\n', start, at, seen, captured, after_fin });
     }
 
     pub(in crate::smtp) fn is_open(&self) -> bool {
@@ -175,6 +180,7 @@ impl LineReader {
             at: Packets::one(piece.from.at),
             seen: piece.from.seen,
             captured: piece.from.captured,
+            after_fin: piece.from.after_fin,
         });
         let room = keep.saturating_sub(open.text.len());
         let kept = piece.bytes.get(..room).unwrap_or(piece.bytes);
@@ -201,7 +207,7 @@ mod tests {
     use super::*;
 
     fn source(seen: u64) -> Source {
-        Source { at: Moment::default(), seen: Some(seen), captured: 0 }
+        Source { at: Moment::default(), seen: Some(seen), captured: 0, after_fin: false }
     }
 
     fn lines(pieces: &[&str], cut: Cut, keep: usize) -> Vec<(String, Ending, u64, bool)> {
