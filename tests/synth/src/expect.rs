@@ -1,21 +1,24 @@
 //! What a dialogue expects of an analyser: findings (`=>`) and records (`~`), as data. Nothing here compares;
-//! the integration tests do.
+//! [`crate::compare`] does.
 //!
 //! ```text
 //! => RULE/CHECK SEVERITY
-//! ~ C HELP "MAIL"               a command: verb (`-` for none), argument
+//! ~ C HELP "MAIL"               a command: verb (`-` for none, `*` for any), argument
 //! ~ R 214 answers HELP          a reply: code (`-` for none), what it answers: a verb, `message` (the end of
 //!                               message data or of a chunk), `nothing`, `unsolicited` or `unknown`
 //! ~ D smuggled bytes 120        message data: how it ended (dot, smuggled, chunk, last-chunk, refused, unfinished, any)
-//! ~ T started sni=NAME          a TLS record: the state, and any other of its fields
+//! ~ T started sni=NAME          a TLS record: the state (`any`: or none at all), and any other of its fields
 //! ~ none                        no command, reply or data at all
 //! ~ concurrent                  only the order within each side is fixed, for what follows crossed or was held
+//! ~ more                        with `concurrent`: more commands and data may come behind these
+//! ~ accepted 2                  so many transactions whose code is 2yz
 //! ~ session tls.state=started   a field of the session's record, by its path (`*=`: its value holds that text)
 //! ~ server help=exposed         a field of the server's record
 //! ~ absent c2VjcmV0             a text that must stand nowhere in the output
 //! ```
 //!
-//! A command, reply or data line may end in `uncertain`, or in `uncertain?` where both is right. What a line leaves
+//! A command, reply or data line may end in `uncertain`, or in `uncertain?` where both is right, and behind that in `maybe`
+//! where the record need not be there. What a line leaves
 //! out is not compared, but a line without `uncertain` expects a certain record. The argument's text is written as
 //! the JSON string holds it.
 
@@ -39,8 +42,12 @@ pub struct Expected {
     pub events: Option<Vec<Event>>,
     /// Only the order within each side is fixed.
     pub concurrent: bool,
+    /// More commands and message data may come behind those of `events`.
+    pub more: bool,
     /// The TLS record: its state and other fields; `None` where there must be none.
     pub tls: Option<Tls>,
+    /// How many mails the server took: transactions with a code of 2yz.
+    pub accepted: Option<usize>,
     /// Fields of the session's record.
     pub session: Vec<Field>,
     /// Fields of the server's record.
@@ -56,6 +63,8 @@ pub struct Event {
     pub what: What,
     /// After a gap: not sure to be what it looks like; `None` where both is right.
     pub uncertain: Option<bool>,
+    /// It need not be there.
+    pub optional: bool,
 }
 
 /// The kinds of record.
@@ -68,6 +77,8 @@ pub enum What {
         /// Its argument, where the dialogue tells it.
         argument: Option<String>,
     },
+    /// A client line, whatever its verb.
+    Line,
     /// A reply.
     Reply {
         /// Its code, if it has one.
@@ -147,6 +158,8 @@ impl Expected {
                 self.events.get_or_insert_default();
             }
             "concurrent" => self.concurrent = true,
+            "more" => self.more = true,
+            "accepted" => self.accepted = Some(rest.parse().ok()?),
             "absent" => self.absent.push((!rest.is_empty()).then(|| rest.to_owned())?),
             "session" => self.session.push(field(rest)?),
             "server" => self.server.push(field(rest)?),
@@ -156,6 +169,7 @@ impl Expected {
                 self.tls = Some(Tls { state, fields: words.map(field).collect::<Option<_>>()? });
             }
             "C" | "R" | "D" => {
+                let (rest, optional) = rest.strip_suffix(" maybe").map_or((rest, false), |rest| (rest, true));
                 let (rest, uncertain) = match rest.rsplit_once(' ') {
                     Some((rest, "uncertain")) => (rest, Some(true)),
                     Some((rest, "uncertain?")) => (rest, None),
@@ -166,7 +180,7 @@ impl Expected {
                     "R" => reply(rest)?,
                     _ => data(rest)?,
                 };
-                self.events.get_or_insert_default().push(Event { what, uncertain });
+                self.events.get_or_insert_default().push(Event { what, uncertain, optional });
             }
             _ => return None,
         }
@@ -185,6 +199,9 @@ fn command(text: &str) -> Option<What> {
         Some((verb, quoted)) => (verb, Some(quoted.strip_prefix('"')?.strip_suffix('"')?.to_owned())),
         None => (text, None),
     };
+    if verb == "*" {
+        return Some(What::Line);
+    }
     Some(What::Command { verb: (verb != "-").then(|| verb.to_owned()), argument })
 }
 
@@ -237,13 +254,13 @@ mod tests {
     #[test]
     fn records_are_read_with_their_parts() {
         let expected = read(&[r#"C HELP "MAIL now""#, "C - uncertain", "R 214 answers HELP", "R -", "D dot bytes 7"]);
-        let certain = |what| Event { what, uncertain: Some(false) };
+        let certain = |what| Event { what, uncertain: Some(false), optional: false };
         let verb = Some("HELP".to_owned());
         assert_eq!(
             expected.events.unwrap(),
             [
                 certain(What::Command { verb: verb.clone(), argument: Some("MAIL now".to_owned()) }),
-                Event { what: What::Command { verb: None, argument: None }, uncertain: Some(true) },
+                Event { what: What::Command { verb: None, argument: None }, uncertain: Some(true), optional: false },
                 certain(What::Reply { code: Some(214), answers: verb.map(Answers::Verb) }),
                 certain(What::Reply { code: None, answers: None }),
                 certain(What::Data { end: "dot".to_owned(), bytes: Some(7), lines: None }),

@@ -4,7 +4,7 @@
 //! This crate is mailtap's independent witness: it makes its captures with etherparse's headers and its own
 //! writers and uses none of mailtap's code. Read in this order: [`dialogue`], [`expect`], [`tls`] (the file),
 //! [`plan`], [`exchange`], [`perturb`], [`frame`] (its packets), [`truth`], [`pcap`], [`pcapng`] (the
-//! capture), [`traffic`] (captures by the gigabyte).
+//! capture), [`compare`] (what was made of it), [`traffic`] (captures by the gigabyte).
 //!
 //! # The dialogue file
 //!
@@ -80,6 +80,7 @@
     reason = "the input is our own test data: a panic here is a test that fails"
 )]
 
+pub mod compare;
 pub mod dialogue;
 mod escape;
 pub mod exchange;

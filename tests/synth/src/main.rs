@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 use synth::traffic::{self, Kind, Recipe};
-use synth::{Acks, Cut, Dialogue, LinkType, Plan, Rendered, pcap, pcapng, render};
+use synth::{Acks, Cut, Dialogue, LinkType, Plan, Rendered, compare, pcap, pcapng, render};
 
 /// Dialogue files to captures.
 #[derive(Parser)]
@@ -51,6 +51,15 @@ enum Command {
         truth: PathBuf,
         /// `mailtap scan --format jsonl --records findings,sessions,servers,summary`.
         records: PathBuf,
+    },
+    /// Renders dialogues, has them scanned and prints where the records are not those that the dialogues expect, findings
+    /// aside; fails where there are any.
+    Check {
+        /// The dialogue files.
+        dialogues: Vec<PathBuf>,
+        /// The binary that scans.
+        #[arg(long)]
+        mailtap: PathBuf,
     },
 }
 
@@ -271,8 +280,27 @@ fn run(command: Command) -> Result<ExitCode, Box<dyn Error>> {
             }
             return Ok(if wrong.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE });
         }
+        Command::Check { dialogues, mailtap } => return check(&dialogues, &mailtap),
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn check(dialogues: &[PathBuf], mailtap: &Path) -> Result<ExitCode, Box<dyn Error>> {
+    let mut differing = Vec::new();
+    for path in dialogues {
+        let dialogue = read(path)?;
+        let records = compare::scan(&dialogue, &Plan::new(), mailtap)?;
+        for connection in &dialogue.connections {
+            let found = compare::of_connection(connection, &records);
+            for difference in &found {
+                writeln!(io::stdout(), "{}: port {}: {difference}", path.display(), connection.client.port())?;
+            }
+            differing.extend((!found.is_empty()).then_some(connection.client.port()));
+        }
+        writeln!(io::stdout(), "{}: {} dialogues", path.display(), dialogue.connections.len())?;
+    }
+    writeln!(io::stdout(), "{} dialogues differ", differing.len())?;
+    Ok(if differing.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn read(path: &Path) -> Result<Dialogue, Box<dyn Error>> {
