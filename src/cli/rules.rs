@@ -74,6 +74,7 @@ fn one_check(check: &Check) -> String {
     let often = match check.scope {
         Scope::Server => "once per server and severity",
         Scope::Session => "once per session and verb",
+        Scope::Total => "once per session, with a count",
     };
     let head =
         format!("  {}  {}, confidence {}, reported {often}\n", check.id, check.severity.name(), check.confidence);

@@ -42,6 +42,8 @@ impl Server {
 pub(crate) enum Help {
     #[default]
     Unknown,
+    /// It was asked, and gave no clear answer.
+    Unclear,
     Refused,
     Advertised,
     Exposed,
@@ -60,6 +62,7 @@ impl Help {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Help::Unknown => "unknown",
+            Help::Unclear => "unclear",
             Help::Refused => "refused",
             Help::Advertised => "advertised",
             Help::Exposed => "exposed",
@@ -135,6 +138,7 @@ impl Partial {
     pub(super) fn note(&mut self, key: Key, note: Note, time: Time) {
         self.seen_at(time, time);
         match note {
+            Note::HelpUnclear => self.help = self.help.max(Help::Unclear),
             Note::HelpRefused => self.help = self.help.max(Help::Refused),
             Note::HelpAdvertised => self.help = self.help.max(Help::Advertised),
             Note::HelpExposed => self.help = self.help.max(Help::Exposed),

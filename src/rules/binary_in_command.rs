@@ -164,7 +164,7 @@ fn judge_line(command: &Command, session: &Session, word: u32, out: &mut Finding
 /// Where the octets stand is told unless the line is a secret one.
 fn finding(check: &'static Check, command: &Command, line: &[u8], first: usize, count: usize, what: &str) -> Finding {
     let place = match &command.verb {
-        Some(verb) => format!("the command {}", verb.name()),
+        Some(_) => format!("the command {}", command.verb_as_sent()),
         None if command.exchange => "a line of an AUTH exchange".to_owned(),
         None => "a command line".to_owned(),
     };

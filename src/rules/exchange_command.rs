@@ -92,7 +92,7 @@ fn judge(event: &Event<'_>, session: &Session, word: &mut u32, out: &mut Finding
             Verb::XExps => (&X_EXPS, None),
             _ => return None,
         };
-        let mut message = format!("the client sent {}, a command between Exchange servers", verb.name());
+        let mut message = format!("the client sent {}, a command between Exchange servers", command.verb_as_sent());
         if let Some(attack) = attack {
             message = format!("{message}, {attack}");
         }
@@ -111,7 +111,7 @@ fn evidence(finding: Finding, command: &Command, verb: &Verb, session: &Session)
     let mut finding = match verb {
         // Its argument is a login: only the mechanism is told.
         Verb::XExps => finding
-            .bytes("command", verb.name().as_bytes())
+            .bytes("command", command.verb_as_sent().as_bytes())
             .bytes("mechanism", mechanism(command))
             .verb(verb.name())
             .packets(&command.at),

@@ -128,19 +128,25 @@ impl Finding {
         self
     }
 
-    /// `command` and `argument`, and the verb of the fingerprint. The command's packets come first.
+    /// `command` and `argument` as they came, and the verb of the fingerprint; `line`, the whole of it, where it is not
+    /// those two with a blank between them. The command's packets come first.
     pub(crate) fn command(mut self, command: &Command) -> Self {
-        let verb = command.verb.as_ref().map(|verb| verb.name().to_owned());
-        if let Some(verb) = &verb {
-            self.evidence.push(("command", Evidence::Bytes(verb.clone().into_bytes())));
+        let verb = command.verb_as_sent();
+        if !verb.is_empty() {
+            self = self.bytes("command", verb.as_bytes());
         }
         let argument = reading::argument(command);
+        let secret = |shown: &[u8], whole: &[u8]| {
+            if command.secret { Evidence::partly_hidden(shown, whole) } else { Evidence::Bytes(cut(shown)) }
+        };
         if !argument.is_empty() {
-            let shown = Evidence::Bytes(cut(argument));
-            let whole = || Evidence::Bytes(cut(command.argument_revealed().trim_ascii()));
-            self.evidence.push(("argument", if command.secret { Evidence::secret(shown, whole()) } else { shown }));
+            self = self.with("argument", secret(argument, command.argument_revealed().trim_ascii()));
         }
-        self.verb = verb;
+        let parts = [verb.as_bytes(), argument].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>();
+        if parts.join(&b' ') != command.shown_line() {
+            self = self.with("line", secret(command.shown_line(), command.raw()));
+        }
+        self.verb = command.verb.as_ref().map(|verb| verb.name().to_owned());
         self.packets(&command.at)
     }
 

@@ -52,6 +52,7 @@ fn of_reply(reply: &Reply, answers: &Answers<'_>) -> Hears {
 fn of_verb(verb: &Verb) -> Hears {
     match verb {
         Verb::Mail => Hears::MAIL,
+        Verb::Help => Hears::HELP,
         Verb::XExch50
         | Verb::XLink2State
         | Verb::XExps
@@ -132,6 +133,7 @@ mod tests {
         for line in [
             "EHLO ",
             "DATA x",
+            "TURN x",
             "MAIL FROM: <a@b>",
             "MAIL FROM:<a@b> =",
             "RCPT TO:<>",

@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use memchr::memmem;
+
 use super::patterns::{self, Glob};
 use super::reading::{self, answered, keywords, keywords_in, lists_capabilities};
 use super::{Check, Finding, Findings, Fix, Hears, Note, Reference, Rule, Scope, Severity};
@@ -102,7 +104,7 @@ pub(super) static RULE: Rule = Rule {
         ("checked also by", "Nessus"),
         ("literature", "\"Hacking Intern\", Data Becker 2002, ISBN 381582284X"),
     ],
-    hears: Hears::GREETING.and(Hears::REPLY).and(Hears::END),
+    hears: Hears::GREETING.and(Hears::HELP).and(Hears::REPLY).and(Hears::END),
     tells: true,
     judge,
 };
@@ -113,16 +115,18 @@ static ANSWERED: Check = Check {
     confidence: 95,
     scope: Scope::Server,
     fires: "HELP, with or without argument, before or after the greeting, got 211 or 214; or (confidence 80) 250, or 501 \
-            to HELP with an argument, whose text names at least three SMTP verbs",
+            to HELP with an argument, whose text names at least three SMTP verbs, or lines of a 211 or 214 whose last line \
+            was not captured. A one-line 211 or 214 that says there is none, and names no other verb, no software, no URL \
+            and no address, is a refusal",
 };
 
 static ADVERTISED: Check = Check {
     id: "advertised",
-    severity: Severity::Low,
+    severity: Severity::Info,
     confidence: 85,
     scope: Scope::Server,
-    fires: "the EHLO reply lists HELP, and no HELP of this server was refused before; on Exim, Sendmail and OpenSMTPD the \
-            keyword cannot be removed",
+    fires: "the EHLO reply lists HELP, and no HELP of this server was refused before; info, since it cannot be removed where it \
+            is usual: on Exim, Sendmail and OpenSMTPD",
 };
 
 static PATTERN: Check = Check {
@@ -144,20 +148,36 @@ const MATCHED: u32 = 1 << 3;
 /// So many verbs make a text a list of commands.
 const VERBS: usize = 3;
 
+/// The confidence in an answer that is told by its text, or not whole.
+const LESS_SURE: u8 = 80;
+
+/// Software that lists HELP whatever its configuration says.
+const CANNOT_LEAVE_OUT: &[&str] = &["Exim", "Sendmail", "OpenSMTPD"];
+
 fn judge(event: &Event<'_>, session: &Session, word: &mut u32, out: &mut Findings<'_>) {
     match event {
         Event::Greeting(greeting) => {
             name_software(greeting, out);
             read_on(greeting, session, word, out);
         }
+        // Where its answer is not matched any more, this is what asked for it.
+        Event::Command(command) if reading::whole(command) == Some(&Verb::Help) => {
+            out.defer(Finding::new(&RULE, &ANSWERED, &command.at, "").command(command));
+        }
         Event::Reply(reply, answers) => {
+            if matches!(answers, Answers::Unknown) {
+                judge_rest_of_help(reply, word, out);
+            }
             if reply.uncertain || matches!(answers, Answers::Unknown | Answers::Unsolicited) {
                 *word |= UNSURE;
             }
             if let Some((command, verb)) = answered(reply, answers) {
                 match verb {
-                    Verb::Help => judge_help(command, reply, session, word, out),
-                    _ if lists_capabilities(verb, reply) => judge_capabilities(command, reply, word, out),
+                    Verb::Help => {
+                        let _ = out.take(&ANSWERED, reply.at.last());
+                        judge_help(command, reply, session, word, out);
+                    }
+                    _ if lists_capabilities(verb, reply) => judge_capabilities(command, reply, session, word, out),
                     _ => {}
                 }
             }
@@ -172,20 +192,49 @@ fn judge_help(command: &Command, reply: &Reply, session: &Session, word: &mut u3
     let Some(code) = reply.code else { return };
     let verbs = disclosed(command, reply);
     let confidence = match code {
-        211 | 214 => ANSWERED.confidence,
-        250 if verbs.len() >= VERBS => 80,
-        501 if verbs.len() >= VERBS && command.argument().is_there() => 80,
-        400..=599 => {
-            if verbs.len() < VERBS && !proves_nothing(command, code, session) {
-                *word |= SETTLED;
-                if !refuses_topic(command, code, reply) {
-                    out.note(Note::HelpRefused);
-                }
-            }
-            return;
+        211 | 214 if reply.unfinished => LESS_SURE,
+        211 | 214 if verbs.is_empty() && denies(reply) => {
+            *word |= SETTLED;
+            // A topic that there is none on is not HELP.
+            let argument = reading::argument(command);
+            let topic =
+                command.argument().is_there() && reply.texts().any(|text| memmem::find(text, argument).is_some());
+            return out.note(if topic { Note::HelpUnclear } else { Note::HelpRefused });
         }
-        _ => return,
+        211 | 214 => ANSWERED.confidence,
+        250 if verbs.len() >= VERBS => LESS_SURE,
+        501 if verbs.len() >= VERBS && command.argument().is_there() => LESS_SURE,
+        400..=599 if proves_nothing(command, code, session) => return,
+        400..=599 if verbs.len() < VERBS => {
+            *word |= SETTLED;
+            let topic = refuses_topic(command, code, reply);
+            return out.note(if topic { Note::HelpUnclear } else { Note::HelpRefused });
+        }
+        _ => return out.note(Note::HelpUnclear),
     };
+    let finding = Finding::new(&RULE, &ANSWERED, &reply.at, "").confidence(confidence).command(command);
+    tell(finding, code, reply, &verbs, word, out);
+}
+
+/// Lines of an answer whose end is missing, so that it is not matched: no other command than HELP gets them.
+fn judge_rest_of_help(reply: &Reply, word: &mut u32, out: &mut Findings<'_>) {
+    let Some(code @ (211 | 214)) = reply.code.filter(|_| reply.unfinished && !reply.codes_differ) else { return };
+    if let Some(mut finding) = out.take(&ANSWERED, reply.at.last()) {
+        finding.packets.extend(&reply.at);
+        let verbs = named(reply.texts());
+        tell(finding.confidence(LESS_SURE), code, reply, &verbs, word, out);
+    }
+}
+
+/// HELP was answered.
+fn tell(
+    mut finding: Finding,
+    code: u16,
+    reply: &Reply,
+    verbs: &[&'static str],
+    word: &mut u32,
+    out: &mut Findings<'_>,
+) {
     *word |= SETTLED;
     out.note(Note::HelpExposed);
     let software = software(reply);
@@ -200,10 +249,10 @@ fn judge_help(command: &Command, reply: &Reply, session: &Session, word: &mut u3
     if let Some(software) = &software {
         let _ = write!(message, " and the software {software}");
     }
-    let mut finding =
-        Finding::new(&RULE, &ANSWERED, &reply.at, message).confidence(confidence).command(command).reply(reply);
+    finding.message = message;
+    finding = finding.reply(reply);
     if !verbs.is_empty() {
-        finding = finding.list("verbs", &verbs);
+        finding = finding.list("verbs", verbs);
     }
     if let Some(software) = software {
         finding = finding.bytes("software", software.to_string().as_bytes());
@@ -212,13 +261,18 @@ fn judge_help(command: &Command, reply: &Reply, session: &Session, word: &mut u3
     out.fire(finding);
 }
 
-fn judge_capabilities(command: &Command, reply: &Reply, word: &mut u32, out: &mut Findings<'_>) {
+fn judge_capabilities(command: &Command, reply: &Reply, session: &Session, word: &mut u32, out: &mut Findings<'_>) {
     if !keywords_in(reply, b'H').any(|keyword| patterns::known_keyword(keyword) == Some(patterns::HELP)) {
         return;
     }
     *word |= SETTLED;
     out.note(Note::HelpAdvertised);
-    let message = "the EHLO reply offers HELP (Exim, Sendmail and OpenSMTPD cannot leave it out)";
+    let greeting = session.greeting.as_ref().map_or(&[][..], |greeting| &greeting.text);
+    let software = greeting.split(|&byte| byte == b'\n').find_map(|text| patterns::software(behind_host(text)));
+    let mut message = "the EHLO reply offers HELP".to_owned();
+    if let Some(software) = software.filter(|software| CANNOT_LEAVE_OUT.contains(&software.name)) {
+        let _ = write!(message, ", which {} cannot leave out", software.name);
+    }
     let finding = Finding::new(&RULE, &ADVERTISED, &reply.at, message).command(command).reply(reply);
     out.fire(finding.list("capabilities", keywords(reply)));
 }
@@ -258,15 +312,37 @@ fn judge_end(end: &End, session: &Session, word: u32, out: &mut Findings<'_>) {
 /// The SMTP verbs that the reply names; those that it may only repeat from the command do not count, nor does HELP
 /// alone, which "End of HELP info" discloses to nobody.
 fn disclosed(command: &Command, reply: &Reply) -> Vec<&'static str> {
-    let sent = patterns::verbs(reading::argument(command));
+    let mut verbs = named(reply.texts());
+    if !matches!(reply.code, Some(211 | 214)) {
+        let sent = patterns::verbs(reading::argument(command));
+        verbs.retain(|verb| !sent.contains(verb));
+        if verbs == [patterns::HELP] {
+            verbs.clear();
+        }
+    }
+    verbs
+}
+
+/// The SMTP verbs that stand in a text, each once; HELP alone is none.
+fn named<'t>(texts: impl Iterator<Item = &'t [u8]>) -> Vec<&'static str> {
     let mut verbs: Vec<&'static str> = Vec::new();
-    for verb in reply.texts().flat_map(patterns::verbs) {
-        let repeated = !matches!(reply.code, Some(211 | 214)) && sent.contains(&verb);
-        if !repeated && !verbs.contains(&verb) {
+    for verb in texts.flat_map(patterns::verbs) {
+        if !verbs.contains(&verb) {
             verbs.push(verb);
         }
     }
     if verbs == [patterns::HELP] { Vec::new() } else { verbs }
+}
+
+/// A reply of one line which says that there is no help, and points nowhere else.
+fn denies(reply: &Reply) -> bool {
+    let [line] = reply.lines.as_slice() else { return false };
+    let text = crate::smtp::wire::reply::text(line).to_ascii_lowercase();
+    let words: Vec<&[u8]> = text.split(|byte| !byte.is_ascii_alphanumeric()).filter(|word| !word.is_empty()).collect();
+    let says_none = words.iter().any(|word| matches!(*word, b"not" | b"unavailable" | b"disabled"))
+        || words.windows(2).any(|pair| matches!(pair, [b"no", b"help"]));
+    let points = [&b"://"[..], b"www.", b"@"].iter().any(|sign| memmem::find(&text, sign).is_some());
+    says_none && !points && reply.dropped == 0 && software(reply).is_none()
 }
 
 /// A 421 or 554 to a HELP that came too early says nothing of HELP, nor does any refusal where the greeting
@@ -354,7 +430,7 @@ mod tests {
     #[test]
     fn a_refused_topic_is_no_refusal_of_help() {
         for refusal in ["500 5.5.4 Invalid command arguments: command does not accept arguments.", "501 no", "504 no"] {
-            assert_eq!(notes(&format!("S: 220 mx\nC: HELP MAIL\nS: {refusal}")), [], "{refusal}");
+            assert_eq!(notes(&format!("S: 220 mx\nC: HELP MAIL\nS: {refusal}")), [Note::HelpUnclear], "{refusal}");
             assert_eq!(notes(&format!("S: 220 mx\nC: HELP\nS: {refusal}")), [Note::HelpRefused], "{refusal}");
         }
         assert_eq!(notes("S: 220 mx\nC: HELP MAIL\nS: 500 5.5.2 Error: command not recognized"), [Note::HelpRefused]);
@@ -382,12 +458,57 @@ mod tests {
 
     #[test]
     fn a_refusal_that_lists_commands_is_neither_refused_nor_answered() {
-        assert_eq!(notes("S: 220 mx\nC: HELP\nS: 502 use HELO MAIL RCPT"), []);
+        assert_eq!(notes("S: 220 mx\nC: HELP\nS: 502 use HELO MAIL RCPT"), [Note::HelpUnclear]);
+        assert_eq!(notes("S: 220 mx\nC: HELP\nS: 250 2.0.0 Ok"), [Note::HelpUnclear]);
+    }
+
+    #[test]
+    fn one_line_that_says_there_is_none_is_a_refusal() {
+        for refusal in ["214 Help not available", "211 No help here", "214 HELP is disabled.", "214 2.0.0 unavailable"]
+        {
+            let dialogue = format!("S: 220 mx\nC: HELP\nS: {refusal}");
+            assert_eq!((judged(&dialogue), notes(&dialogue)), (vec![], vec![Note::HelpRefused]), "{refusal}");
+        }
+        for answer in [
+            "214 See http://help.example.org/, not me",
+            "214 no help but postmaster@example.org",
+            "214 not much: VRFY",
+            "214 Exim does not say more",
+            "214-not\nS: 214 available",
+            "214 nothing, knot",
+        ] {
+            assert_eq!(judged(&format!("S: 220 mx\nC: HELP\nS: {answer}")).len(), 1, "{answer}");
+        }
+        let topic = "S: 220 mx\nC: HELP frobnicate\nS: 214 no help on frobnicate";
+        assert_eq!(notes(topic), [Note::HelpUnclear]);
+    }
+
+    #[test]
+    fn lines_of_an_answer_suffice_where_its_end_was_not_captured() {
+        let cut = |reply: &str| {
+            let mut dialogue = Dialogue::read(&format!("S: 220 mx\nC: HELP\nS: {reply}"));
+            dialogue.reply(1).unfinished = true;
+            dialogue.judged()
+        };
+        assert_eq!(cut("214 HELO MAIL RCPT"), ["help-exposed/answered low 80"]);
+        assert_eq!(cut("214 help is not"), ["help-exposed/answered low 80"], "more may have come");
+        assert_eq!(cut("250 HELO MAIL"), Vec::<String>::new());
+    }
+
+    #[test]
+    fn advertised_names_the_servers_own_software_and_no_other() {
+        let message = |greeting: &str| {
+            let dialogue = format!("S: 220 mx.example.org {greeting}\nC: EHLO a\nS: 250-mx\nS: 250 HELP");
+            Dialogue::read(&dialogue).findings().remove(0).message
+        };
+        assert_eq!(message("ESMTP Exim 4.96"), "the EHLO reply offers HELP, which Exim cannot leave out");
+        assert_eq!(message("ESMTP Haraka/3.0.3"), "the EHLO reply offers HELP");
+        assert_eq!(message("ESMTP"), "the EHLO reply offers HELP");
     }
 
     #[test]
     fn advertised_fires_for_the_keyword_alone() {
-        assert_eq!(judged("S: 220 mx\nC: EHLO a\nS: 250-mx\nS: 250 HELP"), ["help-exposed/advertised low 85"]);
+        assert_eq!(judged("S: 220 mx\nC: EHLO a\nS: 250-mx\nS: 250 HELP"), ["help-exposed/advertised info 85"]);
         assert_eq!(judged("S: 220 mx\nC: EHLO a\nS: 250-mx\nS: 250 HELPDESK").len(), 1, "the pattern alone");
         assert_eq!(judged("S: 220 mx\nC: EHLO a\nS: 250 help"), Vec::<String>::new(), "a server named help");
         assert_eq!(judged("S: 220 mx\nC: EHLO a\nS: 550-no\nS: 550 HELP"), Vec::<String>::new());

@@ -3,7 +3,7 @@
 
 use crate::base::{Endpoint, Limit, Moment, Tally};
 use crate::smtp::event::FaultKind;
-use crate::smtp::{Event, Session, is_text_protocol};
+use crate::smtp::{Answers, Event, Session, is_text_protocol};
 
 use super::glance;
 use super::{Check, Evidence, Finding, Hears, RULES, Rule, Scope, Selection, Severity, Software};
@@ -44,7 +44,7 @@ struct Kept {
 }
 
 /// What makes two findings of one session the same. A verb matters to [`Scope::Session`], the severity to
-/// [`Scope::Server`].
+/// [`Scope::Server`], nothing to [`Scope::Total`].
 #[derive(Debug, PartialEq, Eq)]
 struct Reported {
     place: usize,
@@ -75,6 +75,8 @@ pub(crate) enum What {
 /// A fact of a server that goes into its record, or decides on findings of other sessions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Note {
+    /// HELP got an answer that is neither a list nor a refusal of HELP itself.
+    HelpUnclear,
     /// HELP was refused, and nothing disclosed.
     HelpRefused,
     /// The EHLO reply lists HELP.
@@ -115,6 +117,8 @@ impl Judge {
         if !selection.wants_any(kinds) {
             return;
         }
+        // From there on one line of an attacker must not blind the rules.
+        self.other_protocol &= !matches!(event, Event::Reply(_, Answers::Command(_) | Answers::Message(_)));
         let Judge { words, other_protocol, found, .. } = self;
         let other_protocol = *other_protocol;
         for (place, ((rule, word), hears)) in RULES.iter().zip(words).zip(selection.of_each()).enumerate() {
@@ -163,7 +167,8 @@ impl Judge {
 impl Kept {
     /// Whether a finding is the same as this one.
     fn is(&self, other: &Finding) -> bool {
-        std::ptr::eq(self.finding.check, other.check) && self.finding.verb == other.verb
+        let alike = self.finding.verb == other.verb || (self.open == 0 && other.check.scope == Scope::Total);
+        std::ptr::eq(self.finding.check, other.check) && alike
     }
 
     /// Whether the rule itself decides on this finding of its check.
@@ -236,9 +241,28 @@ impl Findings<'_> {
             return;
         }
         finding.severity = self.selection.severity(self.place, &finding);
-        let (place, reported) = (self.place, self.key(&finding));
+        let reported = self.key(&finding);
         let found = self.found.get_or_insert_default();
         found.counts.add(finding.rule, finding.check, 1);
+        if finding.check.scope == Scope::Total {
+            return self.defer(finding);
+        }
+        self.report(finding, reported);
+    }
+
+    /// Reports what [`Findings::fire`] kept of a check of [`Scope::Total`]; `tell` is given how often it fired.
+    pub(crate) fn tell_total(&mut self, check: &'static Check, at: Moment, tell: impl Fn(Finding, u64) -> Finding) {
+        if let Some(finding) = self.take(check, at) {
+            let times = self.times(finding.rule, check);
+            let (finding, reported) =
+                (tell(finding, times), Reported { place: self.place, check: check.id, severity: None, verb: None });
+            self.report(finding, reported);
+        }
+    }
+
+    /// Reports what was counted, unless it is a repeat or above the limit.
+    fn report(&mut self, finding: Finding, reported: Reported) {
+        let (place, found) = (self.place, self.found.get_or_insert_default());
         if found.is_reported(&reported) {
             return;
         }
@@ -318,6 +342,15 @@ impl Findings<'_> {
         }
     }
 
+    /// The first finding that waits for this condition alone, and how often the same was found again: the rule decides
+    /// on each for itself.
+    pub(crate) fn take_waiting(&mut self, condition: u8) -> Option<(Finding, u64)> {
+        let (place, found) = (self.place, self.found.as_mut()?);
+        let nth = found.kept.iter().position(|kept| kept.place == place && kept.open == condition)?;
+        let kept = found.release(nth);
+        Some((kept.finding, kept.repeats))
+    }
+
     /// Whether findings are kept whose fate is open.
     pub(crate) fn keeps_any(&self) -> bool {
         self.found.as_ref().is_some_and(|found| !found.kept.is_empty())
@@ -372,6 +405,7 @@ impl Findings<'_> {
         let (severity, verb) = match finding.check.scope {
             Scope::Server => (Some(self.selection.severity(self.place, finding)), None),
             Scope::Session => (None, finding.verb.clone()),
+            Scope::Total => (None, None),
         };
         Reported { place: self.place, check: finding.check.id, severity, verb }
     }

@@ -137,7 +137,7 @@ fn finding(command: &Command, verb: &Verb, offered: Option<bool>, reply: Option<
         _ => (Severity::Low, ""),
     };
     let whose = known.map_or(String::new(), |known| format!(" of {}", known.product));
-    let message = format!("the client sent {}, a private command{whose}{how}", verb.name());
+    let message = format!("the client sent {}, a private command{whose}{how}", command.verb_as_sent());
     let at = reply.map_or(&command.at, |reply| &reply.at);
     let mut finding = Finding::new(&RULE, &USED, at, message).severity(severity).command(command);
     if let Some(known) = known {

@@ -2,7 +2,7 @@
 
 use super::{Check, Finding, Findings};
 use crate::smtp::wire::extension;
-use crate::smtp::{Answers, Command, Ending, Event, Reply, Verb};
+use crate::smtp::{Answers, Command, Ending, Event, Reply, Session, Verb};
 
 /// The argument of a command without the blanks around it, secrets redacted: for evidence, and to tell what a reply
 /// only repeats of it.
@@ -82,6 +82,12 @@ pub(super) fn with_reply(
 /// The verb of a command that came whole and is certain, also that it is one.
 pub(super) fn whole(command: &Command) -> Option<&Verb> {
     command.verb.as_ref().filter(|_| !command.uncertain && !command.in_doubt && command.ending != Ending::None)
+}
+
+/// Whether the server never said a word though nothing is missing: its SYN was captured, so what the client said was
+/// said before any greeting. To be asked at the session's end.
+pub(super) fn kept_silent(session: &Session) -> bool {
+    !session.server_heard && session.is_whole()
 }
 
 /// X's only, the last letter aside, as long as the shortest verb: `XXXX`, `XXXXXXXA`. So a middlebox masks what it

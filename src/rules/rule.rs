@@ -47,6 +47,8 @@ pub(crate) struct Check {
 pub(crate) enum Scope {
     /// Once per session, check and verb.
     Session,
+    /// Once per session, told at its end with how often it was seen ([`Findings::tell_total`]).
+    Total,
     /// Once per server (address and port), check and severity.
     Server,
 }
@@ -71,7 +73,7 @@ pub(crate) struct Reference {
 /// Kinds of events: those that a rule wants, or what one event is. A rule is called for an event that is of any kind
 /// that it wants, so it looks itself at what it is called for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Hears(u16);
+pub(crate) struct Hears(u32);
 
 impl Hears {
     pub(crate) const NOTHING: Hears = Hears(0);
@@ -100,6 +102,8 @@ impl Hears {
     pub(crate) const PRIVATE: Hears = Hears(1 << 14);
     /// Anything, while a finding is kept whose fate is open.
     pub(crate) const KEPT: Hears = Hears(1 << 15);
+    /// HELP, and replies to it.
+    pub(crate) const HELP: Hears = Hears(1 << 16);
 
     pub(crate) const fn and(self, other: Hears) -> Hears {
         Hears(self.0 | other.0)
@@ -107,7 +111,7 @@ impl Hears {
 
     #[cfg(test)]
     pub(crate) const fn all() -> Hears {
-        Hears(u16::MAX)
+        Hears(u32::MAX)
     }
 
     /// Those of `kinds` that are among these.

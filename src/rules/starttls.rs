@@ -113,7 +113,7 @@ static NOT_TLS: Check = Check {
     severity: Severity::Medium,
     confidence: 90,
     scope: Scope::Session,
-    fires: "after the 220 the client's first bytes are neither a TLS record nor SMTP that the server answers",
+    fires: "after the 220 the client's first bytes are neither a TLS record (an alert is one) nor SMTP that the server answers",
 };
 
 static INJECTED: Check = Check {
@@ -122,7 +122,8 @@ static INJECTED: Check = Check {
     confidence: 90,
     scope: Scope::Session,
     fires: "client bytes in the flight of STARTTLS that are no TLS record, where the server answered 220; or server bytes \
-            in clear behind its 220 before the handshake",
+            in clear behind its 220 before the handshake, but for a line that came after the client's FIN or behind a \
+            handshake that failed",
 };
 
 static MASKED: Check = Check {

@@ -135,6 +135,13 @@ impl Command {
         without_cr(self.line.get(self.argument_at..).unwrap_or_default())
     }
 
+    /// The verb as it came, in its own case; empty where there is none.
+    pub(crate) fn verb_as_sent(&self) -> &str {
+        let length = self.verb.as_ref().map_or(0, |verb| verb.name().len());
+        let verb = self.line.trim_ascii_start().get(..length);
+        verb.and_then(|verb| std::str::from_utf8(verb).ok()).unwrap_or_default()
+    }
+
     /// The argument as it came, for those who may see secrets or check bytes.
     pub(crate) fn argument_revealed(&self) -> &[u8] {
         self.hidden.as_ref().map_or(self.shown(), |secret| secret.reveal().get(self.argument_at..).unwrap_or_default())
@@ -170,13 +177,13 @@ impl Command {
         self.octets.saturating_sub(ending).saturating_sub(place as u64)
     }
 
-    /// Whether a text repeats the line or its argument, as far as servers repeat what they quote.
+    /// Whether a text repeats the line, its argument or its path, as far as servers repeat what they quote.
     pub(crate) fn is_quoted_in(&self, text: &[u8]) -> bool {
         /// So much of a command must stand in the text; servers cut what they quote.
         const PART: usize = 64;
         /// Less than this may stand there by chance.
         const LEAST: usize = 8;
-        let parts = [self.line.trim_ascii(), self.shown().trim_ascii()];
+        let parts = [self.line.trim_ascii(), self.shown().trim_ascii(), self.address()];
         let mut parts = parts.into_iter().map(|part| part.get(..PART).unwrap_or(part));
         parts.any(|part| part.len() >= LEAST && memmem::find(text, part).is_some())
     }

@@ -591,15 +591,20 @@ impl Dialogue {
         if self.client.is_opaque() {
             return;
         }
+        let mut cut = None;
         if let Some(line) = self.server_lines.finish()
             && code(&line.text).0.is_some()
         {
-            let _ = self.replies.take(line, self.bounds.of_reply());
+            let begun = self.replies.is_open();
+            if let Step::Complete(mut reply) = self.replies.take(line, self.bounds.of_reply()) {
+                reply.unfinished = true;
+                cut = Some(reply).filter(|_| begun);
+            }
         }
         if matches!(self.greeting, Greeting::Due | Greeting::Opening | Greeting::Codeless(_)) {
             self.greeting = Greeting::Unknown;
         }
-        let open = self.replies.abandon();
+        let open = cut.or_else(|| self.replies.abandon());
         self.lose_replies();
         (self.refused_long, self.last_reply) = (None, None);
         if matches!(self.client, Client::Tentative(_) | Client::Weak(_) | Client::Ended(_)) {

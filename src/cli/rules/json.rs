@@ -64,7 +64,7 @@ impl OneCheck {
     fn of(check: &Check) -> Self {
         let scope = match check.scope {
             Scope::Server => "server",
-            Scope::Session => "session",
+            Scope::Session | Scope::Total => "session",
         };
         let &Check { id, confidence, fires: fires_when, .. } = check;
         OneCheck { id, severity: check.severity.name(), confidence, scope, fires_when }

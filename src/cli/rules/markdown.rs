@@ -68,6 +68,7 @@ fn row(check: &Check) -> String {
     let often = match check.scope {
         Scope::Server => "once per server and severity",
         Scope::Session => "once per session and verb",
+        Scope::Total => "once per session, with a count",
     };
     let (severity, confidence) = (check.severity.name(), check.confidence);
     format!("| `{}` | {} | {severity} | {confidence} | {often} |\n", check.id, cell(check.fires))

@@ -23,7 +23,7 @@ pub(super) static REPLY_TOO_LONG: Check = Check {
     severity: Severity::Low,
     confidence: 90,
     scope: Scope::Session,
-    fires: "a reply line of more than 512 octets (334: 12288) that does not quote the command that it answers",
+    fires: "a reply line of more than 512 octets (334: 12288) that quotes neither the command that it answers nor its path",
 };
 
 pub(super) static BARE_LF: Check = Check {
@@ -211,7 +211,7 @@ fn carries_unknown(command: &Command, session: &Session) -> bool {
     })
 }
 
-/// Whether the longest line of a reply repeats the command that it answers.
+/// Whether the longest line of a reply repeats the command that it answers, or its path.
 fn quotes(reply: &Reply, answers: Option<&Answers<'_>>) -> bool {
     let Some(Answers::Command(command)) = answers else { return false };
     if reply.secret {
@@ -289,6 +289,8 @@ mod tests {
         };
         assert_eq!(of("NOOP", "250 ok"), ["non-compliant/reply-too-long low 90"]);
         assert_eq!(of("VRFY someone-with-a-name", "550 no someone-with-a-name here"), NOTHING);
+        assert_eq!(of("RCPT TO:<a-long-name@example.org>", "550 a-long-name@example.org: no"), NOTHING);
+        assert_eq!(of("RCPT TO:<a-long-name@example.org>", "550 no"), ["non-compliant/reply-too-long low 90"]);
         assert_eq!(of("AUTH CRAM-MD5", "334 abcd"), NOTHING);
     }
 

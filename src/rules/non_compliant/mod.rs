@@ -10,6 +10,7 @@ mod sequence;
 mod syntax;
 mod timing;
 
+use super::reading::answered;
 use super::starttls::SUBMISSIONS;
 use super::{Check, Evidence, Finding, Findings, Fix, Hears, Reference, Rule, Scope, Severity};
 use crate::smtp::event::{Fault, FaultKind};
@@ -150,6 +151,11 @@ const NEVER_ACKNOWLEDGED: u8 = 1 << 4;
 const HEARD_ALL: u8 = 1 << 5;
 /// The server said more behind it.
 const NOT_ITS_LAST: u8 = 1 << 6;
+/// The server, which had not spoken yet, does not offer the verb: asked of each by itself.
+const NOT_OFFERED: u8 = 1 << 7;
+
+/// The name of a protocol that is not known.
+const UNKNOWN: &str = "unknown";
 
 fn judge(event: &Event<'_>, session: &Session, word: &mut u32, out: &mut Findings<'_>) {
     if let Event::Fault(Fault { kind: FaultKind::OtherProtocol { name }, .. }) = event {
@@ -165,7 +171,7 @@ fn judge(event: &Event<'_>, session: &Session, word: &mut u32, out: &mut Finding
             if command.uncertain {
                 return;
             }
-            timing::judge_command(command, out);
+            timing::judge_command(command, session, out);
             lines::judge_command(command, session, word, out);
             // Where a line has no end nobody knows what was to follow.
             if command.ending != Ending::None && !command.exchange {
@@ -177,6 +183,9 @@ fn judge(event: &Event<'_>, session: &Session, word: &mut u32, out: &mut Finding
         }
         Event::Reply(reply, answers) => {
             timing::judge_reply(reply, answers, session, word, out);
+            if answered(reply, answers).is_some_and(|(_, verb)| verb.is_hello()) && session.capabilities_known {
+                syntax::judge_capabilities(reply.at.last(), session, word, out);
+            }
             lines::judge_reply(reply, Some(answers), session, word, out);
             replies::judge(reply, answers, session, out);
         }
@@ -193,7 +202,7 @@ fn judge(event: &Event<'_>, session: &Session, word: &mut u32, out: &mut Finding
             timing::judge_end(end, session, word, out);
             lines::judge_end(end, session, *word, out);
             replies::judge_end(end, session, out);
-            syntax::judge_end(end, out);
+            syntax::judge_end(end, session, word, out);
         }
         Event::Tls(..) => {}
     }
@@ -201,16 +210,17 @@ fn judge(event: &Event<'_>, session: &Session, word: &mut u32, out: &mut Finding
 
 fn judge_protocol(name: &'static str, event: &Event<'_>, session: &Session, out: &mut Findings<'_>) {
     let Event::Fault(fault) = event else { return };
+    syntax::forget_early(out);
     // That is told by starttls/implicit.
     let implicit = name == "TLS" && session.server.port == SUBMISSIONS;
     // A session picked up midway may have begun as SMTP.
-    let doubtful = name == "unknown" && session.rests_after_loss;
+    let doubtful = name == UNKNOWN && session.rests_after_loss;
     if implicit || doubtful {
         return;
     }
     let whose = if fault.side == session.server_side { "server" } else { "client" };
     let message = match name {
-        "unknown" => "neither side's first line is SMTP".to_owned(),
+        UNKNOWN => "neither side's first line is SMTP".to_owned(),
         _ => format!("the {whose}'s first bytes are {name}, not SMTP"),
     };
     let finding = Finding::new(&RULE, &NOT_SMTP, &fault.at, message);

@@ -17,7 +17,9 @@ pub(super) static UNSOLICITED_REPLY: Check = Check {
     severity: Severity::Low,
     confidence: 80,
     scope: Scope::Session,
-    fires: "a reply with no command left to answer; 421 and a last 4yz before the server closes excepted",
+    fires: "a reply with no command left to answer; 421 and a last 4yz before the server closes excepted, what comes while \
+            acknowledged bytes of the client have no line end yet, what comes after the client's FIN, and the first reply \
+            behind a TLS handshake that failed",
 };
 
 pub(super) fn judge(reply: &Reply, answers: &Answers<'_>, session: &Session, out: &mut Findings<'_>) {

@@ -1,6 +1,8 @@
 //! The syntax of commands: their verbs, their arguments, the paths of MAIL and RCPT (RFC 5321 sections 4.1.1 and 4.1.2).
 
-use super::{Check, Evidence, Finding, Findings, MANY_UNKNOWN, RULE, Scope, Severity, lines};
+use super::{Check, Evidence, Finding, Findings, MANY_UNKNOWN, NOT_OFFERED, RULE, Scope, Severity, UNKNOWN, lines};
+use crate::base::Moment;
+use crate::rules::reading;
 use crate::smtp::event::End;
 use crate::smtp::wire::argument::{ArgumentFault, ChunkFault};
 use crate::smtp::wire::extension::EXTENSIONS;
@@ -12,8 +14,9 @@ pub(super) static UNKNOWN_VERB: Check = Check {
     severity: Severity::Low,
     confidence: 90,
     scope: Scope::Session,
-    fires: "the verb is not known, does not begin with X, and the server had not advertised it; after 20 in a session one \
-            finding with the count",
+    fires: "a line that is not empty has no verb, or the verb is not known, does not begin with X, and the server had not \
+            advertised it (one before the greeting waits for the EHLO reply or the session's end); after 20 in a session \
+            one finding with the count",
 };
 
 pub(super) static MALFORMED_COMMAND: Check = Check {
@@ -21,8 +24,8 @@ pub(super) static MALFORMED_COMMAND: Check = Check {
     severity: Severity::Low,
     confidence: 85,
     scope: Scope::Session,
-    fires: "an empty line; HELO, EHLO, LHLO, VRFY, EXPN, ETRN or AUTH without an argument; DATA, RSET, QUIT or STARTTLS with \
-            one; MAIL without `FROM:` or RCPT without `TO:` and a path, a blank before the colon, unbalanced brackets, a \
+    fires: "an empty line; HELO, EHLO, LHLO, VRFY, EXPN, ETRN or AUTH without an argument; DATA, RSET, QUIT, TURN or STARTTLS \
+            with one; MAIL without `FROM:` or RCPT without `TO:` and a path, a blank before the colon, unbalanced brackets, a \
             parameter that is not keyword[=value]; BDAT without a size of 63 bits, or with more than LAST behind it",
 };
 
@@ -31,7 +34,7 @@ pub(super) static LAX_PATH: Check = Check {
     severity: Severity::Info,
     confidence: 95,
     scope: Scope::Session,
-    fires: "blanks after `FROM:` or `TO:`, or a path without angle brackets",
+    fires: "blanks after `FROM:` or `TO:`, a path without angle brackets, or both",
 };
 
 /// So many unknown verbs of a session are told one by one.
@@ -41,6 +44,11 @@ const MOST_VERBS: usize = 20;
 pub(super) fn judge(command: &Command, session: &Session, word: &mut u32, out: &mut Findings<'_>) {
     // An HTTP request that SMTP is hidden in is told as such.
     let http = session.protocol == Some("HTTP");
+    // So is whatever made another protocol of the stream.
+    let named = command.number == 0 && session.protocol.is_some();
+    if named {
+        return;
+    }
     if !http {
         judge_verb(command, session, word, out);
     }
@@ -49,41 +57,93 @@ pub(super) fn judge(command: &Command, session: &Session, word: &mut u32, out: &
     }
     if let Some(fault) = fault(command).filter(|_| !http) {
         let message = match &command.verb {
-            Some(verb) => format!("{} is malformed: {fault}", verb.name()),
+            Some(_) => format!("{} is malformed: {fault}", shown(command.verb_as_sent())),
             None => format!("a command line is malformed: {fault}"),
         };
         let finding = Finding::new(&RULE, &MALFORMED_COMMAND, &command.at, message).command(command);
         out.fire(finding.with("fault", Evidence::Word(fault)));
     }
-    if let Some((lax, verb)) = lax(command).zip(command.verb.as_ref()) {
-        let message = format!("{} has {lax}", verb.name());
+    if let Some(lax) = lax(command) {
+        let message = format!("{} has {lax}", command.verb_as_sent());
         let finding = Finding::new(&RULE, &LAX_PATH, &command.at, message).command(command);
         out.fire(finding.with("fault", Evidence::Word(lax)));
     }
 }
 
 fn judge_verb(command: &Command, session: &Session, word: &mut u32, out: &mut Findings<'_>) {
-    let Some(Verb::Other(name)) = &command.verb else { return };
-    if name.starts_with('X') || offered(name, session) != Some(false) {
+    let name = match &command.verb {
+        Some(Verb::Other(name)) if !name.starts_with('X') => Some(name.as_str()),
+        None if !command.secret && command.argument().is_there() => None,
+        _ => return,
+    };
+    let message = match name {
+        Some(_) => {
+            let verb = shown(command.verb_as_sent());
+            format!("the client sent {verb}, which is no command of SMTP and was not offered")
+        }
+        None => "the client sent a line that has no verb".to_owned(),
+    };
+    let finding = Finding::new(&RULE, &UNKNOWN_VERB, &command.at, message).command(command);
+    // Where neither side's first line is SMTP that is said already, until the server answers.
+    if session.protocol == Some(UNKNOWN) && session.replies <= u64::from(session.greeting.is_some()) {
         return;
     }
-    let message = format!("the client sent {}, which is no command of SMTP and was not offered", shown(name));
-    let finding = Finding::new(&RULE, &UNKNOWN_VERB, &command.at, message).command(command);
+    if !session.server_heard {
+        return out.wait(finding, NOT_OFFERED);
+    }
+    if name.is_none_or(|name| offered(name, session) == Some(false)) {
+        tell_unknown(finding, word, out);
+    }
+}
+
+/// The server spoke, or the session is over: whether it offers what the client sent before is known now, or never.
+/// `offers` tells it of a verb; what has none is never offered.
+fn settle_unknown(at: Moment, offers: impl Fn(Option<&str>) -> Option<bool>, word: &mut u32, out: &mut Findings<'_>) {
+    while let Some((mut finding, repeats)) = out.take_waiting(NOT_OFFERED) {
+        if offers(finding.verb.as_deref()) == Some(false) {
+            finding.at = at;
+            (0..repeats).for_each(|_| out.count(&finding));
+            tell_unknown(finding, word, out);
+        }
+    }
+}
+
+/// The stream is another protocol: what stands before that is part of it.
+pub(super) fn forget_early(out: &mut Findings<'_>) {
+    while out.take_waiting(NOT_OFFERED).is_some() {}
+}
+
+/// The EHLO reply tells what the server offers.
+pub(super) fn judge_capabilities(at: Moment, session: &Session, word: &mut u32, out: &mut Findings<'_>) {
+    settle_unknown(at, |verb| verb.map_or(Some(false), |verb| offered(verb, session)), word, out);
+}
+
+fn tell_unknown(finding: Finding, word: &mut u32, out: &mut Findings<'_>) {
     if out.reported(&UNKNOWN_VERB) < MOST_VERBS || out.repeats(&finding) {
         out.fire(finding);
     } else if *word & MANY_UNKNOWN == 0 {
         *word |= MANY_UNKNOWN;
-        out.defer(Finding::new(&RULE, &UNKNOWN_VERB, &command.at, ""));
+        out.defer(finding);
     } else {
         out.count(&finding);
     }
 }
 
-/// What was more than is told one by one.
-pub(super) fn judge_end(end: &End, out: &mut Findings<'_>) {
+/// What waited for an EHLO reply, and what was more than is told one by one.
+pub(super) fn judge_end(end: &End, session: &Session, word: &mut u32, out: &mut Findings<'_>) {
+    let silent = reading::kept_silent(session);
+    let offers = |verb: Option<&str>| match verb {
+        _ if silent => Some(false),
+        Some(verb) => offered(verb, session),
+        // Without the server's direction it may be a line of something else.
+        None => session.server_heard.then_some(false),
+    };
+    settle_unknown(end.at, offers, word, out);
     if let Some(mut finding) = out.take(&UNKNOWN_VERB, end.at) {
         let count = out.times(&RULE, &UNKNOWN_VERB).saturating_add(1);
         finding.message = format!("the client sent {count} commands that SMTP does not have");
+        finding.evidence.clear();
+        finding.verb = None;
         out.fire(finding.with("count", Evidence::Number(count)));
     }
 }
@@ -124,7 +184,8 @@ fn lax(command: &Command) -> Option<&'static str> {
     let theirs = matches!(command.verb, Some(Verb::Mail | Verb::Rcpt));
     let path = command.argument().path().filter(|path| theirs && path.has_its_keyword())?;
     match (path.blanks, path.bare) {
-        (true, _) => Some("blanks before its path"),
+        (true, true) => Some("blanks before its path, which has no angle brackets"),
+        (true, false) => Some("blanks before its path"),
         (false, true) => Some("a path without angle brackets"),
         (false, false) => None,
     }
@@ -156,6 +217,54 @@ mod tests {
     }
 
     #[test]
+    fn a_line_without_a_verb_is_an_unknown_one_and_an_empty_one_is_malformed() {
+        let without_verb = |line: &str| {
+            let mut dialogue = Dialogue::read(&format!("S: 220 mx\nC: {line}\nS: 500 what"));
+            (dialogue.command(0).verb, dialogue.command(0).argument_at) = (None, 0);
+            dialogue
+        };
+        assert_eq!(without_verb("1 2 3").judged(), ["non-compliant/unknown-verb low 90"]);
+        assert_eq!(without_verb("1 2 3").findings()[0].message, "the client sent a line that has no verb");
+        assert_eq!(without_verb("  ").judged(), ["non-compliant/malformed-command low 85"]);
+        let mut secret = without_verb("<redacted>");
+        secret.command(0).secret = true;
+        assert_eq!(secret.judged(), NOTHING, "a client that did not listen when its AUTH was refused");
+        let mut named = without_verb("1 2 3");
+        named.session.protocol = Some("SSH");
+        assert_eq!(named.judged(), NOTHING, "that is not-smtp's alone");
+    }
+
+    #[test]
+    fn a_verb_from_before_the_greeting_waits_for_the_offer() {
+        let early = |text: &str| {
+            let mut dialogue = Dialogue::read(text).only("non-compliant/unknown-verb");
+            dialogue.session.server_heard = false;
+            dialogue
+        };
+        assert_eq!(early("C: FOO\nC: FOO\nS: 220 mx\nS: 500 what").counts(), [("non-compliant", "unknown-verb", 2)]);
+        let mut offered = early("C: VERB\nS: 220 mx\nS: 250 ok\nC: EHLO a\nS: 250 mx");
+        offered.session.capabilities = vec![b"VERB".to_vec()];
+        offered.session.capabilities_known = true;
+        assert_eq!(offered.judged(), NOTHING);
+        let mut lost = early("C: VERB\nS: 220 mx\nS: 250 ok");
+        lost.session.missing_server = 1;
+        assert_eq!(lost.judged(), NOTHING, "it may have been offered in what is missing");
+    }
+
+    #[test]
+    fn evidence_is_what_stood_on_the_wire() {
+        let dialogue = Dialogue::read("S: 220 mx\nC: mail-from:<x>\nS: 500 what");
+        let finding = dialogue.findings().remove(0);
+        assert_eq!(finding.message, "the client sent mail-from, which is no command of SMTP and was not offered");
+        let bytes = |text: &[u8]| Evidence::Bytes(text.to_vec());
+        let told = [("command", bytes(b"mail-from")), ("argument", bytes(b"<x>")), ("line", bytes(b"mail-from:<x>"))];
+        assert_eq!(finding.evidence, told);
+        assert_eq!(finding.verb.as_deref(), Some("MAIL-FROM"), "the fingerprint knows no case");
+        let dialogue = Dialogue::read("S: 220 mx\nC: foo bar\nS: 500 what");
+        assert_eq!(dialogue.findings()[0].evidence.len(), 2, "nothing is lost between the two");
+    }
+
+    #[test]
     fn after_twenty_unknown_verbs_one_finding_counts_the_rest() {
         let verbs: Vec<_> = (0..23).map(|n| format!("C: FOO{n}\nS: 500 no\nC: FOO0\nS: 500 no\n")).collect();
         let verbs = verbs.concat();
@@ -174,7 +283,7 @@ mod tests {
             assert_eq!(of(&format!("{verb} ")).len(), 1, "{verb}: trailing blanks are no argument");
             assert_eq!(of(&format!("{verb} x")), NOTHING, "{verb}");
         }
-        for verb in ["DATA", "RSET", "QUIT", "STARTTLS"] {
+        for verb in ["DATA", "RSET", "QUIT", "TURN", "STARTTLS"] {
             assert_eq!(of(&format!("{verb} x")), ["non-compliant/malformed-command low 85"], "{verb}");
             assert_eq!(of(&format!("{verb}  ")), NOTHING, "{verb}");
         }
@@ -207,6 +316,18 @@ mod tests {
         ] {
             let expected: Vec<_> = expected.iter().map(|found| format!("non-compliant/{found}")).collect();
             assert_eq!(of(&format!("MAIL {argument}")), expected, "{argument}");
+        }
+    }
+
+    #[test]
+    fn both_faults_of_a_lax_path_are_named() {
+        for (argument, lax) in [
+            ("FROM: a@b", "MAIL has blanks before its path, which has no angle brackets"),
+            ("FROM: <a@b>", "MAIL has blanks before its path"),
+            ("FROM:a@b", "MAIL has a path without angle brackets"),
+        ] {
+            let dialogue = Dialogue::read(&format!("S: 220 mx\nC: MAIL {argument}\nS: 250 ok"));
+            assert_eq!(dialogue.only("non-compliant/lax-path").findings()[0].message, lax, "{argument}");
         }
     }
 

@@ -6,9 +6,9 @@ use super::{
     Severity, judge_knowledge,
 };
 use crate::base::Moment;
-use crate::rules::reading::{answered, lists_capabilities};
+use crate::rules::reading::{answered, kept_silent, lists_capabilities};
 use crate::smtp::event::{End, Fault, FaultKind, MessageData};
-use crate::smtp::{Answers, Command, Knew, Reply, Session, Verb};
+use crate::smtp::{Answers, Command, Knew, Reply, Session};
 
 pub(super) static EARLY_TALK: Check = Check {
     id: "early-talk",
@@ -16,18 +16,21 @@ pub(super) static EARLY_TALK: Check = Check {
     confidence: 90,
     scope: Scope::Session,
     fires: "the client spoke before it knew the whole greeting; info where the server offers PIPECONNECT; decided at the EHLO \
-            reply or the session's end",
+            reply or the session's end, also where the server never spoke and nothing is missing",
 };
 
 pub(super) static UNADVERTISED_PIPELINING: Check = Check {
     id: "unadvertised-pipelining",
     severity: Severity::Low,
     confidence: 85,
-    scope: Scope::Session,
+    scope: Scope::Total,
     fires: "more than one of command, message end and BDAT chunk in flight where the last EHLO reply that the client knew did \
             not list PIPELINING; or bytes in flight behind EHLO, DATA, VRFY, EXPN, TURN, QUIT, NOOP, STARTTLS, AUTH or \
-            BURL; silent behind an early EHLO whose reply offers PIPECONNECT",
+            BURL, message data behind DATA included; silent behind an early EHLO whose reply offers PIPECONNECT; one finding, \
+            told at the session's end with the count",
 };
+
+const SPOKE_EARLY: &str = "the client spoke before it knew the whole greeting";
 
 /// A server that offers it takes commands before its greeting (Exim).
 const PIPECONNECT: &str = "PIPECONNECT";
@@ -40,7 +43,11 @@ pub(super) fn acknowledged(session: &Session, at: Moment, out: &mut Findings<'_>
     }
 }
 
-pub(super) fn judge_command(command: &Command, out: &mut Findings<'_>) {
+pub(super) fn judge_command(command: &Command, session: &Session, out: &mut Findings<'_>) {
+    if command.number == 0 && !session.server_heard {
+        // Should the server never speak, this is all that tells.
+        out.defer(Finding::new(&RULE, &EARLY_TALK, &command.at, SPOKE_EARLY));
+    }
     judge_knowledge(&command.knew, |knew| pipelined(command, knew), out);
 }
 
@@ -54,8 +61,10 @@ fn pipelined(command: &Command, knew: &Knew) -> Option<(Finding, u8)> {
     if is_patient(knew) {
         return None;
     }
-    let what = command.verb.as_ref().map_or("a line", Verb::name);
-    let what = super::syntax::shown(what);
+    let what = match super::syntax::shown(command.verb_as_sent()) {
+        "" => "a line",
+        verb => verb,
+    };
     let message = match &knew.behind {
         Some(verb) => format!("{what} was sent behind {} without waiting for its reply", verb.name()),
         None => format!("{what} was sent without waiting for the reply before it, though PIPELINING was not offered"),
@@ -111,9 +120,11 @@ pub(super) fn judge_reply(
 }
 
 pub(super) fn judge_end(end: &End, session: &Session, word: &mut u32, out: &mut Findings<'_>) {
-    let all_heard = session.server_heard && session.missing_server == 0 && session.missing_client == 0;
+    let silent = kept_silent(session);
+    let all_heard = silent || session.server_heard && session.missing_server == 0 && session.missing_client == 0;
     if out.keeps_any() {
-        out.settle(NO_PIPECONNECT, all_heard && session.offered(PIPECONNECT) == Some(false), end.at);
+        let offered = if silent { Some(false) } else { session.offered(PIPECONNECT) };
+        out.settle(NO_PIPECONNECT, all_heard && offered == Some(false), end.at);
         out.settle(ACKNOWLEDGES, end.client_acknowledges, end.at);
         // Packet order tells nothing of what was lost.
         out.settle(NEVER_ACKNOWLEDGES, !end.client_acknowledges && all_heard, end.at);
@@ -122,6 +133,11 @@ pub(super) fn judge_end(end: &End, session: &Session, word: &mut u32, out: &mut 
     if all_heard || session.capabilities_known {
         judge_early(session, end.at, word, out);
     }
+    // It spoke before a greeting that never came.
+    if let Some(finding) = out.take(&EARLY_TALK, end.at).filter(|_| silent && *word & EARLY_TOLD == 0) {
+        out.fire(finding);
+    }
+    out.tell_total(&UNADVERTISED_PIPELINING, end.at, |finding, times| finding.with("count", Evidence::Number(times)));
 }
 
 fn judge_early(session: &Session, at: Moment, word: &mut u32, out: &mut Findings<'_>) {
@@ -129,8 +145,7 @@ fn judge_early(session: &Session, at: Moment, word: &mut u32, out: &mut Findings
     let early = session.early_talk && !session.greeting_missing;
     let Some(packets) = session.early_at.as_ref().filter(|_| early && *word & EARLY_TOLD == 0) else { return };
     *word |= EARLY_TOLD;
-    let message = "the client spoke before it knew the whole greeting";
-    let mut finding = Finding::new(&RULE, &EARLY_TALK, packets, message);
+    let mut finding = Finding::new(&RULE, &EARLY_TALK, packets, SPOKE_EARLY);
     finding.at = at;
     if session.offers(PIPECONNECT) == Some(true) {
         finding = finding.severity(Severity::Info);
@@ -171,6 +186,37 @@ mod tests {
     }
 
     #[test]
+    fn a_session_is_told_once_with_how_often_it_did_not_wait() {
+        let mut dialogue =
+            Dialogue::read("S: 220 mx\nC: RCPT TO:<a@b>\nC: DATA\nC: RSET\nS: 250 a\nS: 250 b\nS: 250 c");
+        dialogue.command(1).knew = Knowledge::Sure(knew(Some(false), 1, None));
+        dialogue.command(2).knew = Knowledge::Sure(knew(Some(false), 2, Some(Verb::Data)));
+        let mut found = dialogue.only("non-compliant/unadvertised-pipelining").findings();
+        let count = found.iter().map(|finding| finding.evidence.last().unwrap().clone());
+        assert_eq!(count.collect::<Vec<_>>(), [("count", super::Evidence::Number(2))]);
+        assert_eq!(found.remove(0).verb.as_deref(), Some("DATA"), "the first of them is shown");
+    }
+
+    #[test]
+    fn a_server_that_never_spoke_was_not_waited_for() {
+        let silent = || {
+            let mut dialogue = Dialogue::read("C: EHLO a\nC: RSET");
+            dialogue.session.server_heard = false;
+            let by_seen = knew(Some(false), 1, Some(Verb::Ehlo));
+            let by_seen = Knew { behind_early_hello: true, ..by_seen };
+            dialogue.command(1).knew = Knowledge::Doubtful { by_order: by_seen.clone(), by_seen };
+            dialogue.unacknowledged()
+        };
+        assert_eq!(silent().judged(), [EARLY, PIPELINED].concat());
+        let mut lossy = silent();
+        lossy.session.missing_server = 1;
+        assert_eq!(lossy.judged(), NOTHING);
+        let mut one_sided = silent();
+        one_sided.session.from_start = false;
+        assert_eq!(one_sided.judged(), NOTHING, "the server's direction was not captured");
+    }
+
+    #[test]
     fn behind_an_early_ehlo_the_offer_of_pipeconnect_decides() {
         let of = |offers: &[&str]| {
             let mut dialogue = Dialogue::read("C: EHLO a\nC: RSET\nS: 220 mx\nS: 250 mx\nS: 250 ok");
@@ -182,7 +228,7 @@ mod tests {
             dialogue.judged()
         };
         assert_eq!(of(&["PIPECONNECT"]), ["non-compliant/early-talk info 90"]);
-        assert_eq!(of(&["PIPELINING"]), [PIPELINED, EARLY].concat());
+        assert_eq!(of(&["PIPELINING"]), [EARLY, PIPELINED].concat());
     }
 
     #[test]

@@ -158,8 +158,8 @@ impl Argument {
                 Verb::Helo | Verb::Ehlo | Verb::Lhlo | Verb::Vrfy | Verb::Expn | Verb::Etrn | Verb::Auth,
                 Argument::Bare,
             ) => Some(ArgumentFault::Missing),
-            // RULES.md does not name these two.
-            (Verb::Turn | Verb::XAnonymousTls, _) => None,
+            // That is no verb of a standard.
+            (Verb::XAnonymousTls, _) => None,
             (verb, argument) => (verb.takes_no_argument() && argument.is_there()).then_some(ArgumentFault::Surplus),
         }
     }
