@@ -9,6 +9,7 @@
 //! Read in this order: [`entry`], [`server`], [`stats`], then this file.
 
 pub(crate) mod entry;
+mod greeting;
 pub(crate) mod server;
 pub(crate) mod stats;
 #[cfg(test)]

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use crate::base::{Endpoint, Time};
 use crate::rules::{Finding, Note, Scope, Severity, Software};
+use crate::smtp::Session;
 use crate::smtp::wire::tls::State;
-use crate::smtp::{Session, Verb};
 
+use super::greeting::lasting;
 use super::{Key, SessionEnd};
 
 /// A server as its record tells it (FORMATS.md, `server`).
@@ -14,7 +15,8 @@ use super::{Key, SessionEnd};
 pub(crate) struct Server {
     pub endpoint: Endpoint,
     pub sessions: u64,
-    /// Distinct texts, the first [`MOST_GREETINGS`] of them, in the order in which they were first seen.
+    /// Distinct texts as they first came, the first [`MOST_GREETINGS`] of them, in the order in which they were first
+    /// seen ([`super::greeting`]).
     pub greetings: Vec<Vec<u8>>,
     pub software: Option<Software>,
     pub capabilities: Vec<Vec<u8>>,
@@ -90,8 +92,8 @@ pub(super) const WITHHELD: (&str, &str) = ("help-exposed", "advertised");
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Partial {
     sessions: u64,
-    /// Distinct greetings, each with the place where it first stood.
-    greetings: BTreeMap<Vec<u8>, Key>,
+    /// Distinct greetings by what lasts of them, each with the place where it first stood and its text there.
+    greetings: BTreeMap<Vec<u8>, (Key, Vec<u8>)>,
     /// What names a version goes before what does not, then what stands first.
     software: Option<(bool, Key, Software)>,
     /// Of the last session that tells them.
@@ -153,11 +155,11 @@ impl Partial {
         if let Some(greeting) = &session.greeting {
             self.greeted(&greeting.text, key);
         }
-        let lists = matches!(&session.helo, Some(helo) if matches!(helo.verb, Verb::Ehlo | Verb::Lhlo));
-        if lists && !session.early_talk && session.tls.state != State::Decrypted {
-            self.lists(key, &session.capabilities);
+        let offer = session.last_offer();
+        if let Some(offer) = offer.filter(|_| !session.early_talk && session.tls.state != State::Decrypted) {
+            self.lists(key, offer);
         }
-        self.starttls = self.starttls.max(starttls(session, lists));
+        self.starttls = self.starttls.max(starttls(session, offer));
         self.seen_at(session.first.time, session.last.time);
         ended.findings.iter().for_each(|(rule, check, count)| self.fired((rule, check), count));
     }
@@ -167,7 +169,7 @@ impl Partial {
     #[cfg(test)]
     pub(super) fn merge(&mut self, other: Partial) {
         self.sessions = self.sessions.saturating_add(other.sessions);
-        other.greetings.iter().for_each(|(text, key)| self.greeted(text, *key));
+        other.greetings.values().for_each(|(key, text)| self.greeted(text, *key));
         if let Some(software) = other.software {
             self.names(software);
         }
@@ -184,16 +186,19 @@ impl Partial {
 
     /// Keeps a greeting where it is new, and of all of them the first ones.
     fn greeted(&mut self, text: &[u8], key: Key) {
-        if let Some(first) = self.greetings.get_mut(text) {
-            *first = key.min(*first);
+        let lasting = lasting(text);
+        if let Some(first) = self.greetings.get_mut(lasting.as_ref()) {
+            if key < first.0 {
+                *first = (key, text.to_vec());
+            }
             return;
         }
         if self.greetings.len() >= MOST_GREETINGS {
-            let last = self.greetings.iter().max_by_key(|(_, key)| **key).filter(|(_, last)| **last > key);
+            let last = self.greetings.iter().max_by_key(|(_, (key, _))| *key).filter(|(_, (last, _))| *last > key);
             let Some(last) = last.map(|(text, _)| text.clone()) else { return };
             self.greetings.remove(&last);
         }
-        self.greetings.insert(text.to_vec(), key);
+        self.greetings.insert(lasting.into_owned(), (key, text.to_vec()));
     }
 
     fn lists(&mut self, at: Key, capabilities: &[Vec<u8>]) {
@@ -222,7 +227,7 @@ impl Partial {
     }
 
     pub(super) fn finish(self, endpoint: Endpoint) -> Server {
-        let mut greetings: Vec<(Key, Vec<u8>)> = self.greetings.into_iter().map(|(text, key)| (key, text)).collect();
+        let mut greetings: Vec<(Key, Vec<u8>)> = self.greetings.into_values().collect();
         greetings.sort();
         let (first_seen, last_seen) = self.seen.unwrap_or_default();
         Server {
@@ -240,14 +245,14 @@ impl Partial {
     }
 }
 
-/// What a session tells of STARTTLS: it was used or offered, or an EHLO reply did not list it.
-fn starttls(session: &Session, lists: bool) -> StartTls {
+/// What a session tells of STARTTLS: it was used or offered, or an EHLO reply that came whole did not list it.
+fn starttls(session: &Session, offer: Option<&[Vec<u8>]>) -> StartTls {
     let used = matches!(session.tls.state, State::Offered | State::Started | State::Failed | State::Decrypted);
-    let offered = session.capabilities.iter().any(|capability| {
+    let offered = session.capabilities.iter().chain(offer.into_iter().flatten()).any(|capability| {
         let keyword = capability.split(|&byte| byte == b' ').next().unwrap_or_default();
         keyword.eq_ignore_ascii_case(crate::rules::patterns::STARTTLS.as_bytes())
     });
-    match (used || offered, lists) {
+    match (used || offered, offer.is_some()) {
         (true, _) => StartTls::Offered,
         (false, true) => StartTls::NotOffered,
         (false, false) => StartTls::Unknown,

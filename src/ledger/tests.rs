@@ -187,6 +187,7 @@ fn capabilities_are_those_of_the_last_session_without_early_talk() {
         let argument = b"a".to_vec();
         dialogue.session.helo = Some(crate::smtp::session::Helo { verb: crate::smtp::Verb::Ehlo, argument });
         dialogue.session.capabilities = vec![capability.into()];
+        dialogue.session.capabilities_known = true;
         dialogue.session.early_talk = early;
     }
     let out = all(&dialogues);

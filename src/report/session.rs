@@ -69,7 +69,7 @@ fn write_dialogue(session: &Session, json: &mut Json<'_>) {
         json.raw("}");
     });
     json.raw(",\"capabilities\":");
-    json.texts(&session.capabilities);
+    json.texts(session.last_offer().unwrap_or_default());
     json.raw(",\"tls\":");
     json.value(&TlsFields::of(&session.tls));
     json.raw(",\"auth\":");

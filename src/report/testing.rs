@@ -65,6 +65,7 @@ pub(crate) fn session_end() -> SessionEnd {
     session.greeting = Some(Spoken { code: Some(220), text: b"mail.example.org ESMTP Sendmail 8.17.1.9".to_vec() });
     session.helo = Some(Helo { verb: Verb::Ehlo, argument: b"client.example.com".to_vec() });
     session.capabilities = vec![b"SIZE 1000".to_vec(), b"HELP".to_vec()];
+    session.capabilities_known = true;
     session.tls = Tls { state: State::Offered, ..Tls::default() };
     session.auth = vec![Auth { mechanism: b"PLAIN".to_vec(), user: Some(b"us\xe9r".to_vec()), code: Some(235) }];
     session.transactions = vec![Transaction {

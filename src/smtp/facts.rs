@@ -62,9 +62,7 @@ impl Dialogue {
             }
             Verb::XClient if code == Some(220) || reply.is_none() => {
                 self.close_transaction();
-                self.session.helo = None;
-                self.session.capabilities.clear();
-                self.session.capabilities_known = false;
+                self.session.forget_capabilities();
                 self.session.lmtp = false;
             }
             _ => {}
@@ -74,6 +72,7 @@ impl Dialogue {
     fn hello(&mut self, verb: &Verb, command: &Command, reply: Option<&Reply>) {
         self.close_transaction();
         let session = &mut self.session;
+        session.forget_capabilities();
         session.helo = Some(Helo { verb: verb.clone(), argument: command.hello_name().to_vec() });
         session.lmtp = *verb == Verb::Lhlo;
         session.capabilities = match reply {

@@ -540,9 +540,7 @@ impl Dialogue {
         self.client_side = was_client.other();
         self.session.turned = !self.session.turned;
         self.close_transaction();
-        self.session.helo = None;
-        self.session.capabilities.clear();
-        self.session.capabilities_known = false;
+        self.session.forget_capabilities();
         self.client = Client::Command;
         self.greeting = Greeting::Opening;
         self.matching = Matching::Sure;

@@ -46,6 +46,8 @@ pub(crate) struct Session {
     /// Whether `capabilities` is what the server offers: false before EHLO or HELO was accepted, after
     /// XCLIENT, and where the reply was not captured (whole).
     pub capabilities_known: bool,
+    /// The keywords of the last EHLO reply that was captured whole, where `capabilities` are not those any more.
+    earlier_offer: Option<Vec<Vec<u8>>>,
     pub tls: Tls,
     /// What the client's stream is if it is not SMTP.
     pub protocol: Option<&'static str>,
@@ -128,6 +130,7 @@ impl Session {
             helo: None,
             capabilities: Vec::new(),
             capabilities_known: false,
+            earlier_offer: None,
             tls: Tls::default(),
             protocol: None,
             sasl_layer: false,
@@ -149,6 +152,27 @@ impl Session {
     pub(crate) fn offered(&self, keyword: &str) -> Option<bool> {
         let nothing = self.is_whole() && !self.rests_after_loss && self.server_heard && self.helo.is_none();
         self.offers(keyword).or_else(|| nothing.then_some(false))
+    }
+
+    /// The keywords of the last EHLO reply that was captured whole, whatever came behind it; `None` where none was.
+    pub(crate) fn last_offer(&self) -> Option<&[Vec<u8>]> {
+        self.offers_now().then_some(self.capabilities.as_slice()).or(self.earlier_offer.as_deref())
+    }
+
+    /// What the server offers is not known any more, until HELO and its kin are accepted.
+    pub(crate) fn forget_capabilities(&mut self) {
+        if self.offers_now() {
+            self.earlier_offer = Some(std::mem::take(&mut self.capabilities));
+        }
+        self.capabilities.clear();
+        self.capabilities_known = false;
+        self.helo = None;
+    }
+
+    /// Whether `capabilities` are of an EHLO reply that came whole.
+    fn offers_now(&self) -> bool {
+        let extended = self.helo.as_ref().is_some_and(|helo| helo.verb != super::wire::verb::Verb::Helo);
+        self.capabilities_known && extended
     }
 
     /// Nothing of either stream is missing so far.
