@@ -74,8 +74,10 @@ fn is_id(word: &[u8]) -> bool {
     let plain = head.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
     // The number of a version would stand behind its name at once: `v10`, `ESMTP4`.
     let letters_first = head.iter().take_while(|byte| byte.is_ascii_alphabetic()).count();
-    let named = head.get(letters_first..).is_some_and(|rest| rest.iter().all(u8::is_ascii_digit)) && letters_first > 0;
-    head.len() >= SHORTEST && mixed && plain && counter && !(named && tail.is_empty() && letters_first >= 3)
+    let (letters, rest) = head.split_at(letters_first);
+    let named = letters.len() >= 3 && !letters.iter().all(|byte| matches!(byte, b'A'..=b'F'));
+    let numbered = named && rest.iter().all(u8::is_ascii_digit) && tail.is_empty();
+    head.len() >= SHORTEST && mixed && plain && counter && !numbered
 }
 
 /// An id in hexadecimal that happens to have no digit.
@@ -103,6 +105,7 @@ mod tests {
                 "mx ESMTP Sendmail 8.17.1.9/8.17.1.9/Debian-2; Sat, 1 May 2027 11:00:00 CEST; from: a(OK)-a [192.0.2.99]",
             ),
             ("mx ESMTP Haraka/3.3.4 ready (FB154E)", "mx ESMTP Haraka/3.3.4 ready (FAECDB)"),
+            ("mx ESMTP Haraka/3.3.4 ready (FAB154)", "mx ESMTP Haraka/3.3.4 ready (12E456)"),
             ("mx.example.com ESMTP a640c23a62f3a-b2dsi45.123 - gsmtp", "mx.example.com ESMTP d2si1234567abc.9 - gsmtp"),
             ("<1700000000.7@mx> ESMTP ready <12.34@mx>", "<1700000000.7@mx> ESMTP ready <56.78@mx>"),
             ("mx ready at 2026-11-24T14:45:44.123Z", "mx ready at 2027-01-01T00:00:00.000Z"),
