@@ -144,7 +144,7 @@ impl Finding {
         }
         let parts = [verb.as_bytes(), argument].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>();
         if parts.join(&b' ') != command.shown_line() {
-            self = self.with("line", secret(command.shown_line(), command.raw()));
+            self = self.with("line", secret(command.shown_line(), command.line_revealed()));
         }
         self.verb = command.verb.as_ref().map(|verb| verb.name().to_owned());
         self.packets(&command.at)

@@ -157,6 +157,11 @@ impl Command {
         &self.line
     }
 
+    /// The whole line as it came, for those who may see secrets.
+    pub(crate) fn line_revealed(&self) -> &[u8] {
+        self.raw()
+    }
+
     /// Octets of the line that are kept.
     pub(super) fn kept(&self) -> usize {
         self.line.len()

@@ -91,6 +91,7 @@ fn a_commands_octets_are_read_in_one_place() {
         // What a reply repeats of HELP's argument discloses nothing.
         ("reading::argument(", &["rules/finding.rs", "rules/help_exposed.rs"]),
         (".argument_revealed()", &["ledger/entry.rs", "rules/finding.rs", "smtp/client.rs"]),
+        (".line_revealed()", &["rules/finding.rs"]),
         (".secret_part()", &["smtp/client.rs", "smtp/server.rs"]),
     ] {
         for (path, text) in PATH.iter().flat_map(|room| files_of(room)) {

@@ -193,6 +193,7 @@ fn lax(command: &Command) -> Option<&'static str> {
 
 #[cfg(test)]
 mod tests {
+    use crate::rules::Evidence;
     use crate::rules::dialogue::{Dialogue, judged};
 
     const NOTHING: [String; 0] = [];

@@ -443,7 +443,7 @@ mod tests {
             b"lhl",
             b"BD",
             b"\0\0\0\x05help\r\n",
-            b"\0abc",
+            b"\0abcd",
             b"\0\x1e\0\0\x80",
             b"\x01\r\n",
             b"JRMI ",
