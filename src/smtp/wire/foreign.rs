@@ -191,7 +191,7 @@ fn request(line: &[u8]) -> First {
 /// What a fixed form of octets says: each is an octet, or any.
 fn form(bytes: &[u8], form: &[Option<u8>]) -> Option<bool> {
     let fits = bytes.iter().zip(form).all(|(byte, want)| want.is_none_or(|want| want == *byte));
-    if !fits { Some(false) } else { (bytes.len() >= form.len()).then_some(true) }
+    if fits { (bytes.len() >= form.len()).then_some(true) } else { Some(false) }
 }
 
 /// DNS over TCP (RFC 1035 sections 4.1.1 and 4.2.2): a length in two octets, an id, the flags of a query (opcode 0, or 2
