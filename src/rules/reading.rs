@@ -2,7 +2,7 @@
 
 use super::{Check, Finding, Findings};
 use crate::smtp::wire::extension;
-use crate::smtp::{Answers, Command, Ending, Event, Reply, Session, Verb};
+use crate::smtp::{Answers, Command, End, Ending, Event, Reply, Session, Verb};
 
 /// The argument of a command without the blanks around it, secrets redacted: for evidence, and to tell what a reply
 /// only repeats of it.
@@ -84,10 +84,10 @@ pub(super) fn whole(command: &Command) -> Option<&Verb> {
     command.verb.as_ref().filter(|_| !command.uncertain && !command.in_doubt && command.ending != Ending::None)
 }
 
-/// Whether the server never said a word though nothing is missing: its SYN was captured, so what the client said was
-/// said before any greeting. To be asked at the session's end.
-pub(super) fn kept_silent(session: &Session) -> bool {
-    !session.server_heard && session.is_whole()
+/// Whether the server never said a word though nothing is missing: handshake and close were captured, so what the client
+/// said was said before any greeting.
+pub(super) fn kept_silent(session: &Session, end: &End) -> bool {
+    !session.server_heard && session.is_whole() && end.complete
 }
 
 /// X's only, the last letter aside, as long as the shortest verb: `XXXX`, `XXXXXXXA`. So a middlebox masks what it

@@ -131,7 +131,7 @@ fn tell_unknown(finding: Finding, word: &mut u32, out: &mut Findings<'_>) {
 
 /// What waited for an EHLO reply, and what was more than is told one by one.
 pub(super) fn judge_end(end: &End, session: &Session, word: &mut u32, out: &mut Findings<'_>) {
-    let silent = reading::kept_silent(session);
+    let silent = reading::kept_silent(session, end);
     let offers = |verb: Option<&str>| match verb {
         _ if silent => Some(false),
         Some(verb) => offered(verb, session),

@@ -120,7 +120,7 @@ pub(super) fn judge_reply(
 }
 
 pub(super) fn judge_end(end: &End, session: &Session, word: &mut u32, out: &mut Findings<'_>) {
-    let silent = kept_silent(session);
+    let silent = kept_silent(session, end);
     let all_heard = silent || session.server_heard && session.missing_server == 0 && session.missing_client == 0;
     if out.keeps_any() {
         let offered = if silent { Some(false) } else { session.offered(PIPECONNECT) };
