@@ -96,7 +96,8 @@ impl Limit {
         Bound {
             limit: Limit::PendingReplies,
             key: "pending-replies",
-            default: 1000,
+            // A flight of 64 KiB holds some ten thousand of the shortest.
+            default: 1 << 14,
             divided: false,
             help: "commands of one session that wait for their reply",
         },

@@ -193,7 +193,7 @@ fn utf8_in_force(command: &Command, session: &Session, word: u32) -> Option<bool
         Some(Verb::Mail | Verb::Vrfy | Verb::Expn) => is_whole(command).then_some(false),
         _ if word & WAITS != 0 => Some(word & LATEST != 0),
         // The MAIL of this transaction may be among the missing bytes.
-        _ if session.rests_after_loss => None,
+        _ if session.doubt.rests() => None,
         _ => Some(session.in_transaction && word & OPEN != 0),
     }
 }
@@ -316,7 +316,7 @@ mod tests {
     #[test]
     fn what_depends_on_lost_bytes_rests() {
         let mut dialogue = Dialogue::read("S: 220 mx\nC: RCPT TO:<é@b>\nS: 250 ok\nC: RCPT TO:<\0@b>");
-        dialogue.session.rests_after_loss = true;
+        dialogue.session.doubt = crate::smtp::Doubt::after_loss();
         assert_eq!(dialogue.judged_by(&RULE), [NUL]);
     }
 

@@ -84,6 +84,7 @@ impl Dialogue {
             said += lines.iter().map(|line| line.len() as u64 + 2).sum::<u64>();
             dialogue.said.push(Said::Reply(Reply {
                 code: *codes.last().unwrap(),
+                tab: false,
                 codes_differ: codes.windows(2).any(|pair| pair[0] != pair[1]),
                 lines,
                 dropped: 0,

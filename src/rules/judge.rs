@@ -113,12 +113,17 @@ impl Judge {
         {
             self.other_protocol |= !is_text_protocol(name);
         }
+        self.other_protocol &= !session.answered_in_smtp;
+        if let Event::Command(command) | Event::Reply(_, Answers::Command(command)) = event
+            && command.foreign
+        {
+            return;
+        }
         let kinds = self.kinds(event);
         if !selection.wants_any(kinds) {
             return;
         }
         // From there on one line of an attacker must not blind the rules.
-        self.other_protocol &= !matches!(event, Event::Reply(_, Answers::Command(_) | Answers::Message(_)));
         let Judge { words, other_protocol, found, .. } = self;
         let other_protocol = *other_protocol;
         for (place, ((rule, word), hears)) in RULES.iter().zip(words).zip(selection.of_each()).enumerate() {

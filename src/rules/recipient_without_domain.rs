@@ -164,7 +164,7 @@ fn judge(event: &Event<'_>, session: &Session, word: &mut u32, out: &mut Finding
         Some(finding(command, path, flaw, reply))
     };
     // A reply that is missing may have been a refusal.
-    let missing = session.rests_after_loss || session.missing_server > 0 || !session.server_heard;
+    let missing = session.doubt.rests() || session.missing_server > 0 || !session.server_heard;
     let unanswered = |finding: Finding| if missing { finding.severity(Severity::Low) } else { finding };
     reading::with_reply(event, SINGLE, out, found, unanswered);
 }

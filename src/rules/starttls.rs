@@ -173,7 +173,7 @@ fn judge_command(command: &Command, out: &mut Findings<'_>) {
 /// Whether a reply that grants STARTTLS with another code than 220 may answer another command: after loss, or where
 /// the session was picked up midway, replies and commands may be matched one off.
 fn may_answer_another(verb: &Verb, reply: &Reply, session: &Session) -> bool {
-    session.rests_after_loss && *verb == Verb::StartTls && matches!(reply.code, Some(200..=219 | 221..=399))
+    session.doubt.rests() && *verb == Verb::StartTls && matches!(reply.code, Some(200..=219 | 221..=399))
 }
 
 fn judge_reply(command: &Command, verb: &Verb, reply: &Reply, out: &mut Findings<'_>) {
@@ -326,10 +326,10 @@ mod tests {
     fn another_ones_reply_is_no_refusal_where_loss_may_have_moved_them() {
         let mut dialogue = Dialogue::read("S: 220 mx\nC: STARTTLS\nS: 250 mx");
         assert_eq!(dialogue.judged(), ["starttls/refused low 95"]);
-        dialogue.session.rests_after_loss = true;
+        dialogue.session.doubt = crate::smtp::Doubt::after_loss();
         assert_eq!(dialogue.judged(), Vec::<String>::new());
         let mut refused = Dialogue::read("S: 220 mx\nC: STARTTLS\nS: 454 no");
-        refused.session.rests_after_loss = true;
+        refused.session.doubt = crate::smtp::Doubt::after_loss();
         assert_eq!(refused.judged(), ["starttls/refused low 95"]);
     }
 

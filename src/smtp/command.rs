@@ -4,7 +4,7 @@ use memchr::memmem;
 
 use super::auth::Secret;
 use super::sequence::{Knew, Knowledge};
-use super::wire::argument::{Argument, initial_response, without_cr};
+use super::wire::argument::{Argument, initial_response, is_strict, without_cr};
 use super::wire::line::{Ending, Line};
 use super::wire::verb::{self, Verb};
 use crate::base::{Packets, octets};
@@ -53,6 +53,8 @@ pub(crate) struct Command {
     pub uncertain: bool,
     /// Bytes that are missing may have told that the line is something else (see `Session::lines_in_doubt`).
     pub in_doubt: bool,
+    /// It begins like another protocol, as which it was named: that is told, and nothing else of it.
+    pub foreign: bool,
     /// The client did not know the whole greeting when it sent this; `None` where it cannot be told (yet).
     pub early: Option<bool>,
     /// What the client knew of the session when it sent this.
@@ -119,6 +121,7 @@ impl Command {
             end,
             uncertain: false,
             in_doubt: false,
+            foreign: false,
             early: None,
             knew: Knowledge::Unknown,
         }
@@ -163,8 +166,13 @@ impl Command {
     }
 
     /// Octets of the line that are kept.
-    pub(super) fn kept(&self) -> usize {
+    pub(super) fn octets_kept(&self) -> usize {
         self.line.len()
+    }
+
+    /// Whether it is in strict form: message text hardly has that by chance.
+    pub(super) fn is_strict(&self) -> bool {
+        is_strict(&self.line)
     }
 
     /// Whether all of the line is printable ASCII.
@@ -211,7 +219,7 @@ impl Command {
         self.argument.path().into_iter().flat_map(|path| path.parameters(without_cr(&self.line)))
     }
 
-    /// The chunk that BDAT announces in lawful form: its octets, and whether it is the message's last.
+    /// The chunk that BDAT announces, lawfully or not: its octets, and whether it is the message's last.
     pub(super) fn chunk(&self) -> Option<(u64, bool)> {
         self.argument.chunk()
     }
@@ -263,6 +271,7 @@ impl Command {
             end: 0,
             uncertain: false,
             in_doubt: false,
+            foreign: false,
             early: None,
             knew: Knowledge::Unknown,
         }

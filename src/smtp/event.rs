@@ -104,6 +104,10 @@ pub(crate) enum FaultKind {
     },
     /// The lines of one reply differ in their code.
     CodesDiffer,
+    /// A tab stands behind a reply's code.
+    TabBehindCode,
+    /// A reply without its last line, behind which the client and the server went on.
+    ReplyUnfinished,
     /// A line of message data that ends in LF without CR, or holds a CR without LF: first of each.
     BareLfInData,
     BareCrInData,

@@ -2,7 +2,7 @@
 
 use sha2::{Digest, Sha256};
 
-use super::wire::data::{DotScan, Found, Header};
+use super::wire::data::{DotLine, DotScan, Found, Header};
 use super::wire::line::Piece;
 use crate::base::Packets;
 
@@ -21,7 +21,7 @@ pub(super) struct Gathered {
     pub lines: u64,
     pub stop: u64,
     /// What was scanned but is not hashed yet: it may be the closing dot line.
-    pending: &'static [u8],
+    pending: DotLine,
     hash: Option<Box<Sha256>>,
     pub header: Header,
     /// The packets; `None` before the first one.
@@ -39,7 +39,7 @@ impl Gathered {
             bytes: 0,
             lines: 0,
             stop: 0,
-            pending: b"",
+            pending: DotLine::default(),
             hash: want_hash.then(Box::default),
             header: Header::default(),
             at: None,
@@ -56,9 +56,10 @@ impl Gathered {
         self.lines = scan.lines;
         let pending = scan.dot_line(found);
         if let Some(hash) = &mut self.hash
-            && let Some(sure) = piece.bytes.len().checked_sub(pending.len())
+            && let Some(sure) = (piece.bytes.len() as u64).checked_sub(pending.len())
+            && let Ok(sure) = usize::try_from(sure)
         {
-            hash.update(self.pending);
+            self.pending.pieces().for_each(|piece| hash.update(piece));
             hash.update(piece.bytes.get(..sure).unwrap_or_default());
         }
         self.pending = pending;
@@ -85,11 +86,21 @@ impl Gathered {
         }
     }
 
+    /// Goes on with the header of the chunk before.
+    pub(super) fn carry_on(&mut self, header: Header) {
+        self.header = header;
+    }
+
+    /// The header that the next chunk goes on with, if it is not over.
+    pub(super) fn take_header(&mut self) -> Option<Header> {
+        (!self.header.is_done()).then(|| std::mem::take(&mut self.header))
+    }
+
     pub(super) fn miss(&mut self, length: u64) {
         self.missing = self.missing.saturating_add(length);
         self.stop = self.stop.saturating_add(length);
         self.hash = None;
-        self.pending = b"";
+        self.pending = DotLine::default();
         self.header.done();
     }
 
@@ -106,11 +117,11 @@ impl Gathered {
     pub(super) fn close(&mut self, dot: bool) -> (u64, u64, Option<[u8; 32]>) {
         let hash = self.hash.take();
         let pending = std::mem::take(&mut self.pending);
-        let closing = if dot { pending.len() as u64 } else { 0 };
-        let lines = self.lines.saturating_sub(u64::from(dot && pending.ends_with(b"\n")));
+        let closing = if dot { pending.len() } else { 0 };
+        let lines = self.lines.saturating_sub(u64::from(dot && pending.lf));
         let sha256 = hash.map(|mut hash| {
             if !dot {
-                hash.update(pending);
+                pending.pieces().for_each(|piece| hash.update(piece));
             }
             Sha256::finalize(*hash).into()
         });

@@ -1,32 +1,24 @@
 //! Behind the 220 to STARTTLS: TLS, bytes that were sent before it was known, or SMTP all the same
 //! (RFC 3207 4).
 
-use super::Hears;
-use super::auth::Secret;
-use super::client::Client;
-use super::command::redacted;
-use super::dialogue::Dialogue;
-use super::event::{Event, FaultKind};
-use super::wire::line::{Cut, Piece};
-use super::wire::tls::{self, State};
-use crate::base::{Moment, Packets};
+use crate::base::Packets;
 
 /// The client between the 220 to its STARTTLS and its handshake.
 #[derive(Clone, Debug)]
 pub(super) struct Hello {
     /// Where in the server's stream the 220 ended; `None` where it was not captured.
-    prompt_end: Option<u64>,
-    injected: Option<(Vec<u8>, Packets)>,
-    begins: Begins,
+    pub prompt_end: Option<u64>,
+    pub injected: Option<(Vec<u8>, Packets)>,
+    pub begins: Begins,
     /// The first line that the server sends in clear behind its 220, as far as it has come.
-    server_clear: Option<(Vec<u8>, Packets)>,
+    pub server_clear: Option<(Vec<u8>, Packets)>,
     /// That was told.
-    server_injected: bool,
+    pub server_injected: bool,
 }
 
 /// What the client's first bytes behind the 220 are, as far as that is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Begins {
+pub(super) enum Begins {
     /// They have not come.
     Awaited,
     /// Too few to tell: held.
@@ -54,153 +46,5 @@ impl Hello {
     pub(super) fn held(&self) -> usize {
         let held = |kept: &Option<(Vec<u8>, Packets)>| kept.as_ref().map_or(0, |(bytes, _)| bytes.len());
         held(&self.injected).saturating_add(held(&self.server_clear))
-    }
-}
-
-impl Dialogue {
-    /// Behind the 220: TLS, bytes that were sent before it was known, or SMTP all the same.
-    pub(super) fn read_hello(&mut self, piece: &mut Piece<'_>, hears: &mut dyn Hears) {
-        let bound = self.bounds.line;
-        let seen = self.client_seen(&piece.from);
-        let Client::Hello(hello) = &mut self.client else { return };
-        let handshake = match hello.begins {
-            Begins::Other => Some(false),
-            _ => tls::begins_handshake(piece.bytes),
-        };
-        let in_flight = seen.zip(hello.prompt_end).is_some_and(|(seen, end)| seen < end);
-        if in_flight && (hello.injected.is_some() || handshake == Some(false)) {
-            let part = piece.take(usize::MAX);
-            let (bytes, at) = hello.injected.get_or_insert_with(|| (Vec::new(), Packets::one(part.from.at)));
-            let room = bound.saturating_sub(bytes.len());
-            bytes.extend_from_slice(part.bytes.get(..room).unwrap_or(part.bytes));
-            at.push(part.from.at);
-            hello.begins = Begins::Awaited;
-            return;
-        }
-        match handshake {
-            None => hello.begins = Begins::Undecided,
-            Some(true) => self.begin_tls(hears),
-            Some(false) if piece.bytes.first().is_some_and(u8::is_ascii_alphabetic) => {
-                hello.begins = Begins::Clear;
-                self.tell_injected(hears);
-            }
-            Some(false) => {
-                self.not_tls(hears);
-                piece.take(usize::MAX);
-            }
-        }
-    }
-
-    fn begin_tls(&mut self, hears: &mut dyn Hears) {
-        self.tell_injected(hears);
-        self.client = Client::Tls(Box::default());
-    }
-
-    /// Looks whether enough bytes are held to tell whether they begin a handshake; returns whether they did.
-    pub(super) fn look_at_hello(&mut self, hears: &mut dyn Hears) -> bool {
-        /// So many octets tell.
-        const ENOUGH: usize = 4;
-        let prefix = self.held.prefix(ENOUGH);
-        let Client::Hello(hello) = &mut self.client else { return false };
-        if hello.begins != Begins::Undecided {
-            return false;
-        }
-        match tls::begins_handshake(&prefix) {
-            None if !self.held.is_cut() => return false,
-            Some(true) => self.begin_tls(hears),
-            None | Some(false) => hello.begins = Begins::Other,
-        }
-        true
-    }
-
-    /// Waits no longer for what would tell what the client's bytes are.
-    pub(super) fn release_hello(&mut self, hears: &mut dyn Hears) {
-        match &mut self.client {
-            Client::Hello(hello) if hello.begins == Begins::Undecided => hello.begins = Begins::Other,
-            Client::Hello(hello) if hello.begins == Begins::Clear => self.not_tls(hears),
-            _ => {}
-        }
-    }
-
-    pub(super) fn tell_injected(&mut self, hears: &mut dyn Hears) {
-        self.tell_server_injected(hears);
-        let side = self.client_side;
-        if let Client::Hello(hello) = &mut self.client
-            && let Some((bytes, at)) = hello.injected.take()
-        {
-            let accepted = hello.prompt_end.is_some();
-            let shown = redacted(&bytes);
-            let hidden = (shown != bytes).then(|| Secret::new(bytes));
-            self.fault(FaultKind::Injected { bytes: shown, hidden, accepted }, side, at, hears);
-        }
-    }
-
-    fn tell_server_injected(&mut self, hears: &mut dyn Hears) {
-        let side = self.client_side.other();
-        if let Client::Hello(hello) = &mut self.client
-            && let Some((bytes, at)) = hello.server_clear.take()
-        {
-            hello.server_injected = true;
-            let bytes = redacted(&bytes);
-            self.fault(FaultKind::ServerInjected { bytes }, side, at, hears);
-        }
-    }
-
-    /// Behind the 220 there was neither TLS nor SMTP that the server answers.
-    pub(super) fn not_tls(&mut self, hears: &mut dyn Hears) {
-        self.tell_injected(hears);
-        self.client = Client::Opaque;
-        let whole = !self.session.rests_after_loss;
-        let tls = &mut self.session.tls;
-        // Where bytes are missing it may be SMTP whose replies are among them.
-        (tls.state, tls.not_tls, tls.settled) = (State::Failed, whole, true);
-        let at = self.held.source().map_or(self.session.last, |source| source.at);
-        self.tell_tls(at, hears);
-    }
-
-    pub(super) fn tell_tls(&mut self, at: Moment, hears: &mut dyn Hears) {
-        hears.hear(&Event::Tls(&self.session.tls, at), &self.session);
-    }
-
-    /// Server bytes behind its 220 to STARTTLS; returns whether they may be SMTP.
-    pub(super) fn server_behind_prompt(&mut self, piece: &Piece<'_>, hears: &mut dyn Hears) -> bool {
-        let bound = self.bounds.line;
-        let begun = self.server_lines.held() > 0;
-        let record = !begun && tls::begins_record(piece.bytes);
-        let ahead = self.is_ahead(piece.from.seen);
-        let Client::Hello(hello) = &mut self.client else { return true };
-        if ahead && !hello.is_clear() {
-            // It answers what the client went on with, whatever that is.
-            self.lose_late();
-            return false;
-        }
-        match (hello.is_clear(), record) {
-            (true, false) => return true,
-            (true, true) => self.not_tls(hears),
-            (false, true) => {}
-            (false, false) if hello.server_injected => {}
-            (false, false) => {
-                let (line, at) = hello.server_clear.get_or_insert_with(|| (Vec::new(), Packets::one(piece.from.at)));
-                at.push(piece.from.at);
-                let end = memchr::memchr(b'\n', piece.bytes).map(|at| at.saturating_add(1));
-                let part = piece.bytes.get(..end.unwrap_or(piece.bytes.len())).unwrap_or(piece.bytes);
-                let room = bound.saturating_sub(line.len());
-                line.extend_from_slice(part.get(..room).unwrap_or(part));
-                if end.is_some() || line.len() >= bound {
-                    self.tell_server_injected(hears);
-                }
-            }
-        }
-        false
-    }
-
-    /// The client went on in clear behind the 220, and the server answers: a mirror that decrypts.
-    pub(super) fn go_on_decrypted(&mut self, at: &Packets, hears: &mut dyn Hears) {
-        self.session.tls.state = State::Decrypted;
-        self.session.tls.settled = true;
-        self.client = Client::Command;
-        self.cut = self.cut.or(Some(Cut::Lf));
-        self.tell_tls(at.first(), hears);
-        self.proceed(hears);
     }
 }

@@ -81,6 +81,11 @@ impl Held {
         }
     }
 
+    /// Puts bytes in front of all that waits.
+    pub(super) fn put_front(&mut self, kept: Kept) {
+        self.put_back(kept);
+    }
+
     pub(super) fn pop(&mut self) -> Option<Item> {
         let item = self.items.pop_front()?;
         self.bytes = self.bytes.saturating_sub(Self::cost(&item));
@@ -117,6 +122,14 @@ impl Held {
     /// Whether the stream ended and no byte waits.
     pub(super) fn is_over(&self) -> bool {
         matches!(self.items.front(), Some(Item::End(_)))
+    }
+
+    /// The position of the first byte that waits.
+    pub(super) fn offset(&self) -> Option<u64> {
+        self.items.iter().find_map(|item| match item {
+            Item::Bytes(kept) => Some(kept.piece().offset),
+            Item::Gap(_) | Item::End(_) => None,
+        })
     }
 
     /// Where the first bytes that wait came from.

@@ -1,287 +1,295 @@
-//! Message data and chunks as the client sends them: until where, and what they tell.
+//! Message data and chunks as the client sends them: how far they are, and what is known of them.
 
 use std::sync::Arc;
 
-use super::Hears;
-use super::client::{Client, Weak};
 use super::command::Command;
-use super::dialogue::{Choice, Dialogue};
-use super::event::{DataEnd, Event, FaultKind, MessageData};
 use super::gathered::{Gathered, MessageFacts};
 use super::wire::data::{DotScan, Found, LineEnd};
-use super::wire::line::Ending;
-use super::wire::line::{Cut, Piece};
-use super::wire::verb::Verb;
-use crate::base::{Moment, Packets};
+use super::wire::line::{Ending, Piece};
+use crate::base::Moment;
 
 /// Message data as it is read.
 #[derive(Clone, Debug)]
 pub(super) struct Data {
-    pub scan: DotScan,
-    pub gathered: Gathered,
+    scan: DotScan,
+    gathered: Gathered,
     /// `None` where only its 354 was captured.
     command: Option<Arc<Command>>,
     /// Where in the server's stream the 354 ended.
     prompt_end: Option<u64>,
     bare_lf_at: Option<Moment>,
     bare_cr_at: Option<Moment>,
-    /// A reply in the middle answered it, and ended there in the server's stream: no other is due at its end.
-    pub refused: Option<u64>,
+    /// A reply in the middle answered it, and ended there in the server's stream.
+    answered: Option<u64>,
     /// It was told.
     told: bool,
     /// No more choices in this message.
-    pub settled: bool,
+    settled: bool,
     /// Candidates left before the one that ends it.
-    pub end_at: Option<u32>,
+    end_at: Option<u32>,
     /// Where the first candidate ends.
     candidate: Option<u64>,
 }
 
-/// A BDAT chunk or the octets of XEXCH50 as they are read.
-#[derive(Clone, Debug)]
-pub(super) struct Chunk {
-    command: Arc<Command>,
-    pub left: u64,
-    last: bool,
-    /// A size that nobody means: the octets end with the server's next reply.
-    pub until_reply: bool,
-    pub gathered: Gathered,
-}
-
-impl Chunk {
-    /// Its header is behind, so no more of it is kept.
-    pub(super) fn is_in_body(&self) -> bool {
-        self.gathered.header.is_done()
-    }
+/// What a lone dot in message data is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Dot {
+    /// The end: CRLF.CRLF, or the agreed LF.LF.
+    End,
+    /// By what was decided, this candidate is the end.
+    Chosen(&'static str),
+    /// By what was decided, none of the candidates here is.
+    Passed,
+    /// Nothing was decided yet.
+    Open(&'static str),
 }
 
 impl Data {
-    /// Its header is behind, so no more of it is kept, and no reply has refused it.
-    pub(super) fn is_in_body(&self) -> bool {
-        self.refused.is_none() && self.gathered.header.is_done()
-    }
-
-    /// Its command, whether it was refused, whether bytes are missing, and where its first candidate ends.
-    pub(super) fn state(&self) -> (Option<Arc<Command>>, bool, bool, Option<u64>) {
-        (self.command.clone(), self.refused.is_some(), self.gathered.missing > 0, self.candidate)
-    }
-}
-
-impl Dialogue {
-    pub(super) fn begin_chunk(&mut self, command: Arc<Command>, size: u64, last: bool, hears: &mut dyn Hears) {
-        let mut gathered = Gathered::new(self.options.want_data_hash);
-        gathered.stop = command.end;
-        self.client = Client::Chunk(Box::new(Chunk { command, left: size, last, until_reply: false, gathered }));
-        if size == 0 {
-            self.end_chunk(hears);
-        }
-    }
-
-    pub(super) fn begin_data(&mut self, command: Option<Arc<Command>>, prompt_end: Option<u64>) {
+    pub(super) fn new(command: Option<Arc<Command>>, prompt_end: Option<u64>, want_hash: bool) -> Data {
         // Where the command lies in a gap, so may the message's first lines.
         let before = match command.as_ref().map_or(Ending::None, |command| command.ending) {
             Ending::CrLf => LineEnd::CrLf,
             Ending::Lf => LineEnd::Lf,
             Ending::None => LineEnd::Unknown,
         };
-        self.client = Client::Data(Box::new(Data {
-            command,
+        Data {
             scan: DotScan::new(before),
-            gathered: Gathered::new(self.options.want_data_hash),
+            gathered: Gathered::new(want_hash),
+            command,
             prompt_end,
             bare_lf_at: None,
             bare_cr_at: None,
-            refused: None,
+            answered: None,
             told: false,
             settled: false,
             end_at: None,
             candidate: None,
-        }));
+        }
     }
 
-    pub(super) fn read_data(&mut self, piece: &mut Piece<'_>, hears: &mut dyn Hears) {
-        let Client::Data(data) = &mut self.client else { return };
-        let (count, found) = data.scan.scan(piece.bytes, !self.session.client_crlf);
+    /// Reads on to the next lone dot, and takes what was read off the piece. With `lf_ends` LF.LF is an agreed end.
+    pub(super) fn read(&mut self, piece: &mut Piece<'_>, lf_ends: bool) -> Option<Dot> {
+        let (count, found) = self.scan.scan(piece.bytes, lf_ends);
         let part = piece.take(count);
-        data.gathered.scanned(&part, &data.scan, found);
-        self.session.client_crlf |= data.scan.crlf;
-        if data.scan.bare_lf && data.bare_lf_at.is_none() {
-            data.bare_lf_at = Some(part.from.at);
+        self.gathered.scanned(&part, &self.scan, found);
+        if self.scan.bare_lf && self.bare_lf_at.is_none() {
+            self.bare_lf_at = Some(part.from.at);
         }
-        if data.scan.bare_cr && data.bare_cr_at.is_none() {
-            data.bare_cr_at = Some(part.from.at);
+        if self.scan.bare_cr && self.bare_cr_at.is_none() {
+            self.bare_cr_at = Some(part.from.at);
         }
-        match found {
-            Some(Found::End) => self.end_data(DataEnd::Dot, hears),
-            Some(Found::Candidate(kind)) => self.candidate(kind, part.from.seen, hears),
-            None => {}
-        }
+        found.map(|found| self.dot(found))
     }
 
-    /// Counts messages with choices beyond those that one session leaves to the evidence.
-    pub(super) const CHOICES: &'static str = "choices";
-
-    /// A lone dot that is no CRLF.CRLF.
-    fn candidate(&mut self, kind: &'static str, seen: Option<u64>, hears: &mut dyn Hears) {
-        /// So many choices of one session are left to the evidence; later ones are read strictly.
-        const FORKS: u32 = 64;
-        let missing = self.server_missing(seen);
-        let Client::Data(data) = &mut self.client else { return };
-        let unsure = data.command.as_ref().is_none_or(|command| command.uncertain);
-        data.candidate.get_or_insert(data.gathered.stop);
-        self.candidates = self.candidates.saturating_add(1);
-        match &mut data.end_at {
-            Some(0) => self.end_data(DataEnd::Smuggled(kind), hears),
-            Some(left) => *left = left.saturating_sub(1),
-            None if data.settled || self.scout || self.closing || missing || unsure => {}
-            None if self.forks >= FORKS => {
-                data.settled = true;
-                self.tally.one(Self::CHOICES);
-            }
-            None => {
-                self.forks = self.forks.saturating_add(1);
-                self.choice = Some(Choice::EndOfData(kind));
-            }
-        }
+    /// All that the client said ends in a dot and a CR: whoever answers now has taken that for the end of a line.
+    pub(super) fn read_open_dot(&mut self) -> Option<Dot> {
+        let found = self.scan.finish_dot()?;
+        Some(self.dot(found))
     }
 
-    /// Whether the client is in the message in which the choice was, still before its end.
-    pub(super) fn open_data(&self) -> Option<&Data> {
-        match &self.client {
-            Client::Data(data) => Some(data),
-            _ => None,
-        }
-    }
-
-    pub(super) fn end_data(&mut self, end: DataEnd, hears: &mut dyn Hears) {
-        let Client::Data(mut data) = std::mem::replace(&mut self.client, Client::Command) else { return };
-        if data.told {
-            if end == DataEnd::Refused {
-                self.client = Client::Data(data);
-            }
-            return;
-        }
-        let dotted = matches!(end, DataEnd::Dot | DataEnd::Smuggled(_));
-        self.data_end.get_or_insert(data.gathered.stop);
-        let side = self.client_side;
-        if let Some(at) = data.bare_lf_at.take() {
-            self.fault(FaultKind::BareLfInData, side, Packets::one(at), hears);
-        }
-        if let Some(at) = data.bare_cr_at.take() {
-            self.fault(FaultKind::BareCrInData, side, Packets::one(at), hears);
-        }
-        let facts = self.tell_data(&mut data.gathered, data.command.as_ref(), end, dotted, data.prompt_end, hears);
-        if end == DataEnd::Refused {
-            data.told = true;
-            self.client = Client::Data(data);
-            return;
-        }
-        if data.refused.is_some() {
-            return;
-        }
-        match data.command {
-            Some(command) if dotted => self.expect_message(command, data.gathered.stop, facts),
-            Some(_) => {}
-            None if dotted && !self.may_be_answered(data.gathered.stop) => {
-                self.client = Client::Ended(data.gathered.stop);
-            }
-            None => self.client = Client::Lost,
-        }
-    }
-
-    /// A reply that ends there in the server's stream has refused the message that is read. It is told with what
-    /// the client sends before it knows that.
-    pub(super) fn refuse_data(&mut self, reply_end: u64) {
-        let Client::Data(data) = &mut self.client else { return };
-        (data.refused, data.settled, data.end_at) = (Some(reply_end), true, None);
-        let facts = data.gathered.facts();
-        self.note_message(&facts);
-    }
-
-    /// Tells a message that was refused, unless it was told.
-    pub(super) fn tell_refused(&mut self, hears: &mut dyn Hears) {
-        if matches!(&self.client, Client::Data(data) if data.refused.is_some()) {
-            self.end_data(DataEnd::Refused, hears);
-        }
-    }
-
-    fn tell_data(
-        &mut self,
-        gathered: &mut Gathered,
-        command: Option<&Arc<Command>>,
-        end: DataEnd,
-        dotted: bool,
-        prompt_end: Option<u64>,
-        hears: &mut dyn Hears,
-    ) -> MessageFacts {
-        let (bytes, lines, sha256) = gathered.close(dotted);
-        let seen = gathered.seen.filter(|&seen| seen > 0 || self.client_acks);
-        let data = MessageData {
-            command: command.cloned(),
-            bytes,
-            lines,
-            sha256,
-            end,
-            at: gathered.at.clone().unwrap_or_else(|| Packets::one(self.session.last)),
-            start: gathered.at.as_ref().map_or(gathered.stop, |_| gathered.start),
-            stop: gathered.stop,
-            early: seen.zip(prompt_end).map(|(seen, end)| seen < end),
-            early_by_order: prompt_end.is_some_and(|end| gathered.captured < end),
-            uncertain: gathered.missing > 0 || command.is_none_or(|command| command.uncertain),
+    fn dot(&mut self, found: Found) -> Dot {
+        let kind = match found {
+            Found::End => return Dot::End,
+            Found::Candidate(kind) => kind,
         };
-        hears.hear(&Event::Data(&data), &self.session);
-        MessageFacts { bytes, ..gathered.facts() }
-    }
-
-    /// Message data behind a refusal goes on to its end, unless the client has seen the refusal and goes on with
-    /// commands: a line that stands alone is held until a reply of its own tells.
-    pub(super) fn read_refused(&mut self, piece: &mut Piece<'_>, hears: &mut dyn Hears) {
-        let Client::Data(data) = &self.client else { return };
-        if !data.told && piece.from.seen.zip(data.refused).is_some_and(|(seen, end)| seen >= end) {
-            self.tell_refused(hears);
-        }
-        let mut rest = *piece;
-        let line = self.client_lines.take(&mut rest, Cut::Lf, self.bounds.line);
-        let mut part = piece.take(piece.bytes.len().saturating_sub(rest.bytes.len()));
-        while !part.is_empty() && matches!(self.client, Client::Data(_)) {
-            self.read_data(&mut part, hears);
-        }
-        if let Some(line) = line
-            && matches!(self.client, Client::Data(_))
-            && let Some(proof) = self.stands_alone(&line)
-            && let Client::Data(data) = std::mem::replace(&mut self.client, Client::Lost)
-        {
-            self.client = Client::Weak(Box::new(Weak { line, proof, data: Some(data) }));
+        self.candidate.get_or_insert(self.gathered.stop);
+        match &mut self.end_at {
+            Some(0) => Dot::Chosen(kind),
+            Some(left) => {
+                *left = left.saturating_sub(1);
+                Dot::Passed
+            }
+            None if self.settled => Dot::Passed,
+            None => Dot::Open(kind),
         }
     }
 
-    pub(super) fn read_chunk(&mut self, piece: &mut Piece<'_>, hears: &mut dyn Hears) {
-        let Client::Chunk(chunk) = &mut self.client else { return };
-        let count = usize::try_from(chunk.left).unwrap_or(usize::MAX).min(piece.bytes.len());
+    /// The candidate of that number, from 0 at the one that is next, ends it; `None`: none of them.
+    pub(super) fn decide(&mut self, end_at: Option<u32>) {
+        (self.settled, self.end_at) = (true, end_at);
+    }
+
+    /// Bytes are missing.
+    pub(super) fn miss(&mut self, length: u64) {
+        self.scan.lose_place();
+        self.gathered.miss(length);
+        self.settled = true;
+    }
+
+    /// A reply that ends there in the server's stream has answered the message that is still read.
+    pub(super) fn answer(&mut self, reply_end: u64) -> MessageFacts {
+        (self.answered, self.settled, self.end_at) = (Some(reply_end), true, None);
+        self.gathered.facts()
+    }
+
+    /// Its header is behind, so no more of it is kept, and no reply has answered it.
+    pub(super) fn is_in_body(&self) -> bool {
+        self.answered.is_none() && self.gathered.header.is_done()
+    }
+
+    /// A reply in the middle has answered it.
+    pub(super) fn is_answered(&self) -> bool {
+        self.answered.is_some()
+    }
+
+    /// Whether a client that had seen so much knew of the reply in the middle.
+    pub(super) fn is_known_answered(&self, seen: Option<u64>) -> bool {
+        seen.zip(self.answered).is_some_and(|(seen, end)| seen >= end)
+    }
+
+    pub(super) fn command(&self) -> Option<&Arc<Command>> {
+        self.command.as_ref()
+    }
+
+    pub(super) fn prompt_end(&self) -> Option<u64> {
+        self.prompt_end
+    }
+
+    /// Whether bytes of it are missing.
+    pub(super) fn misses(&self) -> bool {
+        self.gathered.missing > 0
+    }
+
+    /// Where its first candidate for an end stands.
+    pub(super) fn candidate(&self) -> Option<u64> {
+        self.candidate
+    }
+
+    /// Some line of it ended in CRLF.
+    pub(super) fn has_crlf(&self) -> bool {
+        self.scan.crlf
+    }
+
+    /// The position behind what was read.
+    pub(super) fn stop(&self) -> u64 {
+        self.gathered.stop
+    }
+
+    /// Where the first line without CR, and the first CR alone, were; told once.
+    pub(super) fn take_faults(&mut self) -> (Option<Moment>, Option<Moment>) {
+        (self.bare_lf_at.take(), self.bare_cr_at.take())
+    }
+
+    /// Marks it as told; returns whether it was.
+    pub(super) fn tell(&mut self) -> bool {
+        std::mem::replace(&mut self.told, true)
+    }
+
+    pub(super) fn is_told(&self) -> bool {
+        self.told
+    }
+
+    pub(super) fn gathered(&mut self) -> &mut Gathered {
+        &mut self.gathered
+    }
+
+    /// Accounted bytes.
+    pub(super) fn held(&self) -> usize {
+        self.gathered.header.held()
+    }
+
+    /// Reads what the next bytes need.
+    pub(super) fn touch(&self) -> u64 {
+        self.scan.lines ^ self.gathered.captured ^ self.gathered.bytes ^ u64::from(self.is_in_body())
+    }
+}
+
+/// A BDAT chunk or the octets of XEXCH50 as they are read.
+#[derive(Clone, Debug)]
+pub(super) struct Chunk {
+    command: Arc<Command>,
+    left: u64,
+    last: bool,
+    /// A size that nobody means: the octets end with the server's next reply.
+    until_reply: bool,
+    /// A reply that ends there in the server's stream refused it before its end.
+    refused: Option<u64>,
+    gathered: Gathered,
+}
+
+impl Chunk {
+    pub(super) fn new(command: Arc<Command>, size: u64, last: bool, want_hash: bool) -> Chunk {
+        let mut gathered = Gathered::new(want_hash);
+        gathered.stop = command.end;
+        Chunk { command, left: size, last, until_reply: false, refused: None, gathered }
+    }
+
+    /// Octets of a size that nobody means.
+    pub(super) fn until_reply(command: Arc<Command>, want_hash: bool) -> Chunk {
+        Chunk { until_reply: true, ..Chunk::new(command, u64::MAX, true, want_hash) }
+    }
+
+    /// Takes its octets off the piece.
+    pub(super) fn read(&mut self, piece: &mut Piece<'_>) {
+        let count = usize::try_from(self.left).unwrap_or(usize::MAX).min(piece.bytes.len());
         let part = piece.take(count);
-        chunk.gathered.counted(&part);
-        chunk.left = chunk.left.saturating_sub(count as u64);
-        if chunk.left == 0 {
-            self.end_chunk(hears);
-        }
+        self.gathered.counted(&part);
+        self.left = self.left.saturating_sub(count as u64);
     }
 
-    pub(super) fn end_chunk(&mut self, hears: &mut dyn Hears) {
-        let Client::Chunk(mut chunk) = std::mem::replace(&mut self.client, Client::Command) else { return };
-        let end = if chunk.left == 0 || chunk.until_reply {
-            DataEnd::Chunk { last: chunk.last }
-        } else {
-            DataEnd::Unfinished
-        };
-        let facts = self.tell_data(&mut chunk.gathered, Some(&chunk.command), end, false, None, hears);
-        if !chunk.command.is(&Verb::Bdat) {
-            let end = if chunk.until_reply { chunk.command.end } else { chunk.gathered.stop };
-            return self.expect_message(chunk.command, end, facts);
+    /// So many bytes are missing; returns how many of them lie behind the chunk.
+    pub(super) fn miss(&mut self, length: u64) -> u64 {
+        let own = if self.until_reply { length } else { length.min(self.left) };
+        self.gathered.miss(own);
+        self.left = self.left.saturating_sub(own);
+        length.saturating_sub(own)
+    }
+
+    pub(super) fn is_complete(&self) -> bool {
+        self.left == 0
+    }
+
+    /// None of its octets has come.
+    pub(super) fn is_untouched(&self) -> bool {
+        self.gathered.bytes == 0 && self.gathered.missing == 0
+    }
+
+    pub(super) fn ends_with_reply(&self) -> bool {
+        self.until_reply
+    }
+
+    /// A reply that ends there in the server's stream refused it before its end.
+    pub(super) fn refuse(&mut self, reply_end: u64) {
+        self.refused = Some(reply_end);
+    }
+
+    /// Whether a client that had seen so much knew that it was refused; asked once.
+    pub(super) fn take_known_refusal(&mut self, seen: Option<u64>) -> bool {
+        let known = seen.zip(self.refused).is_some_and(|(seen, end)| seen >= end);
+        if known {
+            self.refused = None;
         }
-        let number = chunk.command.number;
-        match self.pending.iter_mut().find(|pending| pending.command.number == number) {
-            Some(pending) => pending.facts = Some(Box::new(facts)),
-            None => self.note_message(&facts),
-        }
+        known
+    }
+
+    pub(super) fn is_refused(&self) -> bool {
+        self.refused.is_some()
+    }
+
+    pub(super) fn command(&self) -> &Arc<Command> {
+        &self.command
+    }
+
+    pub(super) fn is_last(&self) -> bool {
+        self.last
+    }
+
+    /// More octets than those are still to come, and its header is behind, so no more of it is kept.
+    pub(super) fn goes_on_behind(&self, octets: usize) -> bool {
+        self.gathered.header.is_done() && self.refused.is_none() && self.left > octets as u64
+    }
+
+    pub(super) fn gathered(&mut self) -> &mut Gathered {
+        &mut self.gathered
+    }
+
+    /// The position behind what was read.
+    pub(super) fn stop(&self) -> u64 {
+        self.gathered.stop
+    }
+
+    /// Accounted bytes.
+    pub(super) fn held(&self) -> usize {
+        self.gathered.header.held()
     }
 }

@@ -24,19 +24,23 @@ mod auth;
 mod client;
 pub(crate) mod command;
 mod dialogue;
+mod doubt;
+mod envelope;
 pub(crate) mod event;
-mod facts;
-mod fork;
 mod gathered;
 mod handshake;
 mod held;
+mod input;
+mod matching;
 mod message;
+mod opening;
 mod parser;
+mod readings;
 pub(crate) mod reply;
 mod sequence;
-mod server;
 pub(crate) mod session;
-mod usual;
+mod streams;
+mod telling;
 pub(crate) mod wire;
 
 #[cfg(test)]
@@ -44,6 +48,8 @@ mod tests;
 
 pub(crate) use auth::Secret;
 pub(crate) use command::Command;
+#[cfg(test)]
+pub(crate) use doubt::Doubt;
 pub(crate) use event::{Answers, DataEnd, End, Event};
 pub(crate) use parser::{Options, Parser};
 pub(crate) use reply::Reply;

@@ -3,14 +3,15 @@
 use std::collections::VecDeque;
 
 use super::Hears;
-use super::dialogue::{Dialogue, Reading};
-use super::event::{End, Event};
-use super::fork::{Fork, Input, KeptInput};
+use super::dialogue::Dialogue;
+use super::input::{Input, KeptInput};
+use super::readings::Reading;
+use super::readings::trial::Trial;
 use super::session::Session;
 use super::wire::line::{Piece, Source};
 use super::wire::{reply, verb};
 use crate::base::{Limits, Moment, Side, Tally};
-use crate::tcp::{Chunk, Closed, Closing, Gap, Opening, Reach};
+use crate::tcp::{Chunk, Closing, Gap, Opening, Reach};
 
 /// What a parser does only where somebody wants it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -23,7 +24,7 @@ pub(crate) struct Options {
 #[derive(Debug)]
 pub(crate) struct Parser {
     who: Who,
-    fork: Option<Box<Fork>>,
+    trial: Option<Box<Trial>>,
     /// The bytes that are stored here, as of the end of the last call.
     held: usize,
 }
@@ -68,7 +69,7 @@ impl Parser {
                 first: [Vec::new(), Vec::new()],
             })),
         };
-        Parser { who, fork: None, held: 0 }
+        Parser { who, trial: None, held: 0 }
     }
 
     pub(crate) fn chunk(&mut self, chunk: &Chunk<'_>, hears: &mut dyn Hears) {
@@ -78,7 +79,7 @@ impl Parser {
         let &Chunk { at, seen, captured_of_other: captured, after_fin, .. } = chunk;
         let from = Source { at, seen, captured, after_fin };
         let mut piece = Piece { offset: chunk.offset, bytes: chunk.bytes, from };
-        if self.fork.is_none()
+        if self.trial.is_none()
             && let Who::Known(dialogue) = &mut self.who
             && let Some(more) = dialogue.read_on(chunk.side, &mut piece, hears)
         {
@@ -111,10 +112,9 @@ impl Parser {
     pub(crate) fn release(&mut self, hears: &mut dyn Hears) {
         self.decide(hears);
         if let Who::Known(dialogue) = &mut self.who {
-            dialogue.release(hears);
-            dialogue.proceed(hears);
+            dialogue.release_all(hears);
         }
-        let unread = self.fork_if_due();
+        let unread = self.try_if_due();
         self.read_on(None, unread, hears);
         self.held = self.count_held();
     }
@@ -137,7 +137,7 @@ impl Parser {
         match &self.who {
             Who::Unknown(unknown) => unknown.bytes,
             Who::Known(dialogue) => {
-                dialogue.held_bytes().saturating_add(self.fork.as_ref().map_or(0, |fork| fork.held()))
+                dialogue.held_bytes().saturating_add(self.trial.as_ref().map_or(0, |trial| trial.held()))
             }
         }
     }
@@ -145,7 +145,7 @@ impl Parser {
     pub(crate) fn session(&self) -> &Session {
         match &self.who {
             Who::Unknown(unknown) => &unknown.session,
-            Who::Known(dialogue) => &dialogue.session,
+            Who::Known(dialogue) => dialogue.session(),
         }
     }
 
@@ -153,7 +153,7 @@ impl Parser {
     pub(crate) fn into_session(self) -> Session {
         match self.who {
             Who::Unknown(unknown) => unknown.session,
-            Who::Known(dialogue) => dialogue.session,
+            Who::Known(dialogue) => dialogue.into_session(),
         }
     }
 
@@ -161,7 +161,7 @@ impl Parser {
     pub(crate) fn take_tally(&mut self) -> Tally {
         match &mut self.who {
             Who::Unknown(_) => Tally::default(),
-            Who::Known(dialogue) => std::mem::take(&mut dialogue.tally),
+            Who::Known(dialogue) => std::mem::take(dialogue.tally()),
         }
     }
 
@@ -177,14 +177,14 @@ impl Parser {
 
     fn read(&mut self, input: &Input<'_>, hears: &mut dyn Hears) {
         let Who::Known(dialogue) = &mut self.who else { return };
-        let decided = match &mut self.fork {
+        let decided = match &mut self.trial {
             None => {
                 dialogue.take(input, hears);
                 None
             }
-            Some(fork) => fork.follow(input, dialogue),
+            Some(trial) => trial.follow(input, dialogue),
         };
-        let unread = self.fork_if_due();
+        let unread = self.try_if_due();
         if decided.is_some() || unread.is_some() {
             self.read_on(decided, unread, hears);
         }
@@ -197,20 +197,20 @@ impl Parser {
         loop {
             let Who::Known(dialogue) = &mut self.who else { return };
             if let Some(reading) = decided.take()
-                && let Some(fork) = self.fork.take()
+                && let Some(trial) = self.trial.take()
             {
-                let mut kept = fork.take(reading, dialogue, hears);
+                let mut kept = trial.take(reading, dialogue, hears);
                 kept.append(&mut queue);
                 queue = kept;
             }
-            if let Some(unread) = self.fork_if_due() {
+            if let Some(unread) = self.try_if_due() {
                 queue.push_front(unread);
             }
             let Some(kept) = queue.pop_front() else { return };
             let Who::Known(dialogue) = &mut self.who else { return };
-            match &mut self.fork {
+            match &mut self.trial {
                 None => dialogue.take(&kept.input(), hears),
-                Some(fork) => decided = fork.follow(&kept.input(), dialogue),
+                Some(trial) => decided = trial.follow(&kept.input(), dialogue),
             }
         }
     }
@@ -218,20 +218,20 @@ impl Parser {
     /// Decides what is open by what is known now.
     fn decide(&mut self, hears: &mut dyn Hears) {
         self.settle_server(true, hears);
-        while let Some(fork) = &self.fork {
-            let reading = fork.verdict_at_end();
+        while let Some(trial) = &mut self.trial {
+            let reading = trial.verdict_at_end();
             self.read_on(Some(reading), None, hears);
         }
     }
 
     /// Tries a choice at which the session stopped; returns what is left of the input that led to it.
-    fn fork_if_due(&mut self) -> Option<KeptInput> {
+    fn try_if_due(&mut self) -> Option<KeptInput> {
         let Who::Known(dialogue) = &mut self.who else { return None };
-        if self.fork.is_some() || dialogue.choice.is_none() {
+        if self.trial.is_some() || dialogue.choice().is_none() {
             return None;
         }
-        let unread = dialogue.unread.take().map(|unread| *unread);
-        self.fork = Fork::new(dialogue).map(Box::new);
+        let unread = dialogue.take_unread();
+        self.trial = Trial::new(dialogue).map(Box::new);
         unread
     }
 
@@ -297,53 +297,4 @@ impl Unknown {
 fn first_line(bytes: &[u8]) -> &[u8] {
     let line = bytes.split(|&byte| byte == b'\n').next().unwrap_or_default();
     line.strip_suffix(b"\r").unwrap_or(line)
-}
-
-impl Dialogue {
-    pub(super) fn take(&mut self, input: &Input<'_>, hears: &mut dyn Hears) {
-        match input {
-            Input::Bytes(side, piece) => self.bytes(*side, *piece, hears),
-            Input::Gap(gap) => self.gap(gap, hears),
-            Input::End(side, at) => {
-                self.session.last = *at;
-                if *side == self.client_side {
-                    self.client_ended(*at, hears);
-                } else {
-                    self.finish_server(hears);
-                }
-            }
-        }
-    }
-
-    fn close(&mut self, closing: &Closing, hears: &mut dyn Hears) {
-        let client = self.session.server_side.other();
-        self.closing = true;
-        self.finish_server(hears);
-        self.finish_client(hears);
-        let acknowledges = closing.acknowledges;
-        if acknowledges[client] {
-            self.confirm_early();
-        }
-        let session = &mut self.session;
-        session.last = closing.last;
-        session.missing_client = closing.missing[client];
-        session.missing_server = closing.missing[client.other()];
-        if !acknowledges.a && !acknowledges.b && !session.early_talk {
-            session.early_talk = self.early_by_order.is_some();
-            session.early_at = self.early_by_order.take().map(|at| *at);
-        }
-        let whole = closing.missing.a == 0 && closing.missing.b == 0;
-        if !acknowledges.a && !acknowledges.b && session.from_start && whole {
-            session.greeting_missing |= self.ungreeted_by_order;
-        }
-        let closed = matches!(closing.how, Closed::Fin | Closed::Rst);
-        let end = End {
-            closed: closing.how,
-            at: closing.last,
-            complete: closing.handshake && session.from_start && whole && closed,
-            client_acknowledges: acknowledges[client],
-            server_acknowledges: acknowledges[client.other()],
-        };
-        hears.hear(&Event::End(&end), &self.session);
-    }
 }

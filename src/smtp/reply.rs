@@ -1,8 +1,9 @@
 //! A reply: one or more server lines, each but the last with a hyphen behind its code (RFC 5321 4.2).
 
 use super::auth::{self, Secret};
+use super::event::FaultKind;
 use super::wire::line::{Ending, Line};
-use super::wire::reply::{code, text};
+use super::wire::reply::{code, is_tabbed, text};
 use crate::base::Packets;
 
 /// A complete reply.
@@ -13,6 +14,8 @@ pub(crate) struct Reply {
     pub code: Option<u16>,
     /// Whether the lines before the last have other codes.
     pub codes_differ: bool,
+    /// A tab stands behind a code.
+    pub tab: bool,
     /// The lines without their line ends, codes included, as they came; at most `Limit::ReplyLines` of
     /// them, and no more behind `Limit::LineLength` octets of text. A line that repeats a secret reads `<redacted>` behind its code: [`Reply::hidden`].
     pub lines: Vec<Vec<u8>>,
@@ -51,6 +54,7 @@ impl Reply {
         Reply {
             code,
             codes_differ: false,
+            tab: is_tabbed(&text),
             lines: vec![text],
             dropped: 0,
             longest: octets,
@@ -75,6 +79,7 @@ impl Reply {
             self.codes_differ |= code != self.code;
             self.code = code;
         }
+        self.tab |= is_tabbed(&line.text);
         self.longest = self.longest.max(line.octets);
         self.bare_lf |= line.ending == Ending::Lf;
         self.bare_cr |= line.bare_cr;
@@ -88,6 +93,12 @@ impl Reply {
         }
     }
 
+    /// What is wrong with it beside its place.
+    pub(super) fn faults(&self) -> impl Iterator<Item = FaultKind> + use<> {
+        let tab = self.tab.then_some(FaultKind::TabBehindCode);
+        tab.into_iter().chain(self.codes_differ.then_some(FaultKind::CodesDiffer))
+    }
+
     /// Positive: 2yz.
     pub(crate) fn accepts(&self) -> bool {
         matches!(self.code, Some(200..=299))
@@ -96,6 +107,13 @@ impl Reply {
     /// The text of its lines, codes left out.
     pub(crate) fn texts(&self) -> impl Iterator<Item = &[u8]> {
         self.lines.iter().map(|line| text(line))
+    }
+
+    /// Octets kept of its lines, and what the lines cost.
+    pub(super) fn held(&self) -> usize {
+        self.lines
+            .iter()
+            .fold(0, |sum: usize, line| sum.saturating_add(line.len()).saturating_add(size_of::<Vec<u8>>()))
     }
 
     /// Takes out of its lines what repeats a secret.
@@ -163,6 +181,11 @@ impl ReplyReader {
         self.open.as_ref().and_then(|reply| reply.code)
     }
 
+    /// The position behind what has come of it.
+    pub(super) fn open_end(&self) -> Option<u64> {
+        self.open.as_ref().map(|reply| reply.end)
+    }
+
     pub(super) fn is_open(&self) -> bool {
         self.open.is_some()
     }
@@ -180,11 +203,6 @@ impl ReplyReader {
     }
 
     pub(super) fn held(&self) -> usize {
-        self.open.as_ref().map_or(0, |reply| {
-            reply
-                .lines
-                .iter()
-                .fold(0, |sum: usize, line| sum.saturating_add(line.len()).saturating_add(size_of::<Vec<u8>>()))
-        })
+        self.open.as_ref().map_or(0, |reply| reply.held())
     }
 }

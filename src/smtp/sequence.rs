@@ -7,7 +7,7 @@
 use std::collections::VecDeque;
 
 use super::command::Command;
-use super::dialogue::{Awaits, Pending};
+use super::matching::{Awaits, Pending};
 use super::wire::verb::Verb;
 
 /// How far a session was, as its client knew it.
@@ -119,12 +119,14 @@ pub(super) struct Sequence {
     steps: VecDeque<Step>,
     /// Bytes are missing: nothing can be told until MAIL, RSET, HELO or EHLO got 250.
     lost: bool,
+    /// What a client knew that had seen so much, after so many steps: a flight asks it of every command.
+    last: Option<Box<(u64, usize, Knew)>>,
 }
 
 impl Sequence {
     /// Of a session captured from its start, or picked up midway.
     pub(super) fn new(from_start: bool) -> Sequence {
-        let mut sequence = Sequence { base: Stage::before_hello(), steps: VecDeque::new(), lost: false };
+        let mut sequence = Sequence { base: Stage::before_hello(), steps: VecDeque::new(), lost: false, last: None };
         if !from_start {
             sequence.lose();
         }
@@ -133,6 +135,7 @@ impl Sequence {
 
     /// Replies or commands are missing, or cannot be matched.
     pub(super) fn lose(&mut self) {
+        self.last = None;
         self.steps.clear();
         self.lost = true;
         // Only what can be seen to be wrong whatever was missed is told later.
@@ -164,8 +167,9 @@ impl Sequence {
         self.steps.push_back(Step { number, effect: Effect::MessageEnd, last: None, early_hello: false, reply });
     }
 
-    /// The reply to a step has come. `offers` tells whether the server, as of then, offers a keyword.
-    pub(super) fn answered(&mut self, number: u64, code: u16, end: u64, offers: impl Fn(&str) -> Option<bool>) {
+    /// The reply to a step has come. `offers`: of an EHLO whether it lists PIPELINING, of a chunk whether CHUNKING is on offer.
+    pub(super) fn answered(&mut self, number: u64, code: u16, end: u64, offers: Option<bool>) {
+        self.last = None;
         let open = |step: &Step| step.reply.is_none();
         let Some(place) = self.steps.iter().position(|step| open(step) && step.number == number) else { return };
         // What is older and open was given up.
@@ -178,8 +182,8 @@ impl Sequence {
         let Some(step) = self.steps.iter_mut().find(|step| open(step) && step.number == number) else { return };
         let offers = match step.effect {
             // After loss another reply may stand in its place: only what it lists counts.
-            Effect::Hello { .. } => offers("PIPELINING").filter(|&offered| offered || !self.lost),
-            Effect::Chunk { .. } => offers("CHUNKING"),
+            Effect::Hello { .. } => offers.filter(|&offered| offered || !self.lost),
+            Effect::Chunk { .. } => offers,
             _ => None,
         };
         step.reply = Some(Reply { code, end, offers });
@@ -199,12 +203,19 @@ impl Sequence {
         /// So many steps are kept for one that most likely never acknowledges anything.
         const MOST: usize = 64;
         while self.steps.len() > MOST && self.settle_first(captured) {}
-        (!self.lost).then(|| (self.at(0), self.at(captured)))
+        if self.lost {
+            return None;
+        }
+        Some((self.at(0), self.at(captured)))
     }
 
-    fn at(&self, seen: u64) -> Knew {
-        let mut knew = Knew { stage: self.base, ..Knew::default() };
-        for step in &self.steps {
+    fn at(&mut self, seen: u64) -> Knew {
+        let kept = self.last.take().filter(|last| last.0 == seen && last.1 <= self.steps.len());
+        let (place, mut knew) = match kept {
+            Some(last) => (last.1, last.2),
+            None => (0, Knew { stage: self.base, ..Knew::default() }),
+        };
+        for step in self.steps.iter().skip(place) {
             let reply = step.reply.filter(|reply| reply.end <= seen);
             if reply.is_none() {
                 knew.in_flight = knew.in_flight.saturating_add(1);
@@ -215,6 +226,7 @@ impl Sequence {
             }
             knew.stage.take(step.effect, reply);
         }
+        self.last = Some(Box::new((seen, self.steps.len(), knew.clone())));
         knew
     }
 
@@ -222,6 +234,7 @@ impl Sequence {
     fn settle_first(&mut self, seen: u64) -> bool {
         let settled = self.steps.pop_front_if(|step| step.reply.is_some_and(|reply| reply.end <= seen));
         if let Some(step) = &settled {
+            self.last = None;
             self.base.take(step.effect, step.reply);
         }
         settled.is_some()

@@ -1,5 +1,7 @@
 //! The facts of one session: who talks to whom, and what its record says (FORMATS.md, `session`).
 
+use super::doubt::Doubt;
+use super::gathered::MessageFacts;
 use super::wire::tls::Tls;
 use crate::base::{Endpoint, FlowKey, Moment, Packets, Side};
 
@@ -17,12 +19,8 @@ pub(crate) struct Session {
     pub server: Endpoint,
     /// Both streams were captured from their first byte.
     pub from_start: bool,
-    /// Bytes are missing or came behind what acknowledges them, or the session was picked up midway, and no MAIL, RSET,
-    /// HELO or EHLO has got 250 since: what depends on sequence, groups or replies cannot be told (RULES.md, *After loss*).
-    pub rests_after_loss: bool,
-    /// What is read as commands may be something else (message text, an exchange, TLS): bytes that would tell are
-    /// missing, and no MAIL, RSET, HELO or EHLO has got 250 since.
-    pub lines_in_doubt: bool,
+    /// What is not known.
+    pub doubt: Doubt,
     pub greeting: Option<Spoken>,
     /// The first reply was none to the connection: it fits the client's first command, which was sent
     /// though nothing had been said. There was no greeting.
@@ -51,6 +49,8 @@ pub(crate) struct Session {
     pub tls: Tls,
     /// What the client's stream is if it is not SMTP.
     pub protocol: Option<&'static str>,
+    /// A client line got an SMTP reply though the stream was named as another protocol.
+    pub answered_in_smtp: bool,
     /// Behind a SASL security layer nothing can be read.
     pub sasl_layer: bool,
     /// LHLO was accepted: the session is LMTP.
@@ -107,6 +107,19 @@ pub(crate) struct Transaction {
     pub smuggled: bool,
 }
 
+impl Transaction {
+    /// Message data, or a chunk of it, was read.
+    pub(super) fn add(&mut self, facts: &MessageFacts) {
+        self.data_bytes = self.data_bytes.saturating_add(facts.bytes);
+        if self.subject.is_none() {
+            self.subject.clone_from(&facts.subject);
+        }
+        if self.message_id.is_none() {
+            self.message_id.clone_from(&facts.message_id);
+        }
+    }
+}
+
 impl Session {
     pub(crate) fn new(flow: FlowKey, first: Moment, server_side: Side, from_start: bool) -> Session {
         Session {
@@ -117,8 +130,7 @@ impl Session {
             client: flow.end(server_side.other()),
             server: flow.end(server_side),
             from_start,
-            rests_after_loss: !from_start,
-            lines_in_doubt: !from_start,
+            doubt: Doubt::new(from_start),
             greeting: None,
             greeting_missing: false,
             server_heard: false,
@@ -133,6 +145,7 @@ impl Session {
             earlier_offer: None,
             tls: Tls::default(),
             protocol: None,
+            answered_in_smtp: false,
             sasl_layer: false,
             lmtp: false,
             turned: false,
@@ -150,7 +163,7 @@ impl Session {
     /// Whether the server had offered the keyword so far: nothing before its first EHLO reply; `None` where a reply
     /// that might was not captured.
     pub(crate) fn offered(&self, keyword: &str) -> Option<bool> {
-        let nothing = self.is_whole() && !self.rests_after_loss && self.server_heard && self.helo.is_none();
+        let nothing = self.is_whole() && !self.doubt.rests() && self.server_heard && self.helo.is_none();
         self.offers(keyword).or_else(|| nothing.then_some(false))
     }
 
@@ -173,6 +186,11 @@ impl Session {
     fn offers_now(&self) -> bool {
         let extended = self.helo.as_ref().is_some_and(|helo| helo.verb != super::wire::verb::Verb::Helo);
         self.capabilities_known && extended
+    }
+
+    /// The stream is another protocol's, and no server of SMTP has answered it.
+    pub(crate) fn is_foreign(&self) -> bool {
+        self.protocol.is_some() && !self.answered_in_smtp
     }
 
     /// Nothing of either stream is missing so far.

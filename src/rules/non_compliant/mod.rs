@@ -214,7 +214,7 @@ fn judge_protocol(name: &'static str, event: &Event<'_>, session: &Session, out:
     // That is told by starttls/implicit.
     let implicit = name == "TLS" && session.server.port == SUBMISSIONS;
     // A session picked up midway may have begun as SMTP.
-    let doubtful = name == UNKNOWN && session.rests_after_loss;
+    let doubtful = name == UNKNOWN && session.doubt.rests();
     if implicit || doubtful {
         return;
     }

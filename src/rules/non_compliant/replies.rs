@@ -24,7 +24,7 @@ pub(super) static UNSOLICITED_REPLY: Check = Check {
 
 pub(super) fn judge(reply: &Reply, answers: &Answers<'_>, session: &Session, out: &mut Findings<'_>) {
     out.settle(NOT_ITS_LAST, true, reply.at.last());
-    if reply.uncertain || session.rests_after_loss {
+    if reply.uncertain || session.doubt.rests() {
         return;
     }
     if reply.codes_differ {
@@ -65,10 +65,20 @@ pub(super) fn judge_end(end: &End, session: &Session, out: &mut Findings<'_>) {
 }
 
 pub(super) fn judge_fault(fault: &Fault, session: &Session, out: &mut Findings<'_>) {
-    let FaultKind::NoCode { line, due: true } = &fault.kind else { return };
-    if !session.rests_after_loss {
-        let message = "the server sent a line without a code where a reply was due";
-        out.fire(Finding::new(&RULE, &MALFORMED_REPLY, &fault.at, message).bytes("line", line));
+    if session.doubt.rests() {
+        return;
+    }
+    let malformed = |message: &str| Finding::new(&RULE, &MALFORMED_REPLY, &fault.at, message);
+    match &fault.kind {
+        FaultKind::NoCode { line, due: true } => {
+            let message = "the server sent a line without a code where a reply was due";
+            out.fire(malformed(message).bytes("line", line));
+        }
+        FaultKind::TabBehindCode => out.fire(malformed("a tab stands behind the code of a reply")),
+        FaultKind::ReplyUnfinished => {
+            out.fire(malformed("the server left a reply without its last line and went on"));
+        }
+        _ => {}
     }
 }
 
@@ -107,7 +117,7 @@ mod tests {
     #[test]
     fn silent_after_a_gap() {
         let mut lossy = Dialogue::read("S: 220 mx\nS: 250 ok\nC: NOOP\nS: 250-a\nS: 251 b");
-        lossy.session.rests_after_loss = true;
+        lossy.session.doubt = crate::smtp::Doubt::after_loss();
         assert_eq!(lossy.judged(), NOTHING);
     }
 }

@@ -83,7 +83,7 @@ pub(super) fn judge_data(data: &MessageData, session: &Session, out: &mut Findin
     if data.early != Some(true) && !waits {
         return;
     }
-    let Some(command) = data.command.as_ref().filter(|_| !data.uncertain && !session.rests_after_loss) else { return };
+    let Some(command) = data.command.as_ref().filter(|_| !data.uncertain && !session.doubt.rests()) else { return };
     let message = "message data was sent behind DATA without waiting for its reply";
     let finding = Finding::new(&RULE, &UNADVERTISED_PIPELINING, &data.at, message).command(command);
     let finding = finding.bytes("behind", b"DATA");
@@ -94,7 +94,7 @@ pub(super) fn judge_data(data: &MessageData, session: &Session, out: &mut Findin
 pub(super) fn judge_fault(fault: &Fault, session: &Session, out: &mut Findings<'_>) {
     let FaultKind::Injected { accepted: true, .. } = fault.kind else { return };
     let lawful = session.early_talk && session.offers(PIPECONNECT) == Some(true);
-    if !lawful && !session.rests_after_loss {
+    if !lawful && !session.doubt.rests() {
         let message = "bytes were sent behind STARTTLS without waiting for its reply";
         let finding = Finding::new(&RULE, &UNADVERTISED_PIPELINING, &fault.at, message);
         out.fire(finding.bytes("behind", b"STARTTLS").verb("STARTTLS"));

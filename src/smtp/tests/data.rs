@@ -185,7 +185,7 @@ fn a_server_that_does_not_end_data_at_another_dot_keeps_the_strict_reading() {
 }
 
 #[test]
-fn a_2yz_that_has_seen_the_candidate_but_no_end_proves_it() {
+fn a_reply_that_has_seen_the_candidate_but_no_end_and_one_that_only_a_command_gets_prove_it() {
     // The client waits for the reply to its first dot before it goes on.
     assert_after_mail(
         "
@@ -195,6 +195,8 @@ fn a_2yz_that_has_seen_the_candidate_but_no_end_proves_it() {
         S: 250 queued
         C: NOOP
         S: 250 ok
+        C: QUIT
+        S: 221 bye
         ",
         "
         C DATA
@@ -204,6 +206,8 @@ fn a_2yz_that_has_seen_the_candidate_but_no_end_proves_it() {
         R 250 message DATA
         C NOOP
         R 250 NOOP
+        C QUIT
+        R 221 QUIT
         ",
     );
 }
@@ -214,8 +218,8 @@ fn of_several_candidates_the_one_that_explains_the_replies_is_taken() {
         "
         C: DATA
         S: 354 go
-        C: a\\r.\\rthis is text\\n.\\nRSET\\r\\nNOOP\\r\\nx\\r\\n.
-        S: 250 queued\\r\\n250 reset\\r\\n250 noop\\r\\n500 x\\r\\n500 dot
+        C: a\\r.\\rthis is text\\n.\\nHELP\\r\\nNOOP\\r\\nx\\r\\n.
+        S: 250 queued\\r\\n214 help\\r\\n250 noop\\r\\n500 x\\r\\n500 dot
         C: QUIT
         S: 221 bye
         ",
@@ -225,12 +229,12 @@ fn of_several_candidates_the_one_that_explains_the_replies_is_taken() {
         F BareLfInData
         F BareCrInData
         D 17 in 1 smuggled LF.LF
-        C RSET [behind 1]
+        C HELP [behind 1]
         C NOOP [behind 2]
         C X [behind 3, last NOOP]
         C . [behind 4, last NOOP]
         R 250 message DATA
-        R 250 RSET
+        R 214 HELP
         R 250 NOOP
         R 500 X
         R 500 -
@@ -350,11 +354,11 @@ fn an_ehlo_that_is_not_answered_yet_decides_what_a_chunk_is() {
     for (offered, expected) in [
         (
             "250-mx\\r\\n250 CHUNKING",
-            "C EHLO me\nC BDAT 6 LAST [behind 1, last EHLO]\nR 250 EHLO\nD 6 in 1 chunk last\nR 503 message BDAT",
+            "C EHLO me\nC BDAT 6 LAST [behind 1, last EHLO]\nD 6 in 1 chunk last\nR 250 EHLO\nR 503 message BDAT",
         ),
         (
             "250-mx\\r\\n250 HELP",
-            "C EHLO me\nC BDAT 6 LAST [behind 1, last EHLO]\nR 250 EHLO\nC HELP [behind 2, last EHLO]\nR 503 BDAT",
+            "C EHLO me\nC BDAT 6 LAST [behind 1, last EHLO]\nC HELP [behind 2, last EHLO]\nR 250 EHLO\nR 503 BDAT",
         ),
     ] {
         assert_events(
@@ -536,7 +540,7 @@ fn data_that_no_reply_and_no_byte_followed_gives_no_message() {
 
 #[test]
 fn a_malformed_bdat_announces_no_chunk() {
-    for malformed in ["1234 SCRAMBLE", "SCRAMBLE", "", "12x LAST", "6 LAST LAST", "99999999999999999999"] {
+    for malformed in ["SCRAMBLE", "", "x6 LAST", "-6"] {
         let events = events(&[HELLO, MAIL, &format!("C: BDAT {malformed}\nS: 521 no\nC: QUIT\nS: 221 bye")].concat());
         let expected = ["R 521 BDAT", "C QUIT", "R 221 QUIT"];
         assert_eq!(events[events.len() - 3..], expected, "{malformed}");
@@ -563,8 +567,8 @@ fn a_choice_in_bytes_that_a_reply_set_free_is_decided_by_the_replies_behind_it()
     // All of the server's replies come in one packet.
     assert_after_mail(
         "
-        C: DATA\\r\\na\\n.\\nNOOP\\r\\n.
-        S: 354 go\\r\\n250 queued\\r\\n250 noop\\r\\n500 dot
+        C: DATA\\r\\na\\n.\\nHELP\\r\\n.
+        S: 354 go\\r\\n250 queued\\r\\n214 help\\r\\n500 dot
         C: QUIT
         S: 221 bye
         ",
@@ -573,10 +577,10 @@ fn a_choice_in_bytes_that_a_reply_set_free_is_decided_by_the_replies_behind_it()
         R 354 DATA
         F BareLfInData
         D 2 in 1 smuggled LF.LF early
-        C NOOP [behind 2, last DATA]
+        C HELP [behind 2, last DATA]
         C . [behind 3, last DATA]
         R 250 message DATA
-        R 250 NOOP
+        R 214 HELP
         R 500 -
         C QUIT
         R 221 QUIT

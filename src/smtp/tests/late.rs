@@ -21,7 +21,7 @@ fn assert_late(talk: &Talk, expected: &str) -> bool {
     for size in [1, 2, 3, 7, 20] {
         assert_heard(&talk.clone().in_pieces(size).events(), expected);
     }
-    heard.session().rests_after_loss
+    heard.session().doubt.rests()
 }
 
 #[test]

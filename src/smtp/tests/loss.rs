@@ -150,8 +150,8 @@ fn after_the_loss_of_an_ehlo_reply_a_chunk_waits_though_the_matching_is_sure_aga
         C NOOP
         R 250 NOOP
         C BDAT 6 LAST
-        R 250 message BDAT
         D 6 in 1 chunk last
+        R 250 message BDAT
         ",
     );
 }
@@ -306,13 +306,13 @@ fn a_gap_inside_a_chunk_counts_against_its_size() {
 
 #[test]
 fn checks_of_sequence_rest_after_loss_until_a_fresh_start() {
-    let rests = |text: &str| Talk::new(&[HELLO, text].concat()).run().session().rests_after_loss;
+    let rests = |text: &str| Talk::new(&[HELLO, text].concat()).run().session().doubt.rests();
     assert!(!rests("C: NOOP\nS: 250 ok"));
     assert!(rests("C: NOOP\nS- 10\nC: NOOP\nS: 250 ok"));
     assert!(!rests("C: NOOP\nS- 10\nC: RSET\nS: 250 ok"));
     assert!(rests("C- 10\nC: RCPT TO:<c@d>\nS: 250 ok"));
     assert!(!rests("C- 10\nC: MAIL FROM:<a@b>\nS: 250 ok"));
-    assert!(Talk::new("C: NOOP\nS: 250 ok").midway().run().session().rests_after_loss);
+    assert!(Talk::new("C: NOOP\nS: 250 ok").midway().run().session().doubt.rests());
 }
 
 #[test]
@@ -403,8 +403,8 @@ fn a_chunk_whose_ehlo_reply_was_not_captured_waits_for_its_own() {
         greeting 220 mx
         C EHLO me
         C BDAT 6 LAST
-        R 250 message BDAT
         D 6 in 1 chunk last
+        R 250 message BDAT
         C QUIT
         R 221 QUIT
         ",
@@ -416,8 +416,8 @@ fn a_chunk_whose_ehlo_reply_was_not_captured_waits_for_its_own() {
         greeting 220 mx
         C EHLO me
         C BDAT 6 LAST
-        R 500 BDAT
         C HELP
+        R 500 BDAT
         R 214 HELP
         ",
     );

@@ -124,7 +124,8 @@ fn binary_protocols_are_named_and_not_read_unless_smtp_follows() {
         "
         F protocol SSH
         greeting 220 mx
-        R 500 unknown
+        C SSH-2.0-x
+        R 500 -
         C EHLO me
         R 250 EHLO
         C HELP
@@ -143,6 +144,11 @@ fn binary_protocols_are_named_and_not_read_unless_smtp_follows() {
 #[test]
 fn of_a_protocol_in_lines_only_the_servers_greeting_is_told() {
     let heard = Talk::new("S: +OK POP3\nC: USER alice\nS: +OK\nC: PASS hunter2\nS: 250 ok\nC: HELP\nS: 214 x").run();
+    assert_heard(
+        &heard.lines,
+        "F protocol POP3\ngreeting - +OK POP3\nC USER alice\nC PASS <redacted>\nR 250 PASS\nC HELP\nR 214 HELP",
+    );
+    let heard = Talk::new("S: +OK POP3\nC: USER alice\nS: +OK\nC: PASS hunter2\nS: +OK").run();
     assert_heard(&heard.lines, "F protocol POP3\ngreeting - +OK POP3");
     assert_events("S: * OK IMAP4", "F protocol IMAP\ngreeting - * OK IMAP4");
     // Its password is a secret also where the server is not in the capture.

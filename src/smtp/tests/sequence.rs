@@ -13,7 +13,7 @@ fn sequence(said: &[(&str, Option<u16>)]) -> Sequence {
         let pending = pending(number, line);
         sequence.push(&pending, 99);
         if let Some(code) = code {
-            sequence.answered(number, code, end, |keyword| Some(keyword == "PIPELINING"));
+            sequence.answered(number, code, end, Some(true));
         }
     }
     sequence
@@ -26,7 +26,15 @@ fn pending(number: u64, line: &str) -> Pending {
     let line = LineReader::default().take(&mut piece, Cut::Lf, 999).unwrap();
     let mut command = Command::new(line, Role::Command);
     command.number = number;
-    Pending { command: std::sync::Arc::new(command), awaits: Awaits::Reply, end: 0, waited_at: None, facts: None }
+    Pending {
+        command: std::sync::Arc::new(command),
+        awaits: Awaits::Reply,
+        end: 0,
+        waited_at: None,
+        facts: None,
+        optional: false,
+        known: false,
+    }
 }
 
 const SAID: &[(&str, Option<u16>)] =
@@ -60,10 +68,10 @@ fn after_a_loss_nothing_is_known_until_a_250_tells() {
     sequence.lose();
     assert_eq!(sequence.known(99), None);
     sequence.push(&pending(7, "NOOP"), 99);
-    sequence.answered(7, 250, 100, |_| None);
+    sequence.answered(7, 250, 100, None);
     assert_eq!(sequence.known(100), None);
     sequence.push(&pending(8, "RSET"), 99);
-    sequence.answered(8, 250, 110, |_| None);
+    sequence.answered(8, 250, 110, None);
     let knew = sequence.known(110).unwrap();
     assert!(knew.stage.hello && !knew.stage.mail && knew.stage.pipelining.is_none());
 }
@@ -80,7 +88,7 @@ fn the_steps_that_are_kept_are_bounded() {
     let mut sequence = Sequence::new(true);
     for number in 0..1000 {
         sequence.push(&pending(number, "NOOP"), 20);
-        sequence.answered(number, 250, number, |_| None);
+        sequence.answered(number, 250, number, None);
     }
     assert!(sequence.steps.len() <= 21);
 }

@@ -12,6 +12,8 @@ pub(in crate::smtp) enum LineEnd {
     CrLf,
     Lf,
     Cr,
+    /// CRs, and then CRLF: some servers strip every CR before the LF (Postfix, measured).
+    CrCrLf,
     /// A gap: nobody knows.
     Unknown,
 }
@@ -23,6 +25,28 @@ pub(in crate::smtp) enum Found {
     End,
     /// Another lone dot between line ends, by its name; some servers end data there.
     Candidate(&'static str),
+}
+
+/// The line of a closing dot, as far as it has come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(in crate::smtp) struct DotLine {
+    dot: bool,
+    crs: u64,
+    pub lf: bool,
+}
+
+impl DotLine {
+    pub(in crate::smtp) fn len(&self) -> u64 {
+        u64::from(self.dot).saturating_add(self.crs).saturating_add(u64::from(self.lf))
+    }
+
+    /// Its octets, in pieces.
+    pub(in crate::smtp) fn pieces(&self) -> impl Iterator<Item = &'static [u8]> + use<> {
+        let dot: &[u8] = if self.dot { b"." } else { b"" };
+        let lf: &[u8] = if self.lf { b"\n" } else { b"" };
+        let crs = (0..self.crs).map(|_| b"\r".as_slice());
+        std::iter::once(dot).chain(crs).chain([lf])
+    }
 }
 
 /// What the current line holds so far.
@@ -41,6 +65,8 @@ pub(in crate::smtp) struct DotScan {
     content: Content,
     /// The last byte was a CR; the next one tells whether an LF follows.
     cr: bool,
+    /// So many CRs stand behind a lone dot.
+    crs: u64,
     pub lines: u64,
     pub bare_lf: bool,
     pub bare_cr: bool,
@@ -50,12 +76,30 @@ pub(in crate::smtp) struct DotScan {
 impl DotScan {
     /// Begins behind the line that began the data, which ended in `before`.
     pub(in crate::smtp) fn new(before: LineEnd) -> DotScan {
-        DotScan { before, content: Content::Empty, cr: false, lines: 0, bare_lf: false, bare_cr: false, crlf: false }
+        DotScan {
+            before,
+            content: Content::Empty,
+            cr: false,
+            crs: 0,
+            lines: 0,
+            bare_lf: false,
+            bare_cr: false,
+            crlf: false,
+        }
+    }
+
+    /// Nothing follows a dot and its CR: takes that for a line end; returns what the dot then is.
+    pub(in crate::smtp) fn finish_dot(&mut self) -> Option<Found> {
+        if !self.cr || self.content != Content::Dot {
+            return None;
+        }
+        self.cr = false;
+        self.line_end(LineEnd::Cr, false)
     }
 
     /// After a gap: what stood before is unknown.
     pub(in crate::smtp) fn lose_place(&mut self) {
-        (self.before, self.content, self.cr) = (LineEnd::Unknown, Content::Empty, false);
+        (self.before, self.content, self.cr, self.crs) = (LineEnd::Unknown, Content::Empty, false, 0);
     }
 
     /// Scans up to the first lone dot; returns the bytes consumed (its line end included) and what it is.
@@ -121,12 +165,19 @@ impl DotScan {
             && (self.cr || consumed(rest) < least)
         {
             let end = if self.cr {
-                self.cr = false;
-                if first == b'\n' {
+                if first == b'\r' && self.content == Content::Dot {
+                    // The longest reading of a dot's line end comes first.
                     rest = behind;
-                    LineEnd::CrLf
-                } else {
-                    LineEnd::Cr
+                    self.crs = self.crs.saturating_add(1);
+                    continue;
+                }
+                self.cr = false;
+                match first {
+                    b'\n' => {
+                        rest = behind;
+                        if self.crs > 0 && self.content == Content::Dot { LineEnd::CrCrLf } else { LineEnd::CrLf }
+                    }
+                    _ => LineEnd::Cr,
                 }
             } else {
                 let at = memchr2(b'\r', b'\n', rest);
@@ -149,29 +200,34 @@ impl DotScan {
         (consumed(rest), None)
     }
 
-    /// So many of the last scanned bytes may belong to the line of a closing dot.
-    pub(in crate::smtp) fn dot_line(&self, found: Option<Found>) -> &'static [u8] {
+    /// The last scanned bytes that may belong to the line of a closing dot.
+    pub(in crate::smtp) fn dot_line(&self, found: Option<Found>) -> DotLine {
+        let crs = self.crs.saturating_add(1);
         match (found, self.content, self.before, self.cr) {
-            (Some(_), _, LineEnd::CrLf, _) => b".\r\n",
-            (Some(_), _, LineEnd::Lf, _) => b".\n",
-            (Some(_), _, _, _) | (None, Content::Dot, _, true) => b".\r",
-            (None, Content::Dot, _, false) => b".",
-            (None, _, _, _) => b"",
+            (Some(_), _, LineEnd::CrLf | LineEnd::CrCrLf, _) => DotLine { dot: true, crs, lf: true },
+            (Some(_), _, LineEnd::Lf, _) => DotLine { dot: true, crs: 0, lf: true },
+            (Some(_), _, _, _) | (None, Content::Dot, _, true) => DotLine { dot: true, crs, lf: false },
+            (None, Content::Dot, _, false) => DotLine { dot: true, crs: 0, lf: false },
+            (None, _, _, _) => DotLine::default(),
         }
     }
 
     fn text(&mut self, text: &[u8]) {
         self.content = match (self.content, text) {
             (content, []) => content,
-            (Content::Empty, b".") => Content::Dot,
+            (Content::Empty, b".") => {
+                self.crs = 0;
+                Content::Dot
+            }
             _ => Content::Other,
         };
     }
 
     fn line_end(&mut self, end: LineEnd, lf_ends: bool) -> Option<Found> {
-        use LineEnd::{Cr, CrLf, Lf, Unknown};
+        use LineEnd::{Cr, CrCrLf, CrLf, Lf, Unknown};
         match end {
             CrLf => self.crlf = true,
+            CrCrLf => (self.crlf, self.bare_cr) = (true, true),
             // Behind a gap its CR may be what is missing.
             Lf => self.bare_lf |= self.before != Unknown || self.content != Content::Empty,
             Cr | Unknown => self.bare_cr = true,
@@ -183,18 +239,23 @@ impl DotScan {
         if std::mem::replace(&mut self.content, Content::Empty) != Content::Dot {
             return None;
         }
+        // What a line end was made of does not matter to the line behind it.
+        let before = if before == CrCrLf { CrLf } else { before };
         Some(match (before, end) {
             (CrLf, CrLf) => Found::End,
             (Lf, Lf) if lf_ends && !self.crlf => Found::End,
             (Lf, Lf) => Found::Candidate("LF.LF"),
             (Lf, CrLf) => Found::Candidate("LF.CRLF"),
             (Lf, Cr) => Found::Candidate("LF.CR"),
+            (Lf, CrCrLf) => Found::Candidate("LF.CRCRLF"),
             (CrLf, Lf) => Found::Candidate("CRLF.LF"),
             (CrLf, Cr) => Found::Candidate("CRLF.CR"),
+            (CrLf, CrCrLf) => Found::Candidate("CRLF.CRCRLF"),
             (Cr, Cr) => Found::Candidate("CR.CR"),
             (Cr, Lf) => Found::Candidate("CR.LF"),
             (Cr, CrLf) => Found::Candidate("CR.CRLF"),
-            (Unknown, _) | (_, Unknown) => return None,
+            (Cr, CrCrLf) => Found::Candidate("CR.CRCRLF"),
+            (Unknown | CrCrLf, _) | (_, Unknown) => return None,
         })
     }
 }

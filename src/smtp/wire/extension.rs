@@ -96,6 +96,12 @@ pub(in crate::smtp) fn capabilities(lines: &[Vec<u8>]) -> Vec<Vec<u8>> {
     lines.iter().skip(1).filter_map(|line| capability(line)).collect()
 }
 
+/// Whether an EHLO reply of those lines lists a keyword.
+pub(in crate::smtp) fn lists(lines: &[Vec<u8>], word: &str) -> bool {
+    let mut texts = lines.iter().skip(1).map(|line| super::reply::text(line).trim_ascii());
+    texts.any(|text| keyword(text).eq_ignore_ascii_case(word.as_bytes()))
+}
+
 fn capability(line: &[u8]) -> Option<Vec<u8>> {
     let mut text = super::reply::text(line).trim_ascii().to_vec();
     let keyword = keyword(&text).len();

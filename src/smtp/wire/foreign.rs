@@ -323,10 +323,13 @@ fn smb(bytes: &[u8]) -> First {
     }
 }
 
+/// How a PROXY header of version 2 begins.
+pub(in crate::smtp) const PROXY_V2: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
+
 /// The PROXY protocol, versions 1 and 2 (`HAProxy`'s proxy-protocol.txt, sections 2.1 and 2.2).
 fn proxy(bytes: &[u8]) -> First {
     const V1: &[u8] = b"PROXY ";
-    const V2: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
+    const V2: &[u8] = PROXY_V2;
     /// The longest line of version 1.
     const V1_MOST: usize = 107;
     if V1.starts_with(bytes) || V2.starts_with(bytes) {

@@ -155,6 +155,16 @@ impl LineReader {
         self.open.as_ref().map(|open| open.start.saturating_add(open.octets))
     }
 
+    /// The position of the open line's first byte.
+    pub(in crate::smtp) fn open_start(&self) -> Option<u64> {
+        self.open.as_ref().map(|open| open.start)
+    }
+
+    /// What has come of the open line.
+    pub(in crate::smtp) fn open_text(&self) -> &[u8] {
+        self.open.as_ref().map_or(&[], |open| &open.text)
+    }
+
     fn line_length(&self, bytes: &[u8], cut: Cut) -> Option<usize> {
         let first = memchr(b'\n', bytes)?;
         if cut == Cut::Lf {

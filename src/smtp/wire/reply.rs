@@ -10,10 +10,26 @@ pub(crate) fn code(line: &[u8]) -> (Option<u16>, bool) {
     let code = digit(a).wrapping_mul(100).wrapping_add(digit(b).wrapping_mul(10)).wrapping_add(digit(c));
     match line.get(3) {
         // CR CR LF leaves a CR.
-        None | Some(b' ' | b'\r') => (Some(code), false),
+        None | Some(b' ' | b'\r' | b'\t') => (Some(code), false),
         Some(b'-') => (Some(code), true),
         Some(_) => (None, false),
     }
+}
+
+/// Whether a text may begin a reply: as far as it goes, a code of RFC 5321 section 4.2.1 and what may stand behind it.
+pub(in crate::smtp) fn may_begin(text: &[u8]) -> bool {
+    let places: [fn(u8) -> bool; 4] = [
+        |byte| (b'2'..=b'5').contains(&byte),
+        |byte| (b'0'..=b'5').contains(&byte),
+        |byte| byte.is_ascii_digit(),
+        |byte| matches!(byte, b' ' | b'-' | b'\t' | b'\r' | b'\n'),
+    ];
+    text.iter().zip(places).all(|(&byte, is)| is(byte))
+}
+
+/// Whether a tab stands where a blank is due.
+pub(in crate::smtp) fn is_tabbed(line: &[u8]) -> bool {
+    code(line).0.is_some() && line.get(3) == Some(&b'\t')
 }
 
 /// A reply line's text: what stands behind the code and its separator.
@@ -34,7 +50,8 @@ mod tests {
         assert_eq!(code(b"220-mx"), (Some(220), true));
         assert_eq!(code(b"220"), (Some(220), false));
         assert_eq!(code(b"999 x"), (Some(999), false));
-        for line in ["", "22", "2200", "22O x", "220\tx", "220x", "* OK", " 220 x"] {
+        assert_eq!(code(b"220\tx"), (Some(220), false), "it is told as malformed");
+        for line in ["", "22", "2200", "22O x", "220x", "* OK", " 220 x"] {
             assert_eq!(code(line.as_bytes()).0, None, "{line}");
         }
     }

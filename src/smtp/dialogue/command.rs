@@ -1,0 +1,395 @@
+//! A command is told, waits for its reply, and says what the bytes behind it may be.
+
+use std::sync::Arc;
+
+use super::Dialogue;
+use crate::base::Limit;
+use crate::smtp::Hears;
+use crate::smtp::auth::{Attempt, looks_like_base64, may_be_base64};
+use crate::smtp::client::{Cause, State};
+use crate::smtp::command::{Command, Role};
+use crate::smtp::gathered::MessageFacts;
+use crate::smtp::handshake::Hello;
+use crate::smtp::matching::{Awaits, Pending};
+use crate::smtp::message::Chunk;
+use crate::smtp::readings::{Choice, Reading};
+use crate::smtp::sequence::Knowledge;
+use crate::smtp::wire::argument::is_strict;
+use crate::smtp::wire::line::{Cut, Line, Source};
+use crate::smtp::wire::tls::{self, State as TlsState};
+use crate::smtp::wire::verb::Verb;
+
+/// So many octets of a chunk wait for its reply though CHUNKING is on offer: a server that refuses it may execute them.
+const SMALL: u64 = 1024;
+
+/// Where n is this or above, a server that counts in 32 bits takes another number of octets (Exim 4.96, measured).
+const WRAPS: u64 = 1 << 32;
+
+impl Dialogue {
+    /// Whether a line where commands are due is base64 of a client that did not listen.
+    pub(super) fn is_leaked(&mut self, text: &[u8]) -> bool {
+        let doubtful = self.secrecy.doubtful_lines > 0;
+        self.secrecy.doubtful_lines = self.secrecy.doubtful_lines.saturating_sub(1);
+        (doubtful || self.secrecy.refused_auth) && may_be_base64(text)
+    }
+
+    /// Tells a command, and from its verb what the bytes behind it are.
+    pub(super) fn command(&mut self, line: Line, role: Role, uncertain: bool, hears: &mut dyn Hears) -> Arc<Command> {
+        let Line { seen, captured, after_fin, .. } = line;
+        let source = Source { at: line.at.first(), seen, captured, after_fin };
+        let mut command = Command::new(line, role);
+        command.number = self.matching.number();
+        command.uncertain = uncertain;
+        command.in_doubt = self.session.doubt.of_lines();
+        command.foreign = self.opening.take_foreign_line();
+        if !uncertain {
+            let seen = self.streams.client_seen(&source);
+            if !command.foreign && self.opening.note_early(&mut command, seen) && !self.session.early_talk {
+                self.session.early_talk = true;
+                self.session.early_at = Some(command.at.clone());
+            }
+            command.knew = self.knowledge(&command, seen);
+        }
+        if self.opening.first_client_line(command.verb.as_ref()) {
+            self.name_unknown(self.streams.client_side(), &command.at, hears);
+        }
+        let command = Arc::new(command);
+        self.tell_command(&command, hears);
+        if command.secret {
+            self.keep_secret(&command);
+        }
+        if !uncertain {
+            self.expect_reply(&command, hears);
+            self.after_command(&command, role, hears);
+        }
+        command
+    }
+
+    /// What the client knew of the session.
+    fn knowledge(&mut self, command: &Command, seen: Option<u64>) -> Knowledge {
+        // A reply without its last line, or a line without its end, may be all of it.
+        let line = self.lines.server.open_end().filter(|_| self.matching.len() <= 1);
+        let open = self.replies.open_end().into_iter().chain(line).min();
+        let is_open = open.is_some_and(|end| seen.is_none_or(|seen| seen >= end));
+        if self.streams.client_is_ahead(seen) || !self.matching.is_sure() || self.session.doubt.rests() || is_open {
+            return Knowledge::Unknown;
+        }
+        let knowledge = match seen {
+            Some(seen) => self.sequence.known(seen).map(Knowledge::Sure),
+            None if self.streams.client_acks() || command.seen.is_none() => None,
+            None => {
+                let doubtful = self.sequence.doubtful(command.captured);
+                doubtful.map(|(by_seen, by_order)| Knowledge::Doubtful { by_seen, by_order })
+            }
+        };
+        knowledge.unwrap_or_default()
+    }
+
+    fn keep_secret(&mut self, command: &Arc<Command>) {
+        /// Replies are searched for so many of the latest secrets.
+        const MOST: usize = 4;
+        let secrets = &mut self.secrecy.secrets;
+        if secrets.len() >= MOST {
+            secrets.pop_front();
+        }
+        secrets.push_back(Arc::clone(command));
+    }
+
+    /// Puts a command among those that wait for their reply.
+    fn expect_reply(&mut self, command: &Arc<Command>, hears: &mut dyn Hears) {
+        let waited_at = self.streams.client_waited(command.seen).then_some(self.streams.server_end());
+        let mut pending = Pending::command(Arc::clone(command), waited_at);
+        if let Some((_, last)) = command.chunk() {
+            pending.awaits = Awaits::Message { last, left: None };
+        }
+        self.expect(pending, hears);
+    }
+
+    /// Puts the end of data that a 354 had opened among what waits for its reply. `optional`: a reply in the middle has
+    /// answered it already, and some servers answer once more.
+    pub(super) fn expect_message(
+        &mut self,
+        command: Arc<Command>,
+        end: u64,
+        facts: MessageFacts,
+        optional: bool,
+        hears: &mut dyn Hears,
+    ) {
+        let awaits = Awaits::Message { last: true, left: None };
+        let waited_at = Some(self.streams.server_end());
+        self.expect(
+            Pending { command, awaits, end, waited_at, facts: Some(Box::new(facts)), optional, known: false },
+            hears,
+        );
+    }
+
+    fn expect(&mut self, pending: Pending, hears: &mut dyn Hears) {
+        if self.server_missing(pending.command.seen) || self.matching.may_be_answered(pending.end) {
+            self.lose_replies(hears);
+            if !pending.optional {
+                self.replied(&pending, None);
+            }
+            return;
+        }
+        if self.matching.is_full(&pending) {
+            self.tally.one(Limit::PendingReplies.key());
+            self.lose_replies(hears);
+        }
+        if !pending.optional {
+            self.sequence.push(&pending, self.limits.0.commands.saturating_mul(2));
+        }
+        self.matching.expect(pending);
+    }
+
+    /// What follows a command in the client's stream.
+    fn after_command(&mut self, command: &Arc<Command>, role: Role, hears: &mut dyn Hears) {
+        if role == Role::Command && command.verb.as_ref().is_some_and(Verb::is_known) {
+            self.secrecy.refused_auth = false;
+        }
+        if role == Role::Exchange {
+            if let (Some(attempt), Some(secret)) = (&mut self.secrecy.attempt, command.secret_part()) {
+                attempt.response(secret);
+            }
+            return self.wait(command);
+        }
+        match &command.verb {
+            Some(Verb::Auth | Verb::XExps | Verb::XAuth) => {
+                self.secrecy.attempt = Some(Box::new(Attempt::new(command.argument_revealed())));
+                self.wait(command);
+            }
+            Some(Verb::Bdat) => self.after_bdat(command, hears),
+            Some(
+                Verb::Data
+                | Verb::StartTls
+                | Verb::XAnonymousTls
+                | Verb::XExch50
+                | Verb::Turn
+                | Verb::Atrn
+                | Verb::XClient,
+            ) => self.wait(command),
+            _ => {}
+        }
+    }
+
+    /// BDAT's octets are data where CHUNKING is on offer; else the replies tell, by their number.
+    fn after_bdat(&mut self, command: &Arc<Command>, hears: &mut dyn Hears) {
+        let Some((size, last)) = command.chunk() else { return };
+        let missing = self.server_missing(command.seen) || self.matching.may_be_answered(command.end);
+        if size >= WRAPS && !missing {
+            return self.wait(command);
+        }
+        let offered = if self.is_hello_due() { None } else { self.session.offered("CHUNKING") };
+        let undecided = self.choices.of_undecided_chunk();
+        match offered {
+            Some(true) if size > SMALL => self.begin_chunk(command, size, last, hears),
+            Some(false) if size == 0 => {}
+            _ if size == 0 => self.begin_chunk(command, size, last, hears),
+            _ if !missing && self.choices.may_open() && !self.choices.is_spent() => {
+                self.flush(hears);
+                if self.matching.is_sure_of_only() {
+                    self.matching.find();
+                }
+                self.choices.stop(Choice::Chunk(Arc::clone(command)));
+            }
+            _ => self.choose_chunk(command, undecided, hears),
+        }
+    }
+
+    fn choose_chunk(&mut self, command: &Arc<Command>, reading: Reading, hears: &mut dyn Hears) {
+        if reading == Reading::Commands {
+            return;
+        }
+        if let Some((size, last)) = command.chunk() {
+            self.begin_chunk(command, size, last, hears);
+        }
+    }
+
+    /// Whether an EHLO waits for its reply, which may list anything.
+    fn is_hello_due(&self) -> bool {
+        self.matching.iter().any(|pending| pending.command.verb.as_ref().is_some_and(Verb::is_hello))
+    }
+
+    fn wait(&mut self, command: &Arc<Command>) {
+        let waits = !self.server_missing(command.seen) && !self.matching.may_be_answered(command.end);
+        let command = Arc::clone(command);
+        let next = if waits { State::Wait(command) } else { State::Assumed(command) };
+        self.client.enter(next, Cause::Command);
+    }
+
+    /// Reads on in the way that was chosen.
+    pub(in crate::smtp) fn choose(&mut self, reading: Reading, hears: &mut dyn Hears) {
+        match (self.choices.take(), reading) {
+            (Some(Choice::LineEnd(line)), Reading::CrLf) => {
+                self.lines.cut = Some(Cut::CrLf);
+                self.lines.client.reopen(*line, self.limits.0.line);
+            }
+            (Some(Choice::LineEnd(line)), _) => {
+                self.lines.cut = Some(Cut::Lf);
+                self.line(*line, hears);
+            }
+            (Some(Choice::EndOfData(kind)), reading) => self.choose_end(kind, reading, hears),
+            (Some(Choice::Chunk(command)), reading) => {
+                self.choices.watch(command.number);
+                self.choose_chunk(&command, reading, hears);
+            }
+            (Some(Choice::RefusedChunk(_)), Reading::Commands) => self.drop_chunk(hears),
+            (Some(Choice::Division), Reading::Divided) => {
+                self.choices.divide();
+                self.end_open_line(self.lines.server.open_end(), hears);
+            }
+            (Some(Choice::RefusedChunk(_) | Choice::Division) | None, _) => {}
+        }
+        self.proceed(hears);
+    }
+
+    /// The reply to the command that the client's bytes wait for has come.
+    pub(super) fn decided(
+        &mut self,
+        command: &Arc<Command>,
+        code: u16,
+        prompt: (u64, Option<u64>),
+        hears: &mut dyn Hears,
+    ) {
+        if let State::Wait(waiting) = &*self.client
+            && waiting.number == command.number
+        {
+            self.client.enter(State::Command, Cause::Reply);
+            self.accepted(command, code, Some(prompt), hears);
+        }
+        self.proceed(hears);
+    }
+
+    /// Enters what the reply to a command that was waited for opens. `prompt`: where the reply ends in the server's stream,
+    /// and how far the server had seen the client's.
+    pub(super) fn accepted(
+        &mut self,
+        command: &Arc<Command>,
+        code: u16,
+        prompt: Option<(u64, Option<u64>)>,
+        hears: &mut dyn Hears,
+    ) {
+        let prompt_end = prompt.map(|(end, _)| end);
+        let Some(verb) = &command.verb else {
+            if code == 334 && self.secrecy.attempt.is_some() {
+                self.client.enter(State::Exchange, Cause::Reply);
+            }
+            return;
+        };
+        match (verb, code) {
+            (Verb::Data, 354) => self.begin_data(Some(Arc::clone(command)), prompt_end),
+            (Verb::Auth | Verb::XExps | Verb::XAuth, 334) => self.client.enter(State::Exchange, Cause::Reply),
+            (Verb::StartTls | Verb::XAnonymousTls, 220) => {
+                self.client.enter(State::Hello(Box::new(Hello::new(prompt_end))), Cause::Reply);
+            }
+            (Verb::Bdat, _) => self.accepted_wrapping(command, code, prompt.and_then(|(_, seen)| seen), hears),
+            (Verb::XExch50, 354) => self.begin_blob(command, hears),
+            _ => {}
+        }
+    }
+
+    /// BDAT of a size that does not fit 32 bits got its reply.
+    fn accepted_wrapping(&mut self, command: &Arc<Command>, code: u16, seen: Option<u64>, hears: &mut dyn Hears) {
+        let Some((size, last)) = command.chunk() else { return };
+        if !(200..300).contains(&code) {
+            let undecided = self.choices.of_undecided_chunk();
+            if self.choices.may_open() && !self.choices.is_spent() {
+                self.flush(hears);
+                return self.choices.stop(Choice::Chunk(Arc::clone(command)));
+            }
+            return self.choose_chunk(command, undecided, hears);
+        }
+        let short = seen.and_then(|seen| seen.checked_sub(command.end)).filter(|&taken| taken < size);
+        // The server answered before its end: it has counted in 32 bits, or less came.
+        let size = short.map_or(size, |taken| taken.min(size % WRAPS));
+        self.begin_chunk(command, size, last, hears);
+    }
+
+    /// XEXCH50 got its 354.
+    fn begin_blob(&mut self, command: &Arc<Command>, hears: &mut dyn Hears) {
+        /// More than this is no blob but an attack (MS03-046): what follows is not skipped for it.
+        const MOST: u64 = 1 << 20;
+        let size = command.announced_octets();
+        if let Some(size) = size.filter(|&size| size <= MOST) {
+            return self.begin_chunk(command, size, true, hears);
+        }
+        let chunk = Chunk::until_reply(Arc::clone(command), self.limits.1.want_data_hash);
+        self.client.enter(State::Chunk(Box::new(chunk)), Cause::Reply);
+    }
+
+    /// What is held behind a command whose reply will not come, once its first line is there.
+    pub(super) fn look_at_assumed(&mut self, command: &Arc<Command>, hears: &mut dyn Hears) -> bool {
+        /// A first line is looked at up to here.
+        const LINE: usize = 512;
+        let prefix = self.held.prefix(LINE);
+        if !(prefix.contains(&b'\n') || prefix.len() >= LINE || self.held.is_cut()) {
+            return tls::begins_handshake(&prefix) == Some(true) && self.assume(command, &prefix, hears);
+        }
+        self.assume(command, &prefix, hears)
+    }
+
+    /// No reply to this command will be seen; `first` is the first line behind it. It counts as accepted unless that line
+    /// is a command in strict form.
+    pub(super) fn assume(&mut self, command: &Arc<Command>, first: &[u8], hears: &mut dyn Hears) -> bool {
+        let line = first.split(|&byte| byte == b'\n').next().unwrap_or_default();
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        self.client.enter(if command.uncertain { State::Lost } else { State::Command }, Cause::NoReply);
+        // A reply that came before the command, which alone can have got it.
+        let told = self.matching.last_reply().filter(|&(seen, _)| seen == command.end).map(|(_, code)| code);
+        match (&command.verb, told) {
+            (Some(Verb::Data), Some(354)) => {
+                self.begin_data(Some(Arc::clone(command)), None);
+                return true;
+            }
+            (verb, Some(334)) if verb.as_ref().is_none_or(Verb::is_auth) => {
+                self.client.enter(State::Exchange, Cause::NoReply);
+                return true;
+            }
+            _ => {}
+        }
+        self.session.doubt.whether_commands();
+        if is_strict(line) || self.held.is_over() {
+            return true;
+        }
+        match &command.verb {
+            Some(Verb::StartTls | Verb::XAnonymousTls) if tls::begins_handshake(first) == Some(true) => {
+                self.session.tls.state = TlsState::Started;
+                self.session.tls.settled = false;
+                self.tell_tls(self.held.source().map_or(self.session.last, |source| source.at), hears);
+                self.accepted(command, 220, None, hears);
+            }
+            Some(Verb::StartTls | Verb::XAnonymousTls) => self.resume_at(line),
+            Some(Verb::Data | Verb::XExch50) => self.accepted(command, 354, None, hears),
+            Some(Verb::Bdat) => {
+                let undecided = self.choices.of_undecided_chunk();
+                self.choose_chunk(command, undecided, hears);
+            }
+            Some(Verb::Turn | Verb::Atrn) => {
+                if crate::smtp::wire::reply::code(line).0.is_some() {
+                    self.turn(hears);
+                }
+            }
+            // AUTH, or a line of its exchange.
+            Some(verb) if verb.is_auth() => self.assume_exchange(line),
+            None => self.assume_exchange(line),
+            Some(_) => {}
+        }
+        true
+    }
+
+    /// Commands go on if that line is one; else nobody knows what follows.
+    fn resume_at(&mut self, line: &[u8]) {
+        if !Verb::of(line).is_known() {
+            self.client.enter(State::Lost, Cause::NoReply);
+        }
+    }
+
+    fn assume_exchange(&mut self, line: &[u8]) {
+        if looks_like_base64(line) || line == b"*" {
+            self.client.enter(State::Exchange, Cause::NoReply);
+        } else {
+            self.end_attempt(None);
+            self.secrecy.doubtful_lines = 2;
+            self.resume_at(line);
+        }
+    }
+}

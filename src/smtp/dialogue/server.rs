@@ -1,0 +1,289 @@
+//! The server's bytes: lines, and replies made of them.
+
+use super::Dialogue;
+use crate::base::Side;
+use crate::smtp::client::{Cause, State};
+use crate::smtp::event::{Answers, Event, FaultKind};
+use crate::smtp::input::{Input, KeptInput};
+use crate::smtp::opening::{FirstCommand, Missing, Role};
+use crate::smtp::readings::Choice;
+use crate::smtp::reply::{Reply, ReplyReader, Step};
+use crate::smtp::session::Spoken;
+use crate::smtp::wire::foreign;
+use crate::smtp::wire::line::{Cut, Ending, Line, Piece};
+use crate::smtp::wire::reply::{code, is_tabbed};
+use crate::smtp::wire::verb::Verb;
+use crate::smtp::{Hears, Secret};
+
+impl Dialogue {
+    pub(super) fn server_bytes(&mut self, side: Side, mut piece: Piece<'_>, hears: &mut dyn Hears) {
+        if !self.session.server_heard && !self.matching.is_sure() {
+            // It was late, not missing: nothing waited for what it says now.
+            self.session.doubt.of_sequence();
+        }
+        self.session.server_heard = true;
+        self.streams.server_came(piece.end());
+        if self.choices.may_open() {
+            self.read_open_dot(piece.from.seen, hears);
+        }
+        if self.foreign_server_bytes(&piece, hears) && !matches!(*self.client, State::Tls(_)) {
+            return;
+        }
+        while !piece.is_empty() {
+            if side == self.streams.client_side() {
+                // TURN was accepted: what follows in this packet is a client's.
+                return self.client_bytes(piece, hears);
+            }
+            if self.choices.is_open() {
+                // A reply let the client's bytes be read up to a choice, and this is what tells.
+                return self.choices.keep_unread(KeptInput::new(&Input::Bytes(side, piece)));
+            }
+            match &mut *self.client {
+                State::Tls(watch) => {
+                    if watch.take(false, piece.bytes, &mut self.session.tls) {
+                        self.tell_tls(piece.from.at, hears);
+                    }
+                    return;
+                }
+                State::Opaque => return,
+                _ => {}
+            }
+            if matches!(*self.client, State::Hello(_)) && !self.server_behind_prompt(&piece, hears) {
+                return;
+            }
+            let Some(line) = self.lines.server.take(&mut piece, Cut::Lf, self.limits.0.line) else { return };
+            self.server_line(line, hears);
+        }
+    }
+
+    /// The client speaks, and had acknowledged exactly what has come of a server line without its end: the line may end
+    /// there. Returns whether that is left to the evidence.
+    pub(super) fn may_end_open_line(&mut self, piece: &Piece<'_>, hears: &mut dyn Hears) -> bool {
+        let open = &self.lines.server;
+        let seen = piece.from.seen;
+        if seen.is_none() || seen != open.open_end() || self.client.is_opaque() {
+            return false;
+        }
+        if self.choices.divides() {
+            self.end_open_line(seen, hears);
+            return false;
+        }
+        let is_reply = self.opening.is_greeting_due() || code(open.open_text()).0.is_some();
+        if !is_reply || !self.choices.may_open() || self.choices.is_spent() {
+            return false;
+        }
+        self.flush(hears);
+        self.choices.keep_unread(KeptInput::new(&Input::Bytes(self.streams.client_side(), *piece)));
+        self.choices.stop(Choice::Division);
+        true
+    }
+
+    /// Ends the server's open line where the client has seen exactly that much of it.
+    pub(in crate::smtp) fn end_open_line(&mut self, seen: Option<u64>, hears: &mut dyn Hears) {
+        if seen.is_some()
+            && seen == self.lines.server.open_end()
+            && let Some(line) = self.lines.server.finish()
+        {
+            self.server_line(line, hears);
+        }
+    }
+
+    pub(super) fn server_line(&mut self, line: Line, hears: &mut dyn Hears) {
+        let behind_lf = std::mem::replace(&mut self.lines.behind_lf, line.ending == Ending::Lf);
+        let rest = behind_lf && self.session.server_crlf;
+        self.session.server_crlf |= line.ending == Ending::CrLf;
+        let (code, _) = code(&line.text);
+        if let Some(farewell) = self.matching.take_farewell() {
+            // The server did not close behind it.
+            self.realign(&farewell, hears);
+        }
+        if self.opening.is_server_silent() && self.first_server_line(&line, code, hears) {
+            return;
+        }
+        if let State::Hello(hello) = &*self.client
+            && hello.is_clear()
+        {
+            if code.is_none() {
+                return self.not_tls(hears);
+            }
+            self.go_on_decrypted(&line.at, hears);
+        }
+        if self.cuts_greeting_short(&line, code)
+            && let Some(greeting) = self.replies.abandon()
+        {
+            self.reply(greeting, hears);
+        } else if self.leaves_unfinished(&line, code)
+            && let Some(unfinished) = self.replies.abandon()
+        {
+            let at = unfinished.at.clone();
+            self.reply(unfinished, hears);
+            self.fault(FaultKind::ReplyUnfinished, self.streams.server_side(), at, hears);
+        }
+        if self.opening.is_greeting_due() && !self.replies.is_open() && is_tabbed(&line.text) {
+            return self.reply(ReplyReader::codeless(line), hears);
+        }
+        match self.replies.take(line, self.limits.0.of_reply()) {
+            Step::More => {}
+            Step::Complete(reply) => self.reply(reply, hears),
+            Step::NoCode(line) if self.opening.is_greeting_due() && !self.replies.is_open() => {
+                self.reply(ReplyReader::codeless(line), hears);
+            }
+            Step::NoCode(line) => self.codeless_line(line, rest, hears),
+        }
+    }
+
+    /// The server's first line tells whether it speaks SMTP; returns whether the line was used up.
+    fn first_server_line(&mut self, line: &Line, code: Option<u16>, hears: &mut dyn Hears) -> bool {
+        let side = self.streams.server_side();
+        if self.opening.is_greeting_due()
+            && code.is_none()
+            && let Some(name) = foreign::server(&line.text)
+        {
+            self.name_protocol(name, side, line.at.clone(), hears);
+        }
+        if self.opening.first_server_line(code.is_some()) {
+            self.name_unknown(side, &line.at, hears);
+        }
+        let protocol = self.session.protocol.filter(|&name| name != foreign::UNKNOWN && code.is_none());
+        match protocol {
+            // The first bytes of another protocol wait for what answers them; lines of text are read at once.
+            None => {
+                let is_text = self.session.protocol.is_none_or(foreign::is_text);
+                if matches!(*self.client, State::Foreign) && is_text && self.session.protocol.is_some() {
+                    self.client.enter(State::Command, Cause::Reply);
+                    self.proceed(hears);
+                }
+                false
+            }
+            // Both sides speak it, as far as is known.
+            Some(name) => {
+                if matches!(*self.client, State::First | State::Command) {
+                    self.client.enter(State::Foreign, Cause::Reply);
+                }
+                self.forget_pending();
+                let is_binary = !foreign::is_text(name);
+                if is_binary {
+                    self.opening.note_codeless(line.end);
+                }
+                is_binary
+            }
+        }
+    }
+
+    /// A greeting of several lines, and then the reply to a client that did not wait for its last one.
+    fn cuts_greeting_short(&self, line: &Line, code: Option<u16>) -> bool {
+        let spoke = self.session.commands > 0 || !self.held.is_empty() || self.streams.server_is_ahead(line.seen);
+        self.opening.is_greeting_due()
+            && spoke
+            && code.is_some()
+            && self.replies.is_open()
+            && self.replies.open_code() != code
+            && line.seen != Some(0)
+    }
+
+    /// A reply without its last line, all of which the client had seen when it sent a command, and a line that has seen that
+    /// command.
+    fn leaves_unfinished(&self, line: &Line, code: Option<u16>) -> bool {
+        let Some(end) = self.replies.open_end().filter(|_| code.is_some() && !self.opening.is_greeting_due()) else {
+            return false;
+        };
+        let Some(had) = self.streams.server_seen(line.seen) else { return false };
+        let waited = |seen: Option<u64>| seen.is_some_and(|seen| seen >= end);
+        let told = self.matching.iter().any(|pending| waited(pending.command.seen) && had >= pending.end);
+        let held = self.held.source().is_some_and(|source| waited(source.seen));
+        told || held && self.held.offset().is_some_and(|offset| had > offset)
+    }
+
+    /// `rest`: of a line that an LF had cut, which a server may echo from the client.
+    fn codeless_line(&mut self, mut line: Line, rest: bool, hears: &mut dyn Hears) {
+        if self.client.is_opaque() || self.session.is_foreign() {
+            return;
+        }
+        let mut secrets = self.secrecy.secrets.iter().filter_map(|command| command.secret_part());
+        if secrets.any(|secret| crate::smtp::auth::quotes(&line.text, secret)) {
+            line.text = Secret::SHOWN.to_vec();
+        }
+        let due = !rest && !self.matching.is_empty() && self.matching.is_sure();
+        if due {
+            // The client may take it for the reply.
+            self.sequence.lose();
+        }
+        self.fault(FaultKind::NoCode { line: line.text, due }, self.streams.server_side(), line.at, hears);
+    }
+
+    pub(super) fn reply(&mut self, mut reply: Reply, hears: &mut dyn Hears) {
+        use crate::base::Limit;
+        self.session.replies = self.session.replies.saturating_add(1);
+        if reply.dropped > 0 {
+            self.tally.one(Limit::ReplyLines.key());
+        }
+        for command in &self.secrecy.secrets {
+            if let Some(secret) = command.secret_part() {
+                reply.hide(secret);
+            }
+        }
+        let role = self.role(&reply);
+        self.judge_proxy(&reply, role != Role::Answer, hears);
+        match role {
+            Role::Greeting => return self.greet(&reply, hears),
+            Role::Opening => return self.tell_reply(&reply, Answers::Nothing, hears),
+            Role::LateGreeting => return self.tell_reply(&reply, Answers::Unknown, hears),
+            Role::Answer => {}
+        }
+        if reply.code.is_some() {
+            self.first_is_answered(&reply, hears);
+        }
+        self.answer(&reply, hears);
+    }
+
+    /// What a reply is to the session's opening.
+    fn role(&mut self, reply: &Reply) -> Role {
+        let first = self.matching.front().map(|first| FirstCommand {
+            verb: first.command.verb.as_ref(),
+            end: first.end,
+            unasked: first.command.seen == Some(0),
+        });
+        let gets_220 = self
+            .matching
+            .iter()
+            .any(|pending| matches!(pending.command.verb, Some(Verb::StartTls | Verb::XAnonymousTls | Verb::XClient)));
+        let ahead = self.streams.server_is_ahead(reply.seen);
+        let unmatched = match reply.code {
+            // Another protocol's, where what the client began with has not come.
+            None => ahead && self.matching.is_sure(),
+            Some(_) => ahead || !self.matching.is_sure(),
+        };
+        let may_be_answer = self.matching.is_empty() && unmatched;
+        let (role, missing) = self.opening.role(reply, first, may_be_answer, gets_220, self.session.replies == 1);
+        match missing {
+            Missing::No => {}
+            Missing::Lost => self.session.early_talk = false,
+            Missing::Never => self.session.greeting_missing = true,
+        }
+        role
+    }
+
+    fn greet(&mut self, greeting: &Reply, hears: &mut dyn Hears) {
+        let text: Vec<&[u8]> = greeting.texts().collect();
+        self.session.greeting = Some(Spoken { code: greeting.code, text: text.join(&b'\n') });
+        hears.hear(&Event::Greeting(greeting), &self.session);
+        self.proceed(hears);
+    }
+
+    /// The server's stream ended, or the session is over: what there is of a line or reply is all of it.
+    pub(super) fn finish_server(&mut self, hears: &mut dyn Hears) {
+        if self.client.is_opaque() {
+            return;
+        }
+        if let Some(farewell) = self.matching.take_farewell() {
+            // The server closed behind it: it is what it seemed to be.
+            self.give_oldest(&farewell, hears);
+        }
+        if let Some(line) = self.lines.server.finish() {
+            self.server_line(line, hears);
+        }
+        if let Some(reply) = self.replies.abandon() {
+            self.reply(reply, hears);
+        }
+    }
+}

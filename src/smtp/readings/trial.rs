@@ -1,0 +1,365 @@
+//! A choice under trial: copies of the session read on, each in one way, until the evidence decides.
+
+use std::collections::VecDeque;
+
+use super::super::dialogue::Dialogue;
+use super::super::event::Event;
+use super::super::input::{Input, KeptInput};
+use super::super::wire::reply::may_begin;
+use super::super::{Hears, Session};
+use super::choice::{Choice, Reading};
+use super::long::Long;
+
+/// Tells nobody, but counts.
+#[derive(Debug, Default)]
+pub(super) struct Mute {
+    told: u64,
+}
+
+impl Hears for Mute {
+    fn hear(&mut self, _: &Event<'_>, _: &Session) {
+        self.told = self.told.saturating_add(1);
+    }
+}
+
+/// A copy of the session that reads on in one way.
+#[derive(Debug)]
+pub(super) struct Scout {
+    dialogue: Box<Dialogue>,
+    mute: Mute,
+}
+
+impl Scout {
+    fn new(dialogue: &mut Dialogue, reading: Reading) -> Scout {
+        let mut scout = Scout { dialogue: Box::new(dialogue.scout()), mute: Mute::default() };
+        scout.dialogue.choose(reading, &mut scout.mute);
+        scout
+    }
+
+    fn take(&mut self, input: &Input<'_>) {
+        self.dialogue.take(input, &mut self.mute);
+    }
+
+    /// Ends the server's open line where the client has seen exactly that much of it.
+    fn end_open_line(&mut self, seen: Option<u64>) {
+        self.dialogue.end_open_line(seen, &mut self.mute);
+    }
+
+    /// Every command has its reply, and none is left over.
+    fn is_answered(&self) -> bool {
+        self.dialogue.is_answered() && self.dialogue.score().misfits == 0
+    }
+
+    /// Whether a side that had seen so much had seen all that the server said.
+    fn is_known(&self, seen: Option<u64>) -> bool {
+        self.dialogue.streams().client_waited(seen)
+    }
+
+    /// What cannot be in this reading.
+    fn faults(&self) -> u32 {
+        let score = self.dialogue.score();
+        score.misfits.saturating_add(score.odd)
+    }
+
+    /// It has told nothing, for it is in the middle of a message.
+    pub(super) fn is_in_silent_data(&self) -> bool {
+        self.mute.told == 0 && self.dialogue.is_in_data()
+    }
+}
+
+/// A choice under trial.
+#[derive(Debug)]
+pub(in crate::smtp) struct Trial {
+    /// The input since the choice, up to [`Trial::MOST`].
+    log: Vec<KeptInput>,
+    bytes: usize,
+    /// A side had seen bytes of the other that had not come.
+    ahead: bool,
+    kind: Kind,
+}
+
+#[derive(Debug)]
+enum Kind {
+    /// Does a line end at LF?
+    LineEnd {
+        lf: Scout,
+        crlf: Scout,
+        /// How often the client, upon a reply, went on though only the reading with CRLF had all its commands answered; and
+        /// how many it had had answered then.
+        went_on: u32,
+        answered: u32,
+    },
+    /// Does a lone dot end the message?
+    EndOfData {
+        strict: Scout,
+        long: Option<Long>,
+        /// How often the candidates were tried.
+        tries: u32,
+    },
+    /// Two ways, of which the second is taken only if it alone fits.
+    Either { first: (Reading, Scout), second: (Reading, Scout), question: Question },
+}
+
+/// What two ways are about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Question {
+    /// Are a chunk's octets data?
+    Chunk,
+    /// Does a chunk that was refused go on? None of it had come, and a command follows, as it seems.
+    RefusedChunk(bool),
+    /// Does a server line end where the client acknowledged it? The bytes that come behind it tell at once if they are no
+    /// code; they are kept as far as that takes.
+    Division(Vec<u8>),
+}
+
+impl Trial {
+    /// So much input is kept; then the default reading is taken.
+    const MOST: usize = 64 << 10;
+    /// Octets that tell whether a text begins with a code.
+    const CODE: usize = 4;
+    /// The candidates of one message are tried so often.
+    const TRIES: u32 = 64;
+
+    pub(in crate::smtp) fn new(dialogue: &mut Dialogue) -> Option<Trial> {
+        let either = |dialogue: &mut Dialogue, first, second, question| Kind::Either {
+            first: (first, Scout::new(dialogue, first)),
+            second: (second, Scout::new(dialogue, second)),
+            question,
+        };
+        let kind = match dialogue.choice()? {
+            Choice::LineEnd(_) => Kind::LineEnd {
+                lf: Scout::new(dialogue, Reading::Lf),
+                crlf: Scout::new(dialogue, Reading::CrLf),
+                went_on: 0,
+                answered: 0,
+            },
+            Choice::EndOfData(_) => {
+                Kind::EndOfData { strict: Scout::new(dialogue, Reading::Strict), long: None, tries: 0 }
+            }
+            Choice::Chunk(_) => either(dialogue, Reading::Octets, Reading::Commands, Question::Chunk),
+            &Choice::RefusedChunk(is_command) => {
+                either(dialogue, Reading::Octets, Reading::Commands, Question::RefusedChunk(is_command))
+            }
+            Choice::Division => either(dialogue, Reading::Whole, Reading::Divided, Question::Division(Vec::new())),
+        };
+        Some(Trial { log: Vec::new(), bytes: 0, ahead: false, kind })
+    }
+
+    /// Bytes that are kept.
+    pub(in crate::smtp) fn held(&self) -> usize {
+        match &self.kind {
+            Kind::EndOfData { long: Some(long), .. } => self.bytes.saturating_add(long.held()),
+            _ => self.bytes,
+        }
+    }
+
+    /// Keeps an input and tries it; returns the reading if that decides it. `dialogue` is the session as it stopped at the
+    /// choice.
+    pub(in crate::smtp) fn follow(&mut self, input: &Input<'_>, dialogue: &mut Dialogue) -> Option<Reading> {
+        let decided = self.before(input, dialogue);
+        if decided.is_some() {
+            self.keep(input);
+            return decided;
+        }
+        match &mut self.kind {
+            Kind::LineEnd { lf: one, crlf: other, .. } | Kind::Either { first: (_, one), second: (_, other), .. } => {
+                one.take(input);
+                other.take(input);
+            }
+            Kind::EndOfData { strict, .. } => strict.take(input),
+        }
+        self.keep(input);
+        self.verdict(input, dialogue)
+    }
+
+    /// What the client's next bytes tell by what they acknowledge.
+    fn before(&mut self, input: &Input<'_>, dialogue: &mut Dialogue) -> Option<Reading> {
+        let Input::Bytes(side, piece) = input else { return None };
+        let client = dialogue.streams().client_side();
+        let (Kind::LineEnd { lf: scout, .. }
+        | Kind::EndOfData { strict: scout, .. }
+        | Kind::Either { first: (_, scout), .. }) = &self.kind;
+        let streams = scout.dialogue.streams();
+        let seen = piece.from.seen;
+        let ahead = if *side == client { streams.client_is_ahead(seen) } else { streams.server_is_ahead(seen) };
+        self.ahead |= ahead;
+        if *side != client || ahead {
+            return None;
+        }
+        match &mut self.kind {
+            Kind::LineEnd { lf, .. } if !lf.is_known(seen) => None,
+            Kind::LineEnd { lf, .. } if lf.dialogue.is_answered() => Some(Reading::Lf),
+            Kind::LineEnd { crlf, went_on, answered, .. } => {
+                let matched = crlf.dialogue.score().matched;
+                if crlf.is_answered() && matched > *answered {
+                    *answered = matched;
+                    *went_on = went_on.saturating_add(1);
+                }
+                (*went_on > 1).then_some(Reading::CrLf)
+            }
+            Kind::EndOfData { strict, .. } => {
+                // A message that was answered where a candidate stands may have ended there.
+                let ended = strict.dialogue.data_end().is_some() || strict.dialogue.score().suspects == 0;
+                let over = ended && strict.dialogue.is_reading_commands() && strict.is_answered();
+                (over && strict.is_known(seen)).then_some(Reading::Strict)
+            }
+            Kind::Either { first: (first, one), second: (second, other), question } => {
+                if let Question::Division(rest) = question {
+                    if rest.is_empty() {
+                        // It is what led to the choice.
+                        return None;
+                    }
+                    other.end_open_line(seen);
+                }
+                let known = (one.is_known(seen), other.is_known(seen));
+                match (one.is_answered(), other.is_answered()) {
+                    (true, false) if known.0 => Some(*first),
+                    // A client that pipelines goes on whatever is unanswered: of a line only what is left over tells.
+                    (false, true) if known.1 && !matches!(question, Question::Division(_)) => Some(*second),
+                    _ => None,
+                }
+            }
+        }
+    }
+
+    fn keep(&mut self, input: &Input<'_>) {
+        if let Kind::EndOfData { strict, long: Some(long), .. } = &mut self.kind {
+            return long.keep(input, strict);
+        }
+        self.bytes = self.bytes.saturating_add(KeptInput::cost(input));
+        self.log.push(KeptInput::new(input));
+    }
+
+    /// What the replies tell.
+    fn verdict(&mut self, input: &Input<'_>, dialogue: &mut Dialogue) -> Option<Reading> {
+        let full = self.bytes > Self::MOST;
+        if let Kind::EndOfData { strict, tries, .. } = &mut self.kind {
+            let score = strict.dialogue.score();
+            let server = matches!(input, Input::Bytes(side, _) if *side != dialogue.streams().client_side());
+            if server && (score.misfits > 0 || score.suspects > 0) && *tries < Self::TRIES {
+                *tries = tries.saturating_add(1);
+                if let Some(reading) = self.candidate(dialogue) {
+                    return Some(reading);
+                }
+            }
+        }
+        match &mut self.kind {
+            Kind::LineEnd { lf, crlf, .. } => {
+                let fits = crlf.dialogue.score().misfits == 0 && crlf.dialogue.score().odd <= lf.dialogue.score().odd;
+                (full || !fits).then_some(Reading::Lf)
+            }
+            Kind::EndOfData { long: Some(long), .. } => (long.held() > Self::MOST).then_some(Reading::Strict),
+            Kind::EndOfData { strict, long, .. } => {
+                if full && strict.is_in_silent_data() {
+                    *long = Some(Long::new(dialogue, &self.log));
+                    return None;
+                }
+                full.then_some(Reading::Strict)
+            }
+            Kind::Either { first: (first, one), second: (second, other), question } => {
+                if let (Question::Division(rest), Input::Bytes(side, piece)) = (&mut *question, input)
+                    && *side != dialogue.streams().client_side()
+                {
+                    rest.extend(piece.bytes.iter().take(Self::CODE.saturating_sub(rest.len())));
+                    if !may_begin(rest) {
+                        return Some(Reading::Whole);
+                    }
+                }
+                if self.ahead {
+                    // What answers what cannot be counted.
+                    return Some(question.undecided(one));
+                }
+                let accepted = one.dialogue.score().accepted;
+                match (one.faults(), other.faults()) {
+                    _ if accepted => Some(*first),
+                    (0, 1..) => Some(*first),
+                    (1.., 0) => Some(*second),
+                    _ if full => Some(question.undecided(one)),
+                    _ => None,
+                }
+            }
+        }
+    }
+
+    /// The session is over: what is the reading?
+    pub(in crate::smtp) fn verdict_at_end(&mut self) -> Reading {
+        match &mut self.kind {
+            Kind::LineEnd { lf, crlf, went_on, answered } => {
+                let later = *went_on > 0 && crlf.dialogue.score().matched > *answered;
+                let proved = later && crlf.is_answered() && !lf.dialogue.is_answered();
+                if proved { Reading::CrLf } else { Reading::Lf }
+            }
+            Kind::EndOfData { .. } => Reading::Strict,
+            Kind::Either { first: (first, one), second: (second, other), question } => {
+                if matches!(question, Question::Division(_)) {
+                    let end = other.dialogue.streams().server_end();
+                    other.end_open_line(Some(end));
+                }
+                match (&*question, one.is_answered(), other.is_answered()) {
+                    (Question::Division(_), true, false) => *first,
+                    (Question::Division(_), false, true) => *second,
+                    _ => question.undecided(one),
+                }
+            }
+        }
+    }
+
+    /// The first candidate that, taken for the end, explains the replies and is proved by one of them.
+    fn candidate(&self, dialogue: &mut Dialogue) -> Option<Reading> {
+        /// So many candidates are tried.
+        const MOST: u32 = 16;
+        let Kind::EndOfData { strict, long, .. } = &self.kind else { return None };
+        let strict = &strict.dialogue;
+        dialogue.smuggle_until(strict.data_end().unwrap_or(strict.streams().client_end()));
+        let odd = strict.score().odd;
+        let fits = |&reading: &Reading| {
+            let mut scout = Scout::new(dialogue, reading);
+            let later = long.iter().flat_map(Long::inputs);
+            self.log.iter().cloned().chain(later).for_each(|kept| scout.take(&kept.input()));
+            let score = scout.dialogue.score();
+            score.misfits == 0 && score.odd <= odd && score.proved
+        };
+        (0..strict.candidates().min(MOST)).map(Reading::EndAt).find(fits)
+    }
+
+    /// Takes the reading; returns the input that is to be read behind it.
+    pub(in crate::smtp) fn take(
+        self,
+        reading: Reading,
+        dialogue: &mut Dialogue,
+        hears: &mut dyn Hears,
+    ) -> VecDeque<KeptInput> {
+        let long = match self.kind {
+            Kind::EndOfData { long, .. } => long,
+            Kind::LineEnd { .. } | Kind::Either { .. } => None,
+        };
+        let unproved = reading == Reading::Lf && self.log.iter().any(|kept| matches!(kept, KeptInput::Gap(_)));
+        match (long, reading) {
+            (Some(long), Reading::Strict) => long.adopt(dialogue),
+            (long, reading) => {
+                if self.ahead && matches!(reading, Reading::Lf | Reading::CrLf) {
+                    // Which reading has more commands than replies cannot be told.
+                    dialogue.lose_late(hears);
+                }
+                if unproved {
+                    // The line may have been one with the next: what was in flight is not known.
+                    dialogue.lose_sequence();
+                }
+                dialogue.choose(reading, hears);
+                self.log.into_iter().chain(long.iter().flat_map(Long::inputs)).collect()
+            }
+        }
+    }
+}
+
+impl Question {
+    /// What is read where nothing decides; `first` has read on in the first way.
+    fn undecided(&self, first: &Scout) -> Reading {
+        match self {
+            Question::Chunk => first.dialogue.of_undecided_chunk(),
+            Question::RefusedChunk(true) => Reading::Commands,
+            Question::RefusedChunk(false) => Reading::Octets,
+            Question::Division(_) => Reading::Whole,
+        }
+    }
+}
