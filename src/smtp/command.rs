@@ -175,6 +175,12 @@ impl Command {
         is_strict(&self.line)
     }
 
+    /// The verb that the line's first letters would be.
+    pub(super) fn begins_with(&self) -> Option<Verb> {
+        let letters = self.line.iter().take_while(|byte| byte.is_ascii_alphabetic()).count();
+        self.line.get(..letters).filter(|word| !word.is_empty()).map(Verb::of)
+    }
+
     /// Whether all of the line is printable ASCII.
     pub(crate) fn is_printable(&self) -> bool {
         octets::are_printable(self.raw())

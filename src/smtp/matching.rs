@@ -69,7 +69,9 @@ impl Pending {
     }
 
     fn slot(&self) -> Slot {
-        let kind = match (&self.awaits, &self.command.verb) {
+        // Servers that end a verb elsewhere read one where there is none by RFC 5321 (Exim: HELP and a control octet).
+        let meant = if self.command.verb.is_none() { self.command.begins_with() } else { None };
+        let kind = match (&self.awaits, self.command.verb.as_ref().or(meant.as_ref())) {
             (Awaits::Message { .. }, _) => Kind::Message,
             (_, Some(Verb::Data | Verb::XExch50 | Verb::Burl)) => Kind::Data,
             (_, Some(Verb::Help)) => Kind::Help,
@@ -290,7 +292,8 @@ impl Matching {
 
     /// Whether replies can be matched, or can again since the client waited for this one.
     pub(super) fn is_sure_of(&self, reply: Spoken) -> bool {
-        let waited = self.pending.front().is_some_and(|only| only.waited_at.is_some());
+        let fits = |only: &Pending| only.waited_at.is_some() && only.slot().kind.fits(reply.code);
+        let waited = self.pending.front().is_some_and(fits);
         self.sure || (self.pending.len() == 1 && reply.seen.is_some() && waited)
     }
 

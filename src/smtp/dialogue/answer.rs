@@ -335,7 +335,8 @@ impl Dialogue {
         }
         self.session.answered_in_smtp |= self.session.protocol.is_some();
         if pending.awaits != Awaits::Reply {
-            self.choices.note_message_answer(reply.end);
+            let exactly = spoken.seen.filter(|_| reply.accepts());
+            self.choices.note_message_answer(reply.end, exactly);
         }
         let is_message = pending.awaits != Awaits::Reply && self.is_read_as_data(&pending, reply);
         self.note_chunk(&command, reply);

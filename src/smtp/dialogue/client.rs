@@ -125,7 +125,7 @@ impl Dialogue {
         while !piece.is_empty() && !self.waits() {
             match &mut *self.client {
                 State::Command | State::Exchange | State::Lost => self.read_line(&mut piece, hears),
-                State::Header(_) => self.read_header(&mut piece),
+                State::Header(_) => self.read_header(&mut piece, hears),
                 State::Data(data) if data.is_answered() => self.read_answered(&mut piece, hears),
                 State::Data(_) => self.read_data(&mut piece, hears),
                 State::Chunk(_) => self.read_chunk(&mut piece, hears),
@@ -239,7 +239,7 @@ impl Dialogue {
         match &*self.client {
             State::Data(data) if data.is_answered() => self.tell_answered(hears),
             State::Data(_) => self.end_data(DataEnd::Unfinished, hears),
-            State::Chunk(_) => self.end_chunk(hears),
+            State::Chunk(_) => self.drop_chunk(hears),
             State::Hello(_) => self.release_hello(hears),
             State::Proxied(_) => self.release(hears),
             _ => {}

@@ -200,7 +200,8 @@ impl Dialogue {
             return;
         }
         if let Some((size, last)) = command.chunk() {
-            self.begin_chunk(command, size, last, hears);
+            // What is refused or undecided is swallowed by those who count in 32 bits alone.
+            self.begin_chunk(command, size % WRAPS, last, hears);
         }
     }
 
@@ -233,10 +234,8 @@ impl Dialogue {
                 self.choose_chunk(&command, reading, hears);
             }
             (Some(Choice::RefusedChunk(_)), Reading::Commands) => self.drop_chunk(hears),
-            (Some(Choice::Division), Reading::Divided) => {
-                self.choices.divide();
-                self.end_open_line(self.lines.server.open_end(), hears);
-            }
+            (Some(Choice::Proxy), reading) => self.choose_proxy(reading, hears),
+            (Some(Choice::Division), Reading::Divided) => self.end_open(hears),
             (Some(Choice::RefusedChunk(_) | Choice::Division) | None, _) => {}
         }
         self.proceed(hears);

@@ -7,7 +7,7 @@ use crate::smtp::client::{Cause, Header, State};
 use crate::smtp::command::Role;
 use crate::smtp::event::FaultKind;
 use crate::smtp::held::Kept;
-use crate::smtp::matching::Spoken;
+use crate::smtp::readings::{Choice, Reading};
 use crate::smtp::reply::Reply;
 use crate::smtp::wire::foreign::{self, First};
 use crate::smtp::wire::line::{Cut, LineReader, Piece};
@@ -92,6 +92,7 @@ impl Dialogue {
                 self.session.answered_in_smtp |= self.session.protocol.is_some();
                 self.opening.note_foreign_line(matches!(*self.client, State::Foreign));
                 self.opening.server_speaks_smtp();
+                self.note_cut();
                 self.client.enter(State::Command, Cause::Reply);
                 self.proceed(hears);
             }
@@ -99,10 +100,19 @@ impl Dialogue {
         }
     }
 
+    /// A line that ended in LF was answered: this server ends lines there.
+    fn note_cut(&mut self) {
+        let prefix = self.held.prefix(512);
+        let end = memchr::memchr(b'\n', &prefix);
+        if end.is_some_and(|end| !prefix.get(..end).unwrap_or_default().ends_with(b"\r")) {
+            self.lines.cut = self.lines.cut.or(Some(Cut::Lf));
+        }
+    }
+
     // ---- PROXY
 
     /// Takes a header's octets off the piece.
-    pub(super) fn read_header(&mut self, piece: &mut Piece<'_>) {
+    pub(super) fn read_header(&mut self, piece: &mut Piece<'_>, hears: &mut dyn Hears) {
         let State::Header(header) = &mut *self.client else { return };
         let count = usize::try_from(header.left).unwrap_or(usize::MAX).min(piece.bytes.len());
         let part = piece.take(count);
@@ -117,6 +127,26 @@ impl Dialogue {
         }
         if self.server_missing(part.from.seen) {
             self.take_proxy(Cause::NoReply);
+        } else if !self.opening.is_greeting_due() {
+            self.ask_proxy(hears);
+        }
+    }
+
+    /// The greeting does not tell whether the server takes the header: its replies do, by their number.
+    fn ask_proxy(&mut self, hears: &mut dyn Hears) {
+        if self.choices.may_open() && !self.choices.is_spent() {
+            self.flush(hears);
+            self.choices.stop(Choice::Proxy);
+        } else {
+            self.take_proxy(Cause::NoReply);
+        }
+    }
+
+    pub(super) fn choose_proxy(&mut self, reading: Reading, hears: &mut dyn Hears) {
+        if reading == Reading::Refused {
+            self.refuse_proxy(hears);
+        } else {
+            self.take_proxy(Cause::Evidence);
         }
     }
 
@@ -132,31 +162,26 @@ impl Dialogue {
         self.client.enter(State::First, cause);
     }
 
-    /// The server speaks behind a PROXY header: a refusal beyond the greeting that has seen the header alone refuses it.
-    pub(super) fn judge_proxy(&mut self, reply: &Reply, is_greeting: bool, hears: &mut dyn Hears) {
-        let State::Proxied(header) = &*self.client else { return };
-        let Spoken { code, seen } = super::spoken(reply, self.streams.server_seen(reply.seen));
-        if seen.is_some_and(|seen| seen < header.end()) {
-            return;
+    /// The server greets behind a PROXY header.
+    pub(super) fn judge_proxy(&mut self, hears: &mut dyn Hears) {
+        if matches!(*self.client, State::Proxied(_)) {
+            self.ask_proxy(hears);
         }
-        let alone = seen.map_or(self.held.is_empty(), |seen| seen == header.end());
-        if is_greeting || !alone || !(400..600).contains(&code) {
-            self.take_proxy(Cause::Reply);
-            return self.proceed(hears);
-        }
+    }
+
+    /// The server refused the header: version 1 is one command, version 2 is read as lines.
+    fn refuse_proxy(&mut self, hears: &mut dyn Hears) {
         let State::Proxied(header) = self.client.leave() else { return };
         self.client.enter(State::Command, Cause::Reply);
         let mut piece = Piece { offset: header.offset, bytes: &header.bytes, from: header.from };
         if !header.bytes.starts_with(b"PROXY ") {
-            // Version 2 is read as lines.
-            self.held.put_front(Kept::new(&piece));
-            return self.proceed(hears);
+            self.lines.cut = self.lines.cut.or(Some(Cut::Lf));
+            return self.held.put_front(Kept::new(&piece));
         }
         let mut reader = LineReader::default();
         if let Some(line) = reader.take(&mut piece, Cut::Lf, self.limits.0.line) {
             self.command(line, Role::Command, false, hears);
         }
-        self.proceed(hears);
     }
 
     /// A server that answers what began like a TLS handshake with a record speaks it.

@@ -48,7 +48,12 @@ impl Dialogue {
     fn dot(&mut self, dot: Dot, seen: Option<u64>, hears: &mut dyn Hears) {
         match dot {
             Dot::End => self.end_data(DataEnd::Dot, hears),
-            Dot::Chosen(kind) => self.end_data(DataEnd::Smuggled(kind), hears),
+            Dot::Chosen(kind) => {
+                if let State::Data(data) = &*self.client {
+                    self.choices.prove_from(data.stop());
+                }
+                self.end_data(DataEnd::Smuggled(kind), hears);
+            }
             Dot::Passed => self.choices.note_candidate(),
             Dot::Open(kind) => self.candidate(kind, seen, hears),
         }
@@ -79,10 +84,7 @@ impl Dialogue {
                 self.choices.prove_from(data.stop());
                 self.end_data(DataEnd::Smuggled(kind), hears);
             }
-            Reading::EndAt(place) => {
-                self.choices.prove_from(data.stop());
-                data.decide(place.checked_sub(1));
-            }
+            Reading::EndAt(place) => data.decide(place.checked_sub(1)),
             _ => data.decide(None),
         }
     }

@@ -61,14 +61,16 @@ impl Dialogue {
     pub(super) fn may_end_open_line(&mut self, piece: &Piece<'_>, hears: &mut dyn Hears) -> bool {
         let open = &self.lines.server;
         let seen = piece.from.seen;
-        if seen.is_none() || seen != open.open_end() || self.client.is_opaque() {
+        // Of a reply without its last line the same.
+        let of_reply = !open.is_open() && seen == self.replies.open_end() && !self.opening.is_greeting_due();
+        if seen.is_none() || !of_reply && seen != open.open_end() || self.client.is_opaque() {
             return false;
         }
-        if self.choices.divides() {
+        if self.choices.divides() && !of_reply {
             self.end_open_line(seen, hears);
             return false;
         }
-        let is_reply = self.opening.is_greeting_due() || code(open.open_text()).0.is_some();
+        let is_reply = of_reply || self.opening.is_greeting_due() || code(open.open_text()).0.is_some();
         if !is_reply || !self.choices.may_open() || self.choices.is_spent() {
             return false;
         }
@@ -85,6 +87,23 @@ impl Dialogue {
             && let Some(line) = self.lines.server.finish()
         {
             self.server_line(line, hears);
+        }
+    }
+
+    /// Ends what has come of a server line, or of a reply, there.
+    pub(super) fn end_open(&mut self, hears: &mut dyn Hears) {
+        if self.lines.server.is_open() {
+            self.choices.divide();
+            return self.end_open_line(self.lines.server.open_end(), hears);
+        }
+        self.leave_unfinished(hears);
+    }
+
+    fn leave_unfinished(&mut self, hears: &mut dyn Hears) {
+        if let Some(unfinished) = self.replies.abandon() {
+            let at = unfinished.at.clone();
+            self.reply(unfinished, hears);
+            self.fault(FaultKind::ReplyUnfinished, self.streams.server_side(), at, hears);
         }
     }
 
@@ -112,12 +131,8 @@ impl Dialogue {
             && let Some(greeting) = self.replies.abandon()
         {
             self.reply(greeting, hears);
-        } else if self.leaves_unfinished(&line, code)
-            && let Some(unfinished) = self.replies.abandon()
-        {
-            let at = unfinished.at.clone();
-            self.reply(unfinished, hears);
-            self.fault(FaultKind::ReplyUnfinished, self.streams.server_side(), at, hears);
+        } else if self.leaves_unfinished(&line, code) {
+            self.leave_unfinished(hears);
         }
         if self.opening.is_greeting_due() && !self.replies.is_open() && is_tabbed(&line.text) {
             return self.reply(ReplyReader::codeless(line), hears);
@@ -184,6 +199,9 @@ impl Dialogue {
     /// A reply without its last line, all of which the client had seen when it sent a command, and a line that has seen that
     /// command.
     fn leaves_unfinished(&self, line: &Line, code: Option<u16>) -> bool {
+        if self.replies.open_code() == code {
+            return false;
+        }
         let Some(end) = self.replies.open_end().filter(|_| code.is_some() && !self.opening.is_greeting_due()) else {
             return false;
         };
@@ -214,6 +232,9 @@ impl Dialogue {
     pub(super) fn reply(&mut self, mut reply: Reply, hears: &mut dyn Hears) {
         use crate::base::Limit;
         self.session.replies = self.session.replies.saturating_add(1);
+        if reply.codes_differ {
+            self.choices.note_misfit();
+        }
         if reply.dropped > 0 {
             self.tally.one(Limit::ReplyLines.key());
         }
@@ -223,9 +244,11 @@ impl Dialogue {
             }
         }
         let role = self.role(&reply);
-        self.judge_proxy(&reply, role != Role::Answer, hears);
         match role {
-            Role::Greeting => return self.greet(&reply, hears),
+            Role::Greeting => {
+                self.greet(&reply, hears);
+                return self.judge_proxy(hears);
+            }
             Role::Opening => return self.tell_reply(&reply, Answers::Nothing, hears),
             Role::LateGreeting => return self.tell_reply(&reply, Answers::Unknown, hears),
             Role::Answer => {}

@@ -17,6 +17,8 @@ pub(in crate::smtp) enum Choice {
     Chunk(Arc<Command>),
     /// A chunk was refused before its end, and the client that knows it says something: a command, as it seems?
     RefusedChunk(bool),
+    /// A PROXY header came behind the greeting, or crossed it: does the server take it?
+    Proxy,
     /// The client speaks, and had acknowledged exactly what has come of a server line without its end: does it end there?
     Division,
 }
@@ -36,6 +38,10 @@ pub(in crate::smtp) enum Reading {
     Octets,
     /// They are commands.
     Commands,
+    /// A PROXY header was taken.
+    Taken,
+    /// It was refused: it is one command, or lines.
+    Refused,
     /// A server line is one line.
     Whole,
     /// It is two.
@@ -210,10 +216,15 @@ impl Choices {
         self.proof = Some(Proof { from, answered: None, knew: None });
     }
 
-    /// A message was answered by a reply that ends there.
-    pub(in crate::smtp) fn note_message_answer(&mut self, end: u64) {
-        if let Some(proof) = &mut self.proof {
-            proof.answered.get_or_insert(end);
+    /// A message was answered by a reply that ends there. `exactly`: where the server that took it had seen the client's
+    /// stream up to.
+    pub(in crate::smtp) fn note_message_answer(&mut self, end: u64, exactly: Option<u64>) {
+        if let Some(proof) = &mut self.proof
+            && proof.answered.is_none()
+        {
+            proof.answered = Some(end);
+            // A message is taken at its end, and nothing had come behind it.
+            self.score.proved |= exactly == Some(proof.from);
         }
     }
 

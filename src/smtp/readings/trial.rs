@@ -107,6 +107,8 @@ enum Question {
     Chunk,
     /// Does a chunk that was refused go on? None of it had come, and a command follows, as it seems.
     RefusedChunk(bool),
+    /// Does the server take a PROXY header?
+    Proxy,
     /// Does a server line end where the client acknowledged it? The bytes that come behind it tell at once if they are no
     /// code; they are kept as far as that takes.
     Division(Vec<u8>),
@@ -140,6 +142,7 @@ impl Trial {
             &Choice::RefusedChunk(is_command) => {
                 either(dialogue, Reading::Octets, Reading::Commands, Question::RefusedChunk(is_command))
             }
+            Choice::Proxy => either(dialogue, Reading::Taken, Reading::Refused, Question::Proxy),
             Choice::Division => either(dialogue, Reading::Whole, Reading::Divided, Question::Division(Vec::new())),
         };
         Some(Trial { log: Vec::new(), bytes: 0, ahead: false, kind })
@@ -357,6 +360,7 @@ impl Question {
     fn undecided(&self, first: &Scout) -> Reading {
         match self {
             Question::Chunk => first.dialogue.of_undecided_chunk(),
+            Question::Proxy => Reading::Taken,
             Question::RefusedChunk(true) => Reading::Commands,
             Question::RefusedChunk(false) => Reading::Octets,
             Question::Division(_) => Reading::Whole,

@@ -54,6 +54,8 @@ impl DotLine {
 enum Content {
     Empty,
     Dot,
+    /// A dot and NULs: OpenSMTPD reads up to the first (6.8, measured).
+    DotNul,
     Other,
 }
 
@@ -137,7 +139,7 @@ impl DotScan {
             Some(b'.') => self.content == Content::Empty,
             _ => false,
         };
-        if joins || self.cr || self.content == Content::Dot {
+        if joins || self.cr || matches!(self.content, Content::Dot | Content::DotNul) {
             return 0;
         }
         let (large, feeds_in_large) = plain::<LARGE>(bytes);
@@ -219,6 +221,8 @@ impl DotScan {
                 self.crs = 0;
                 Content::Dot
             }
+            (Content::Dot | Content::DotNul, nuls) if nuls.iter().all(|&byte| byte == 0) => Content::DotNul,
+            (Content::Empty, [b'.', nuls @ ..]) if nuls.iter().all(|&byte| byte == 0) => Content::DotNul,
             _ => Content::Other,
         };
     }
@@ -236,8 +240,10 @@ impl DotScan {
             self.lines = self.lines.saturating_add(1);
         }
         let before = std::mem::replace(&mut self.before, end);
-        if std::mem::replace(&mut self.content, Content::Empty) != Content::Dot {
-            return None;
+        match std::mem::replace(&mut self.content, Content::Empty) {
+            Content::Dot => {}
+            Content::DotNul if end != Unknown => return Some(Found::Candidate("dot and NUL")),
+            _ => return None,
         }
         // What a line end was made of does not matter to the line behind it.
         let before = if before == CrCrLf { CrLf } else { before };
