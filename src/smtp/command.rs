@@ -3,7 +3,7 @@
 use memchr::memmem;
 
 use super::auth::Secret;
-use super::sequence::{Knew, Knowledge};
+use super::knowledge::{Knew, Knowledge};
 use super::wire::argument::{Argument, initial_response, is_strict, without_cr};
 use super::wire::line::{Ending, Line};
 use super::wire::verb::{self, Verb};

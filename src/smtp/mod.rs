@@ -8,10 +8,10 @@
 //! [`Limit::ReplyLines`], [`Limit::Recipients`], [`Limit::Transactions`]; each counts in the parser's
 //! tally when it acts.
 //!
-//! Read in this order: [`event`], [`command`], [`reply`], [`session`] (what comes out); [`wire`] (text to values);
-//! [`gathered`], [`auth`] (the pieces); [`dialogue`], then [`client`] with [`message`] and
-//! [`handshake`], [`server`] with [`facts`] and [`sequence`] (the state); [`fork`] (alternative readings); [`usual`] (the
-//! short way); [`parser`] (the door).
+//! Read in this order: [`event`], [`command`], [`reply`], [`session`] (what comes out); [`wire`] (text to values, no
+//! state); the machines, each of which knows one thing and can be driven alone: [`streams`], [`opening`], [`matching`],
+//! [`doubt`], [`sequence`], [`envelope`], [`auth`], [`handshake`], [`message`], [`client`] (its states and the one door),
+//! [`telling`]; [`dialogue`] (how they work together); [`readings`] (choices between readings); [`parser`] (the door).
 //!
 //! [`Limit::HeldBytesPerConnection`]: crate::base::Limit::HeldBytesPerConnection
 //! [`Limit::LineLength`]: crate::base::Limit::LineLength
@@ -31,6 +31,7 @@ mod gathered;
 mod handshake;
 mod held;
 mod input;
+mod knowledge;
 mod matching;
 mod message;
 mod opening;
@@ -51,9 +52,9 @@ pub(crate) use command::Command;
 #[cfg(test)]
 pub(crate) use doubt::Doubt;
 pub(crate) use event::{Answers, DataEnd, End, Event};
+pub(crate) use knowledge::{Knew, Knowledge, Stage};
 pub(crate) use parser::{Options, Parser};
 pub(crate) use reply::Reply;
-pub(crate) use sequence::{Knew, Knowledge, Stage};
 pub(crate) use session::Session;
 pub(crate) use wire::foreign::is_text as is_text_protocol;
 pub(crate) use wire::line::Ending;

@@ -149,6 +149,15 @@ impl Parser {
         }
     }
 
+    /// The client's states, one after the other and why.
+    #[cfg(test)]
+    pub(super) fn trace(&self) -> Vec<String> {
+        match &self.who {
+            Who::Unknown(_) => Vec::new(),
+            Who::Known(dialogue) => dialogue.trace().to_vec(),
+        }
+    }
+
     /// What is known of the session once it is over.
     pub(crate) fn into_session(self) -> Session {
         match self.who {

@@ -1,7 +1,6 @@
 //! A reply: one or more server lines, each but the last with a hyphen behind its code (RFC 5321 4.2).
 
 use super::auth::{self, Secret};
-use super::event::FaultKind;
 use super::wire::line::{Ending, Line};
 use super::wire::reply::{code, is_tabbed, text};
 use crate::base::Packets;
@@ -91,12 +90,6 @@ impl Reply {
         } else {
             self.dropped = self.dropped.saturating_add(1);
         }
-    }
-
-    /// What is wrong with it beside its place.
-    pub(super) fn faults(&self) -> impl Iterator<Item = FaultKind> + use<> {
-        let tab = self.tab.then_some(FaultKind::TabBehindCode);
-        tab.into_iter().chain(self.codes_differ.then_some(FaultKind::CodesDiffer))
     }
 
     /// Positive: 2yz.

@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use super::command::Command;
 use super::event::{Fault, MessageData};
+use super::knowledge::Knowledge;
 use super::matching::{Pending, Spoken};
 use super::reply::Reply;
-use super::sequence::Knowledge;
 
 /// What a reply answers, owned: [`Answers`](super::event::Answers).
 #[derive(Clone, Debug)]

@@ -169,3 +169,114 @@ fn rooms_used(text: &str) -> Vec<String> {
 fn without_tests(text: &str) -> &str {
     text.split("#[cfg(test)]").next().unwrap_or(text)
 }
+
+/// A room in which every file may use every other can only be changed as a whole.
+#[test]
+fn no_files_of_smtp_use_each_other_in_a_circle() {
+    let files = files_of("smtp");
+    let modules: Vec<String> = files.iter().map(|(path, _)| module_of(path)).collect();
+    let mut uses: Vec<(usize, usize)> = Vec::new();
+    for (from, (_, text)) in files.iter().enumerate() {
+        for used in imports(&modules[from], without_tests(text)) {
+            let longest = modules.iter().enumerate().filter(|(_, module)| is_within(&used, module));
+            let of = longest.max_by_key(|(_, module)| module.len()).map(|(place, _)| place);
+            uses.extend(of.filter(|&of| of != from && !modules[of].is_empty()).map(|of| (from, of)));
+        }
+    }
+    assert!(uses.len() > 100, "{} imports: they are not read", uses.len());
+    // What uses nothing that is left is taken away, until nothing changes.
+    let mut left: Vec<usize> = (0..modules.len()).filter(|&place| !modules[place].is_empty()).collect();
+    loop {
+        let uses_some = |place: &usize| uses.iter().any(|(from, of)| from == place && left.contains(of));
+        let rest: Vec<usize> = left.iter().copied().filter(uses_some).collect();
+        if rest.len() == left.len() {
+            break;
+        }
+        left = rest;
+    }
+    let circle: Vec<&str> = left.iter().map(|&place| modules[place].as_str()).collect();
+    assert!(circle.is_empty(), "these use each other, or what does: {circle:?}");
+}
+
+/// The name of a file's module below `smtp`; the room's own is empty.
+fn module_of(path: &Path) -> String {
+    let parts: Vec<&str> = path.iter().map(|part| part.to_str().unwrap()).collect();
+    let room = parts.iter().rposition(|part| *part == "smtp").unwrap();
+    let name = parts[room + 1..].join("::");
+    let name = name.strip_suffix(".rs").unwrap();
+    name.strip_suffix("mod").map_or(name, |folder| folder.trim_end_matches("::")).to_owned()
+}
+
+/// Each path that a file of `smtp` names in a `use`, from the room on.
+fn imports(module: &str, text: &str) -> Vec<String> {
+    let mut imports = Vec::new();
+    for statement in text.split("\nuse ").skip(1) {
+        let statement = statement.split(';').next().unwrap();
+        let (path, names) = match statement.split_once('{') {
+            Some((path, names)) => (path, names.trim_end_matches('}')),
+            None => (statement, ""),
+        };
+        let mut base: Vec<&str> = module.split("::").filter(|part| !part.is_empty()).collect();
+        let rest = if let Some(rest) = path.strip_prefix("crate::smtp::") {
+            base.clear();
+            rest
+        } else if path.starts_with("super::") {
+            let mut rest = path;
+            while let Some(outer) = rest.strip_prefix("super::") {
+                base.pop();
+                rest = outer;
+            }
+            rest
+        } else {
+            continue;
+        };
+        for name in names.split(',').map(str::trim) {
+            let whole = [base.join("::").as_str(), rest.trim_end_matches("::"), name].map(str::to_owned);
+            imports.push(whole.iter().filter(|part| !part.is_empty()).cloned().collect::<Vec<_>>().join("::"));
+        }
+    }
+    imports
+}
+
+/// Whether a path names a module, or something in it.
+fn is_within(path: &str, module: &str) -> bool {
+    path.strip_prefix(module).is_some_and(|rest| rest.is_empty() || module.is_empty() || rest.starts_with("::"))
+}
+
+/// What one machine knows no other can write, and none knows much.
+#[test]
+fn fields_of_the_machines_of_smtp_are_private_and_few() {
+    const MACHINES: &[(&str, &str)] = &[
+        ("client.rs", "Client"),
+        ("dialogue/mod.rs", "Dialogue"),
+        ("doubt.rs", "Doubt"),
+        ("envelope.rs", "Envelope"),
+        ("matching.rs", "Matching"),
+        ("message.rs", "Chunk"),
+        ("message.rs", "Data"),
+        ("opening.rs", "Opening"),
+        ("readings/choice.rs", "Choices"),
+        ("readings/trial.rs", "Trial"),
+        ("sequence.rs", "Sequence"),
+        ("streams.rs", "Streams"),
+        ("telling.rs", "Telling"),
+    ];
+    let files = files_of("smtp");
+    for (name, machine) in MACHINES {
+        let (_, text) = files.iter().find(|(path, _)| path.ends_with(Path::new("smtp").join(name))).unwrap();
+        let begin = text.find(&format!("struct {machine} {{\n")).unwrap_or_else(|| panic!("{name}: no {machine}"));
+        let body = text[begin..].split("\n}\n").next().unwrap();
+        let lines = body.lines().skip(1).map(str::trim);
+        let fields: Vec<&str> = lines.filter(|line| !line.starts_with("//") && line.contains(": ")).collect();
+        assert!((1..=15).contains(&fields.len()), "{machine} has {} fields", fields.len());
+        assert!(fields.iter().all(|field| !field.starts_with("pub")), "{machine}: {fields:?}");
+    }
+}
+
+#[test]
+fn no_file_of_smtp_is_longer_than_five_hundred_lines() {
+    for (path, text) in files_of("smtp") {
+        let lines = text.lines().count();
+        assert!(lines <= 500, "{}: {lines} lines", path.display());
+    }
+}

@@ -43,7 +43,8 @@ impl Dialogue {
         } else {
             hears.hear(&Event::Reply(reply, answers), &self.session);
         }
-        for kind in reply.faults() {
+        let faults = [(reply.tab, FaultKind::TabBehindCode), (reply.codes_differ, FaultKind::CodesDiffer)];
+        for (_, kind) in faults.into_iter().filter(|(is, _)| *is) {
             self.fault(kind, self.streams.server_side(), reply.at.clone(), hears);
         }
     }

@@ -8,7 +8,7 @@ use super::super::held::Kept;
 use super::super::input::{Input, KeptInput};
 use super::super::wire::line::{Piece, Source};
 use super::choice::Reading;
-use super::trial::{Mute, Scout};
+use super::scout::{Mute, Scout};
 use crate::base::{Side, Tally};
 use crate::tcp::Gap;
 

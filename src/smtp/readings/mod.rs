@@ -6,6 +6,7 @@
 
 pub(super) mod choice;
 mod long;
+mod scout;
 pub(super) mod trial;
 
 pub(super) use choice::{Choice, Choices, Reading};

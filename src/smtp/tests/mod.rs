@@ -12,6 +12,7 @@ mod matching;
 mod other;
 mod properties;
 mod tls;
+mod trace;
 mod transcripts;
 
 use super::event::FaultKind;
@@ -229,6 +230,7 @@ impl Talk {
         parser.close(&closing, &mut heard);
         heard.tally = parser.take_tally();
         heard.session = Some(parser.session().clone());
+        heard.trace = parser.trace();
         heard
     }
 
@@ -259,6 +261,8 @@ pub(super) fn assert_heard(events: &[String], expected: &str) {
 pub(super) struct Heard {
     pub lines: Vec<String>,
     pub session: Option<Session>,
+    /// The client's states, one after the other.
+    pub trace: Vec<String>,
     pub tally: Tally,
     pub most_held: usize,
     pub ended: bool,

@@ -54,7 +54,7 @@ impl DotLine {
 enum Content {
     Empty,
     Dot,
-    /// A dot and NULs: OpenSMTPD reads up to the first (6.8, measured).
+    /// A dot and NULs: `OpenSMTPD` reads up to the first (6.8, measured).
     DotNul,
     Other,
 }
