@@ -21,6 +21,7 @@ mod house;
 mod invariance;
 mod late;
 mod live;
+mod lockstep;
 mod loss;
 mod mirror;
 mod mta;
