@@ -201,14 +201,12 @@ impl Chunk {
         let (digits, behind) = unsigned.split_at_checked(count).unwrap_or((unsigned, &[]));
         let octets = number(digits);
         let rest = behind.trim_ascii_start();
-        let alone = rest.eq_ignore_ascii_case(b"LAST");
-        let mut words = rest.split(|&byte| is_blank(byte));
-        let last = octets.is_some() && words.any(|word| word.eq_ignore_ascii_case(b"LAST"));
+        let last = octets.is_some() && rest.eq_ignore_ascii_case(b"LAST");
         let fits = octets.is_some_and(|octets| i64::try_from(octets).is_ok());
         let fault = if !fits || unsigned.len() < text.len() || !behind.first().is_none_or(|&byte| is_blank(byte)) {
             Some(ChunkFault::Size)
         } else {
-            (!rest.is_empty() && !alone).then_some(ChunkFault::Rest)
+            (!rest.is_empty() && !last).then_some(ChunkFault::Rest)
         };
         Chunk { octets, last, fault }
     }
@@ -355,7 +353,7 @@ mod tests {
             ("+5 LAST", Some(5), true, ChunkFault::Size),
             ("5x", Some(5), false, ChunkFault::Size),
             ("5LAST", Some(5), true, ChunkFault::Size),
-            ("4294967301 LAST x", Some(4_294_967_301), true, ChunkFault::Rest),
+            ("4294967301 LAST x", Some(4_294_967_301), false, ChunkFault::Rest),
             ("5 X", Some(5), false, ChunkFault::Rest),
             ("9223372036854775808", Some(1 << 63), false, ChunkFault::Size),
             ("99999999999999999999 LAST", Some(u64::MAX), true, ChunkFault::Size),
