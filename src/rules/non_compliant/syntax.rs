@@ -88,6 +88,10 @@ fn judge_verb(command: &Command, session: &Session, word: &mut u32, out: &mut Fi
     if session.protocol == Some(UNKNOWN) && session.replies <= u64::from(session.greeting.is_some()) {
         return;
     }
+    // What the server began with may have named the protocol.
+    if command.number == 0 && session.greeting.is_none() && session.missing_server > 0 {
+        return;
+    }
     if !session.server_heard {
         return out.wait(finding, NOT_OFFERED);
     }

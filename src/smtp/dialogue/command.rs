@@ -197,6 +197,9 @@ impl Dialogue {
 
     fn choose_chunk(&mut self, command: &Arc<Command>, reading: Reading, hears: &mut dyn Hears) {
         if reading == Reading::Commands {
+            if self.session.doubt.rests() {
+                self.session.doubt.whether_commands();
+            }
             return;
         }
         if let Some((size, last)) = command.chunk() {

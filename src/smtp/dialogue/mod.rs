@@ -283,6 +283,11 @@ impl Dialogue {
         self.sequence.lose();
     }
 
+    /// What is read as commands may be data.
+    pub(super) fn doubt_lines(&mut self) {
+        self.session.doubt.whether_commands();
+    }
+
     #[cfg(test)]
     pub(super) fn trace(&self) -> &[String] {
         self.client.trace()

@@ -279,7 +279,12 @@ impl Trial {
             Kind::EndOfData { long, .. } => long,
             Kind::LineEnd { .. } | Kind::Either { .. } => None,
         };
-        let unproved = reading == Reading::Lf && self.log.iter().any(|kept| matches!(kept, KeptInput::Gap(_)));
+        let lossy = self.log.iter().any(|kept| matches!(kept, KeptInput::Gap(_)));
+        let unproved = lossy && !matches!(reading, Reading::CrLf | Reading::Strict | Reading::EndAt(_));
+        if reading == Reading::Commands && (lossy || self.ahead) {
+            // What would have told is missing: they may be data.
+            dialogue.doubt_lines();
+        }
         match (long, reading) {
             (Some(long), Reading::Strict) => long.adopt(dialogue),
             (long, reading) => {
