@@ -218,6 +218,7 @@ impl Told {
                 end: data.end,
                 uncertain: data.uncertain,
             },
+            Event::Tls(tls, _) if tls.only_settles() => return None,
             Event::Tls(tls, at) => Told::Tls(*at, (*tls).clone()),
             Event::Fault(_) | Event::End(_) => return None,
         };

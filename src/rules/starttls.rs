@@ -218,7 +218,8 @@ fn judge_tls(tls: &Tls, at: Moment, session: &Session, out: &mut Findings<'_>) {
         _ => {}
     }
     // The packets that show the handshake are evidence of it.
-    if !tls.not_tls && (tls.version.is_some() || tls.alert.is_some() || tls.state == State::Decrypted) {
+    let shows = tls.hello || tls.version.is_some() || tls.alert.is_some() || tls.state == State::Decrypted;
+    if shows && !tls.not_tls && !tls.only_settles() {
         for check in [&STARTED, &IMPLICIT] {
             if let Some(finding) = out.deferred(check) {
                 finding.packets.push(at);
@@ -270,19 +271,32 @@ fn behind_prompt(mut finding: Finding, out: &mut Findings<'_>) -> Finding {
 /// All is known of the handshake that ever will be: what waited for it is told.
 fn settle(tls: &Tls, at: Moment, out: &mut Findings<'_>) {
     if let Some(mut finding) = out.take(&STARTED, at) {
+        finding.at = told_at(&finding, tls, at);
         let verb = finding.verb.clone().unwrap_or_default();
         finding.message = match (tls.state, tls.version, tls.alert) {
             (State::Decrypted, _, _) => format!("{verb} was answered 220, and the capture goes on decrypted"),
             (_, _, Some(_)) => format!("{verb} was answered 220, but the TLS handshake ended in an alert"),
             (_, Some(version), _) => format!("{verb} was answered 220: TLS {version} follows and cannot be inspected"),
+            (State::Failed, None, _) if tls.hello => {
+                format!("{verb} was answered 220, but the server answered the client's TLS hello in clear")
+            }
+            (_, None, _) if tls.hello => {
+                format!("{verb} was answered 220, but of the TLS handshake only the client's hello was captured")
+            }
             (_, None, _) => format!("{verb} was answered 220, but no TLS handshake was captured"),
         };
         out.fire(handshake(finding, tls));
     }
     if let Some(mut finding) = out.take(&IMPLICIT, at) {
+        finding.at = told_at(&finding, tls, at);
         finding.message.push_str("the session is TLS from its first byte and cannot be inspected");
         out.fire(handshake(finding, tls));
     }
+}
+
+/// The packet that told the last thing of the handshake.
+fn told_at(finding: &Finding, tls: &Tls, at: Moment) -> Moment {
+    if tls.only_settles() { finding.packets.last() } else { at }
 }
 
 /// What the handshake shows.
@@ -345,8 +359,23 @@ mod tests {
         assert_eq!(finding.at, dialogue.end().at);
         let anonymous = judged("S: 220 mx\nC: X-ANONYMOUSTLS\nS: 220 go");
         assert_eq!(anonymous, ["private-command/used info 95", "starttls/started info 95"]);
-        let settled = Tls { state: State::Started, version: Some("1.2"), settled: true, ..Tls::default() };
-        let finding = Dialogue::read("S: 220 mx\nC: STARTTLS\nS: 220 go").tls(settled).findings().remove(0);
+        let chosen = Tls { state: State::Started, hello: true, version: Some("1.2"), ..Tls::default() };
+        let settled = Tls { settled: true, ..chosen.clone() };
+        let dialogue = Dialogue::read("S: 220 mx\nC: STARTTLS\nS: 220 go").tls(chosen).tls(settled);
+        let finding = dialogue.findings().remove(0);
+        assert_eq!(finding.at.ordinal.0, 4, "the packet that told the version, not one that told nothing more");
+        assert_eq!(finding.packets.last().ordinal.0, 4);
+        for (state, hello, expected) in [
+            (State::Started, true, "of the TLS handshake only the client's hello was captured"),
+            (State::Started, false, "no TLS handshake was captured"),
+            (State::Failed, true, "the server answered the client's TLS hello in clear"),
+        ] {
+            let tls = Tls { state, hello, settled: true, ..Tls::default() };
+            let message = Dialogue::read("S: 220 mx\nC: STARTTLS\nS: 220 go").tls(tls).findings().remove(0).message;
+            assert_eq!(message, format!("STARTTLS was answered 220, but {expected}"));
+        }
+        let failed = Tls { state: State::Failed, alert: Some(48), settled: true, ..Tls::default() };
+        let finding = Dialogue::read("S: 220 mx\nC: STARTTLS\nS: 220 go").tls(failed).findings().remove(0);
         assert_eq!(finding.at.ordinal.0, 4, "the packet that settled it, not the session's last");
     }
 

@@ -7,10 +7,9 @@ use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
 use super::command::Command;
-use super::handshake::Hello;
+use super::handshake::Handshake;
 use super::message::{Chunk, Data};
 use super::wire::line::{Line, Source};
-use super::wire::tls::Watch;
 use super::wire::verb::{self, Verb};
 
 /// The client's state. Only [`Client::enter`] changes which it is.
@@ -111,12 +110,8 @@ pub(super) enum State {
     Data(Box<Data>),
     /// Octets, not lines (RFC 3030 2).
     Chunk(Box<Chunk>),
-    /// Behind a successful AUTH that may have switched on a security layer.
-    Layer,
-    /// Behind the 220 to STARTTLS, before the handshake.
-    Hello(Box<Hello>),
-    /// TLS: never SMTP again (RFC 3207 4).
-    Tls(Box<Watch>),
+    /// What may hide SMTP: TLS (RFC 3207 4), or a security layer.
+    Hidden(Box<Handshake>),
     Opaque,
     /// A gap hid where we are: only a line in strict form, or one that alone gets a reply of its own, is taken
     /// for a command.
@@ -190,7 +185,7 @@ impl State {
     pub(super) fn waits(&self) -> bool {
         match self {
             State::First | State::Wait(_) | State::Assumed(_) | State::Foreign | State::Proxied(_) => true,
-            State::Hello(hello) => hello.waits(),
+            State::Hidden(handshake) => handshake.waits(),
             _ => self.is_unproved(),
         }
     }
@@ -207,15 +202,17 @@ impl State {
 
     /// Whether nothing that the server says can be SMTP either.
     pub(super) fn is_opaque(&self) -> bool {
-        matches!(self, State::Tls(_) | State::Opaque)
+        match self {
+            State::Hidden(handshake) => handshake.is_opaque(),
+            _ => matches!(self, State::Opaque),
+        }
     }
 
     pub(super) fn held(&self) -> usize {
         match self {
             State::Data(data) => data.held(),
             State::Chunk(chunk) => chunk.held(),
-            State::Tls(watch) => watch.held(),
-            State::Hello(hello) => hello.held(),
+            State::Hidden(handshake) => handshake.held(),
             State::Tentative(line) => line.text.len(),
             State::Header(header) | State::Proxied(header) => header.bytes.len(),
             State::Weak(weak) => {

@@ -344,7 +344,7 @@ impl Dialogue {
         self.note_given(&pending, reply, spoken);
         let answers = if is_message { Answers::Message(&command) } else { Answers::Command(&command) };
         self.tell_reply(reply, answers, hears);
-        if command.verb.as_ref().is_some_and(Verb::starts_tls) {
+        if command.verb.as_ref().is_some_and(Verb::starts_tls) && self.session.tls.is_granted_or_refused() {
             self.tell_tls(reply.at.last(), hears);
         }
         if matches!(command.verb, Some(Verb::Turn | Verb::Atrn)) && code == 250 {
@@ -428,7 +428,7 @@ impl Dialogue {
             self.tell_reply(reply, Answers::Unknown, hears);
             self.forget_pending();
             self.find_data(reply.end, hears);
-        } else if code == 421 {
+        } else if code == 421 || self.lines.excused {
             self.tell_reply(reply, Answers::Nothing, hears);
         } else {
             self.choices.note_misfit();

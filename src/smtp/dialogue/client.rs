@@ -65,7 +65,7 @@ impl Dialogue {
     fn look(&mut self, hears: &mut dyn Hears) -> bool {
         match &*self.client {
             State::First => self.look_at_first(hears),
-            State::Hello(_) => self.look_at_hello(hears),
+            State::Hidden(_) => self.look_at_hidden(hears),
             State::Assumed(command) => {
                 let command = command.clone();
                 self.look_at_assumed(&command, hears)
@@ -109,7 +109,7 @@ impl Dialogue {
             other => {
                 // It waits for nothing.
                 *self.client = other;
-                self.release_hello(hears);
+                self.release_hidden(hears);
             }
         }
     }
@@ -129,18 +129,7 @@ impl Dialogue {
                 State::Data(data) if data.is_answered() => self.read_answered(&mut piece, hears),
                 State::Data(_) => self.read_data(&mut piece, hears),
                 State::Chunk(_) => self.read_chunk(&mut piece, hears),
-                State::Layer => {
-                    let text = piece.bytes.first().is_some_and(|&byte| byte == b'\r' || byte >= b' ');
-                    self.session.sasl_layer = !text;
-                    self.client.enter(if text { State::Command } else { State::Opaque }, Cause::Bytes);
-                }
-                State::Hello(_) => self.read_hello(&mut piece, hears),
-                State::Tls(watch) => {
-                    if watch.take(true, piece.bytes, &mut self.session.tls) {
-                        self.tell_tls(piece.from.at, hears);
-                    }
-                    piece.take(usize::MAX);
-                }
+                State::Hidden(_) => self.read_hidden(&mut piece, hears),
                 State::Opaque => {
                     piece.take(usize::MAX);
                 }
@@ -240,7 +229,7 @@ impl Dialogue {
             State::Data(data) if data.is_answered() => self.tell_answered(hears),
             State::Data(_) => self.end_data(DataEnd::Unfinished, hears),
             State::Chunk(_) => self.drop_chunk(hears),
-            State::Hello(_) => self.release_hello(hears),
+            State::Hidden(_) => self.release_hidden(hears),
             State::Proxied(_) => self.release(hears),
             _ => {}
         }

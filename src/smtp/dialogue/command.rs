@@ -9,7 +9,7 @@ use crate::smtp::auth::{Attempt, looks_like_base64, may_be_base64};
 use crate::smtp::client::{Cause, State};
 use crate::smtp::command::{Command, Role};
 use crate::smtp::gathered::MessageFacts;
-use crate::smtp::handshake::Hello;
+use crate::smtp::handshake::Handshake;
 use crate::smtp::knowledge::Knowledge;
 use crate::smtp::matching::{Awaits, Pending};
 use crate::smtp::message::Chunk;
@@ -281,7 +281,8 @@ impl Dialogue {
             (Verb::Data, 354) => self.begin_data(Some(Arc::clone(command)), prompt_end),
             (Verb::Auth | Verb::XExps | Verb::XAuth, 334) => self.client.enter(State::Exchange, Cause::Reply),
             (Verb::StartTls | Verb::XAnonymousTls, 220) => {
-                self.client.enter(State::Hello(Box::new(Hello::new(prompt_end))), Cause::Reply);
+                let handshake = Handshake::behind_prompt(prompt_end);
+                self.client.enter(State::Hidden(Box::new(handshake)), Cause::Reply);
             }
             (Verb::Bdat, _) => self.accepted_wrapping(command, code, prompt.and_then(|(_, seen)| seen), hears),
             (Verb::XExch50, 354) => self.begin_blob(command, hears),

@@ -4,11 +4,12 @@ use super::Dialogue;
 use crate::base::Limit;
 use crate::smtp::client::{Cause, State};
 use crate::smtp::command::Command;
+use crate::smtp::handshake::Handshake;
 use crate::smtp::matching::{Awaits, Pending};
 use crate::smtp::reply::Reply;
 use crate::smtp::session::{Auth, Helo};
 use crate::smtp::wire::extension;
-use crate::smtp::wire::tls::State as TlsState;
+use crate::smtp::wire::tls::{State as TlsState, Tls};
 use crate::smtp::wire::verb::Verb;
 
 impl Dialogue {
@@ -54,10 +55,13 @@ impl Dialogue {
             Verb::Auth | Verb::XExps | Verb::XAuth if code != Some(334) && reply.is_some() => self.end_attempt(code),
             Verb::StartTls | Verb::XAnonymousTls if reply.is_some() => {
                 let tls = &mut self.session.tls;
-                (tls.state, tls.refusal, tls.settled) = match code {
-                    Some(220) => (TlsState::Started, None, false),
-                    _ => (TlsState::Refused, code, true),
-                };
+                match code {
+                    // What a handshake before it showed is not of this one.
+                    Some(220) => *tls = Tls { state: TlsState::Started, ..Tls::default() },
+                    // A handshake that failed stays what there was of TLS.
+                    _ if matches!(tls.state, TlsState::Failed | TlsState::Decrypted) => {}
+                    _ => (tls.state, tls.refusal, tls.settled) = (TlsState::Refused, code, true),
+                }
             }
             Verb::XClient if code == Some(220) || reply.is_none() => {
                 self.envelope.close(&mut self.session);
@@ -93,7 +97,7 @@ impl Dialogue {
         let succeeded = matches!(code, None | Some(200..=299));
         self.secrecy.refused_auth = !succeeded;
         if succeeded && code.is_some() && attempt.may_add_layer() {
-            self.client.enter(State::Layer, Cause::Reply);
+            self.client.enter(State::Hidden(Box::new(Handshake::layer())), Cause::Reply);
         }
         if self.session.auth.len() < self.limits.0.transactions {
             self.session.auth.push(Auth { mechanism: attempt.mechanism, user: attempt.user, code });

@@ -11,7 +11,7 @@ use crate::smtp::readings::{Choice, Reading};
 use crate::smtp::reply::Reply;
 use crate::smtp::wire::foreign::{self, First};
 use crate::smtp::wire::line::{Cut, LineReader, Piece};
-use crate::smtp::wire::tls::{self};
+use crate::smtp::wire::tls;
 
 /// A handshake as a client's first bytes.
 const TLS: &str = "TLS";
@@ -50,7 +50,12 @@ impl Dialogue {
                 self.client.enter(State::Lost, Cause::Gap);
             }
             First::More | First::Smtp | First::Proxy(..) => self.client.enter(State::Command, Cause::Bytes),
-            First::Tls => self.begin_foreign(TLS, source.at, hears),
+            First::Tls => {
+                self.begin_foreign(TLS, source.at, hears);
+                if self.server_missing(source.seen) {
+                    self.begin_implicit_tls(source.at, Cause::NoReply, hears);
+                }
+            }
             First::Lines(name) | First::Binary(name) => self.begin_foreign(name, source.at, hears),
         }
         true
@@ -185,17 +190,15 @@ impl Dialogue {
     }
 
     /// A server that answers what began like a TLS handshake with a record speaks it.
-    pub(super) fn foreign_server_bytes(&mut self, piece: &Piece<'_>, hears: &mut dyn Hears) -> bool {
-        if !matches!(*self.client, State::Foreign) || self.lines.server.held() > 0 || !tls::begins_record(piece.bytes) {
-            return false;
+    pub(super) fn foreign_server_bytes(&mut self, piece: &Piece<'_>, hears: &mut dyn Hears) {
+        if matches!(*self.client, State::Foreign)
+            && !self.lines.server.is_open()
+            && tls::begins_record(piece.bytes)
+            && tls::begins_handshake(&self.held.prefix(4)) == Some(true)
+        {
+            let at = self.held.source().map_or(piece.from.at, |source| source.at);
+            self.begin_implicit_tls(at, Cause::Reply, hears);
         }
-        let prefix = self.held.prefix(4);
-        if tls::begins_handshake(&prefix) != Some(true) {
-            return false;
-        }
-        let at = self.held.source().map_or(piece.from.at, |source| source.at);
-        self.begin_implicit_tls(at, hears);
-        true
     }
 }
 

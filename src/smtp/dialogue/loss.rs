@@ -10,7 +10,6 @@ use crate::smtp::reply::Step;
 use crate::smtp::sequence::Sequence;
 use crate::smtp::wire::line::Piece;
 use crate::smtp::wire::reply::code;
-use crate::smtp::wire::tls::Watch;
 use crate::tcp::Gap;
 
 impl Dialogue {
@@ -60,14 +59,14 @@ impl Dialogue {
                     self.client.enter(State::First, Cause::Gap);
                 }
             }
-            State::Tls(watch) => watch.miss(),
-            State::Hello(_) => {
+            State::Hidden(handshake) if handshake.is_layer() => self.client.enter(State::Opaque, Cause::Gap),
+            State::Hidden(_) => {
                 self.tell_injected(hears);
-                let mut watch = Watch::default();
-                watch.miss();
-                self.client.enter(State::Tls(Box::new(watch)), Cause::Gap);
+                if let State::Hidden(handshake) = &mut *self.client {
+                    handshake.miss();
+                }
             }
-            State::Opaque | State::Layer => self.client.enter(State::Opaque, Cause::Gap),
+            State::Opaque => {}
             _ => {
                 self.tell_part(hears);
                 self.lose_client(gap);
@@ -107,8 +106,10 @@ impl Dialogue {
         self.session.missing_server = self.session.missing_server.saturating_add(gap.length);
         self.session.doubt.of_sequence();
         self.streams.server_came(gap.offset.saturating_add(gap.length));
-        if let State::Tls(watch) = &mut *self.client {
-            return watch.miss();
+        if let State::Hidden(handshake) = &mut *self.client
+            && handshake.is_opaque()
+        {
+            return handshake.miss();
         }
         if self.client.is_opaque() {
             return;

@@ -78,6 +78,8 @@ struct Lines {
     cut: Option<Cut>,
     /// The server's last line ended in LF without CR.
     behind_lf: bool,
+    /// The next reply may be the server's word on a handshake that failed: it answers nothing.
+    excused: bool,
 }
 
 /// AUTH, and what was secret.

@@ -26,9 +26,6 @@ impl Dialogue {
         if self.choices.may_open() {
             self.read_open_dot(piece.from.seen, hears);
         }
-        if self.foreign_server_bytes(&piece, hears) && !matches!(*self.client, State::Tls(_)) {
-            return;
-        }
         while !piece.is_empty() {
             if side == self.streams.client_side() {
                 // TURN was accepted: what follows in this packet is a client's.
@@ -38,18 +35,16 @@ impl Dialogue {
                 // A reply let the client's bytes be read up to a choice, and this is what tells.
                 return self.choices.keep_unread(KeptInput::new(&Input::Bytes(side, piece)));
             }
-            match &mut *self.client {
-                State::Tls(watch) => {
-                    if watch.take(false, piece.bytes, &mut self.session.tls) {
-                        self.tell_tls(piece.from.at, hears);
+            self.foreign_server_bytes(&piece, hears);
+            match &*self.client {
+                State::Hidden(_) => {
+                    self.server_hidden(&mut piece, hears);
+                    if piece.is_empty() || self.choices.is_open() {
+                        continue;
                     }
-                    return;
                 }
                 State::Opaque => return,
                 _ => {}
-            }
-            if matches!(*self.client, State::Hello(_)) && !self.server_behind_prompt(&piece, hears) {
-                return;
             }
             let Some(line) = self.lines.server.take(&mut piece, Cut::Lf, self.limits.0.line) else { return };
             self.server_line(line, hears);
@@ -119,13 +114,8 @@ impl Dialogue {
         if self.opening.is_server_silent() && self.first_server_line(&line, code, hears) {
             return;
         }
-        if let State::Hello(hello) = &*self.client
-            && hello.is_clear()
-        {
-            if code.is_none() {
-                return self.not_tls(hears);
-            }
-            self.go_on_decrypted(&line.at, hears);
+        if matches!(*self.client, State::Hidden(_)) && !self.line_hidden(&line, code, hears) {
+            return;
         }
         if self.cuts_greeting_short(&line, code)
             && let Some(greeting) = self.replies.abandon()
@@ -257,6 +247,7 @@ impl Dialogue {
             self.first_is_answered(&reply, hears);
         }
         self.answer(&reply, hears);
+        self.lines.excused = false;
     }
 
     /// What a reply is to the session's opening.

@@ -62,7 +62,7 @@ impl Dialogue {
             State::Command | State::Exchange | State::Lost if is_part(piece) => {
                 self.lines.client.append(*piece, self.limits.0.line)
             }
-            State::Tls(_) if self.session.tls.settled => 0,
+            State::Hidden(handshake) if handshake.is_encrypted(&self.session.tls) => 0,
             State::Opaque => 0,
             _ => return None,
         };
@@ -76,9 +76,9 @@ impl Dialogue {
             return None;
         }
         let more = match &*self.client {
-            State::Tls(_) if self.session.tls.settled => 0,
+            State::Hidden(handshake) if handshake.is_encrypted(&self.session.tls) => 0,
             State::Opaque => 0,
-            State::Tls(_) | State::Hello(_) | State::Foreign | State::Data(_) => return None,
+            State::Hidden(_) | State::Foreign | State::Data(_) => return None,
             _ if is_part(piece) => self.lines.server.append(*piece, self.limits.0.line),
             _ => return None,
         };

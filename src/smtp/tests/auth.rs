@@ -263,3 +263,23 @@ fn a_security_layer_hides_what_follows_if_it_is_no_smtp() {
     let events = events("S: 220 mx\nC: AUTH PLAIN AAAA\nS: 235 ok\nC> \\0\\r\\n\nS: 500 no");
     assert_eq!(events.last().unwrap(), "R 500 -");
 }
+
+#[test]
+fn a_server_that_answers_in_smtp_shows_that_there_is_no_layer() {
+    let begin = "
+        S: 220 mx
+        C: AUTH GSSAPI YIIC
+        S: 334 x
+        C: YIID
+        S: 235 ok
+    ";
+    let back = Talk::new(&[begin, "C> \\x01\\r\\n\nS: 500 what\nC: NOOP\nS: 250 ok"].concat()).run();
+    assert!(!back.session().sasl_layer);
+    assert_heard(&back.lines[back.lines.len() - 4..], "C \\x01\nR 500 -\nC NOOP\nR 250 NOOP");
+    // Nobody answers, or what answers is none.
+    for text in ["C> \\x01\\r\\n", "C> \\0\\0\\0\\x02ab\nS> \\0\\0\\0\\x02ab\nC: NOOP\nS: 250 ok"] {
+        let layer = Talk::new(&format!("{begin}{text}")).run();
+        assert!(layer.session().sasl_layer);
+        assert_eq!(layer.lines.last().unwrap(), "R 235 exchange");
+    }
+}

@@ -5,6 +5,8 @@
 
 mod auth;
 mod data;
+mod handshake;
+mod hidden;
 mod late;
 mod lines;
 mod loss;

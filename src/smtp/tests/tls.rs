@@ -33,7 +33,7 @@ pub(super) fn server_hello() -> Vec<u8> {
     record(2, &body)
 }
 
-fn length(bytes: &[u8]) -> [u8; 2] {
+pub(super) fn length(bytes: &[u8]) -> [u8; 2] {
     u16::try_from(bytes.len()).unwrap().to_be_bytes()
 }
 
@@ -94,6 +94,7 @@ fn a_220_makes_the_rest_opaque() {
         C STARTTLS
         R 220 STARTTLS
         T started
+        T started mx.example
         T started 1.3 mx.example
         T started 1.3 mx.example settled
         ",
@@ -105,8 +106,8 @@ fn a_220_makes_the_rest_opaque() {
         C X-ANONYMOUSTLS
         R 220 X-ANONYMOUSTLS
         T started
-        T started 1.3 mx.example
-        T started 1.3 mx.example settled
+        T started mx.example
+        T started mx.example settled
         ",
     );
 }
@@ -130,8 +131,8 @@ fn a_lost_segment_does_not_bring_smtp_back() {
         C STARTTLS
         R 220 STARTTLS
         T started
-        T started 1.3 mx.example
-        T started 1.3 mx.example settled
+        T started mx.example
+        T started mx.example settled
         ",
     );
 }
@@ -163,8 +164,8 @@ fn bytes_in_the_flight_of_starttls_are_kept_as_an_event() {
             R 220 STARTTLS
             T started
             F injected NOOP\\r\\n
-            T started 1.3 mx.example
-            T started 1.3 mx.example settled
+            T started mx.example
+            T started mx.example settled
             ",
         );
     }
@@ -175,8 +176,8 @@ fn bytes_in_the_flight_of_starttls_are_kept_as_an_event() {
         C STARTTLS
         R 220 STARTTLS
         T started
-        T started 1.3 mx.example
-        T started 1.3 mx.example settled
+        T started mx.example
+        T started mx.example settled
         ",
     );
 }
@@ -190,8 +191,8 @@ fn server_bytes_in_clear_behind_its_220_are_a_fault() {
         R 220 STARTTLS
         T started
         F server injected 250 injected\\r\\n
-        T started 1.3 mx.example
-        T started 1.3 mx.example settled
+        T started mx.example
+        T started mx.example settled
         ",
     );
 }
@@ -236,12 +237,15 @@ fn clear_text_that_the_server_does_not_answer_is_no_tls() {
     }
     // Bytes that are neither TLS nor a line of SMTP.
     assert_after_hello(
-        "C: STARTTLS\nS: 220 go\nC> \\x01\\x02\\x03\nS: 500 what",
+        "C: STARTTLS\nS: 220 go\nC> \\x01\\x02\\x03\nS: 500 what\nC: NOOP\nS: 250 ok",
         "
         C STARTTLS
         R 220 STARTTLS
         T started
         T failed not-tls settled
+        R 500 nothing
+        C NOOP
+        R 250 NOOP
         ",
     );
 }
@@ -254,8 +258,8 @@ fn an_alert_in_clear_ends_the_handshake() {
         C STARTTLS
         R 220 STARTTLS
         T started
-        T started 1.3 mx.example
-        T failed 1.3 mx.example alert 40 settled
+        T started mx.example
+        T failed mx.example alert 40 settled
         ",
     );
 }
@@ -268,6 +272,7 @@ fn tls_from_the_first_byte_is_implicit() {
         "
         F protocol TLS
         T implicit
+        T implicit mx.example
         T implicit 1.3 mx.example
         T implicit 1.3 mx.example settled
         ",
@@ -290,8 +295,8 @@ fn without_the_server_a_hello_proves_the_220() {
         C EHLO me
         C STARTTLS
         T started
-        T started 1.3 mx.example
-        T started 1.3 mx.example settled
+        T started mx.example
+        T started mx.example settled
         ",
     );
     let refused = Talk::new("C: STARTTLS\nC: MAIL FROM:<a@b>").without(SERVER);
@@ -315,8 +320,8 @@ fn what_stands_in_the_flight_is_injected_however_it_is_cut() {
             R 220 STARTTLS
             T started
             F injected AUTH PLAIN <redacted>\\r\\n\\x16
-            T started 1.3 mx.example
-            T started 1.3 mx.example settled
+            T started mx.example
+            T started mx.example settled
             ",
         );
     }
