@@ -16,23 +16,23 @@ use crate::smtp::wire::verb::Verb;
 
 impl Dialogue {
     /// Finds what a reply answers, and tells it.
-    pub(super) fn answer(&mut self, reply: &Reply, hears: &mut dyn Hears) {
+    pub(super) fn answer(&mut self, reply: Reply, hears: &mut dyn Hears) {
         let Some(code) = reply.code else { return };
         let seen = self.streams.server_seen(reply.seen);
-        let spoken = spoken(reply, seen);
+        let spoken = spoken(&reply, seen);
         let refused_long = self.matching.take_refused(code);
-        self.answer_tentative(reply, seen, hears);
-        let weak = self.answer_weak(reply, spoken, hears);
+        self.answer_tentative(&reply, seen, hears);
+        let weak = self.answer_weak(&reply, spoken, hears);
         self.matching.note_reply(seen, code);
         if let Some(command) = weak {
-            self.tell_reply(reply, Answers::Command(&command), hears);
+            self.tell_reply(&reply, Answers::Command(&command), hears);
             return self.proceed(hears);
         }
-        if self.answers_lost_message(reply, spoken, hears) {
+        if self.answers_lost_message(&reply, spoken, hears) {
             return;
         }
         if code == 354 && matches!(*self.client, State::Lost | State::Tentative(_)) && self.matching.is_empty() {
-            self.tell_reply(reply, Answers::Unknown, hears);
+            self.tell_reply(&reply, Answers::Unknown, hears);
             return self.find_data(reply.end, hears);
         }
         // What ends or refuses these bytes may be among those that have not come.
@@ -43,7 +43,7 @@ impl Dialogue {
         {
             self.end_chunk(hears);
         }
-        if !ahead && self.answers_open_data(reply, spoken, hears) {
+        if !ahead && self.answers_open_data(&reply, spoken, hears) {
             return;
         }
         self.pass_over_optional(spoken);
@@ -53,18 +53,18 @@ impl Dialogue {
             && (!covered || self.greeted_by_exim())
             && !ahead
         {
-            self.tell_reply(reply, Answers::Command(&command), hears);
+            self.tell_reply(&reply, Answers::Command(&command), hears);
             return self.proceed(hears);
         }
         if covered && self.matching.is_sure_of(spoken) {
             self.matching.find();
             self.answer_oldest(reply, spoken, hears);
         } else if !covered && !ahead && self.is_answer_to_open_line(seen) {
-            if let Some(before) = self.matching.keep_early(reply.clone()) {
+            if let Some(before) = self.matching.keep_early(reply) {
                 self.answer_none(&before, super::spoken(&before, seen), hears);
             }
         } else {
-            self.answer_none(reply, spoken, hears);
+            self.answer_none(&reply, spoken, hears);
         }
         self.proceed(hears);
     }
@@ -88,7 +88,7 @@ impl Dialogue {
             if self.matching.is_empty() {
                 self.answer_none(&reply, spoken, hears);
             } else {
-                self.answer_oldest(&reply, spoken, hears);
+                self.answer_oldest(reply, spoken, hears);
             }
         }
     }
@@ -229,16 +229,16 @@ impl Dialogue {
     }
 
     /// The reply answers the oldest command that waits for one, unless it cannot have got it.
-    fn answer_oldest(&mut self, reply: &Reply, spoken: Spoken, hears: &mut dyn Hears) {
+    fn answer_oldest(&mut self, reply: Reply, spoken: Spoken, hears: &mut dyn Hears) {
         match self.matching.pair(spoken) {
             Pair::Certain => {
                 self.flush(hears);
-                self.give(reply, spoken, hears);
+                self.give(&reply, spoken, hears);
             }
             Pair::Contradiction => match self.matching.realign(self.telling.pairs(), spoken) {
                 // The server may close behind it: then it is no contradiction.
-                Some(_) if spoken.code == 221 => self.matching.keep_farewell(reply.clone()),
-                Some(shift) => self.shift(reply, spoken, shift, hears),
+                Some(_) if spoken.code == 221 => self.matching.keep_farewell(reply),
+                Some(shift) => self.shift(&reply, spoken, shift, hears),
                 None => self.give_or_hold(reply, spoken, hears),
             },
             Pair::Oldest => self.give_or_hold(reply, spoken, hears),
@@ -246,18 +246,18 @@ impl Dialogue {
     }
 
     /// A farewell that contradicts what it answers, and behind which the server went on.
-    pub(super) fn realign(&mut self, reply: &Reply, hears: &mut dyn Hears) {
-        let spoken = spoken(reply, self.streams.server_seen(reply.seen));
+    pub(super) fn realign(&mut self, reply: Reply, hears: &mut dyn Hears) {
+        let spoken = spoken(&reply, self.streams.server_seen(reply.seen));
         match self.matching.realign(self.telling.pairs(), spoken) {
-            Some(shift) => self.shift(reply, spoken, shift, hears),
+            Some(shift) => self.shift(&reply, spoken, shift, hears),
             None => self.give_or_hold(reply, spoken, hears),
         }
         self.proceed(hears);
     }
 
     /// The oldest holds after all.
-    pub(super) fn give_oldest(&mut self, reply: &Reply, hears: &mut dyn Hears) {
-        let spoken = spoken(reply, self.streams.server_seen(reply.seen));
+    pub(super) fn give_oldest(&mut self, reply: Reply, hears: &mut dyn Hears) {
+        let spoken = spoken(&reply, self.streams.server_seen(reply.seen));
         self.give_or_hold(reply, spoken, hears);
         self.proceed(hears);
     }
@@ -280,7 +280,7 @@ impl Dialogue {
 
     /// Gives a reply to the oldest command: told at once where that decides what the client's bytes are, else held while
     /// another reply may show that it was another command's.
-    fn give_or_hold(&mut self, reply: &Reply, spoken: Spoken, hears: &mut dyn Hears) {
+    fn give_or_hold(&mut self, reply: Reply, spoken: Spoken, hears: &mut dyn Hears) {
         let Some(front) = self.matching.front() else { return };
         let waits = matches!(&*self.client, State::Wait(waiting) if waiting.number == front.command.number);
         let decides = waits
@@ -290,12 +290,12 @@ impl Dialogue {
         let full = self.telling.held() > self.limits.0.held;
         if decides || full {
             self.flush(hears);
-            return self.give(reply, spoken, hears);
+            return self.give(&reply, spoken, hears);
         }
         let Some(mut pending) = self.matching.pop() else { return };
         pending.known = self.sequence.awaits(pending.command.number);
-        self.note_given(&pending, reply, spoken);
-        self.telling.push(Told::Matched(Box::new((reply.clone(), pending))));
+        self.note_given(&pending, &reply, spoken);
+        self.telling.push(Told::Matched(Box::new((reply, pending))));
     }
 
     /// What is known at once of a reply that was given to a command.

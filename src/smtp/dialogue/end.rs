@@ -48,7 +48,7 @@ impl Dialogue {
     fn finish_matching(&mut self, hears: &mut dyn Hears) {
         self.flush(hears);
         if let Some(reply) = self.matching.take_early() {
-            self.answer(&reply, hears);
+            self.answer(reply, hears);
         }
         let mut mail = None;
         for pending in self.matching.take_all() {

@@ -109,7 +109,7 @@ impl Dialogue {
         let (code, _) = code(&line.text);
         if let Some(farewell) = self.matching.take_farewell() {
             // The server did not close behind it.
-            self.realign(&farewell, hears);
+            self.realign(farewell, hears);
         }
         if self.opening.is_server_silent() && self.first_server_line(&line, code, hears) {
             return;
@@ -246,7 +246,7 @@ impl Dialogue {
         if reply.code.is_some() {
             self.first_is_answered(&reply, hears);
         }
-        self.answer(&reply, hears);
+        self.answer(reply, hears);
         self.lines.excused = false;
     }
 
@@ -291,7 +291,7 @@ impl Dialogue {
         }
         if let Some(farewell) = self.matching.take_farewell() {
             // The server closed behind it: it is what it seemed to be.
-            self.give_oldest(&farewell, hears);
+            self.give_oldest(farewell, hears);
         }
         if let Some(line) = self.lines.server.finish() {
             self.server_line(line, hears);
