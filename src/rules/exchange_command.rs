@@ -151,7 +151,8 @@ fn attacks_link2state(command: &Command, first_at: Option<u64>, session: &Sessio
 fn mechanism(command: &Command) -> &[u8] {
     let name = command.mechanism();
     let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
-    if name.len() <= 20 && name.iter().all(is_name) { name } else { Secret::SHOWN }
+    let is_name = name.len() <= 20 && name.iter().all(is_name) && !name.is_empty();
+    if is_name || !command.argument().is_there() { name } else { Secret::SHOWN }
 }
 
 #[cfg(test)]

@@ -2,9 +2,10 @@
 
 use memchr::memmem;
 
-use super::auth::Secret;
 use super::knowledge::{Knew, Knowledge};
+use super::secrets::Secret;
 use super::wire::argument::{Argument, initial_response, is_strict, without_cr};
+use super::wire::base64;
 use super::wire::line::{Ending, Line};
 use super::wire::verb::{self, Verb};
 use crate::base::{Packets, octets};
@@ -67,8 +68,11 @@ pub(super) enum Role {
     Command,
     /// A line of an AUTH exchange.
     Exchange,
-    /// Base64 of a client that did not listen to the refusal of its AUTH.
+    /// Base64 of a client that did not listen to the refusal of its AUTH, what is left of a wrapped secret, or a secret
+    /// that was said before.
     Leaked,
+    /// A command that from there on repeats a secret.
+    Repeats(usize),
 }
 
 impl Command {
@@ -76,7 +80,7 @@ impl Command {
     pub(super) fn new(line: Line, role: Role) -> Command {
         let Line { text, octets, ending, bare_cr, start, end, at, seen, captured, after_fin: _ } = line;
         let (verb, argument_at) = match role {
-            Role::Command => verb::split(&text),
+            Role::Command | Role::Repeats(_) => verb::split(&text),
             Role::Exchange | Role::Leaked => (None, 0),
         };
         let secret_at = match role {
@@ -84,9 +88,15 @@ impl Command {
             // A password of POP3 or FTP, which are no names of a client's first line.
             Role::Command if matches!(&verb, Some(Verb::Other(name)) if name == "PASS") => Some(argument_at),
             Role::Command => stray_response(&text, verb.as_ref()),
+            Role::Repeats(at) => Some(at),
             Role::Exchange | Role::Leaked => Some(0),
         };
         let joined = text.contains(&b'\n');
+        // What looked like the verb is the secret.
+        let (verb, argument_at, secret_at) = match secret_at {
+            Some(at) if at < argument_at => (None, 0, Some(0)),
+            _ => (verb, argument_at, secret_at),
+        };
         let (line, hidden) = match secret_at {
             // A server that ends lines at CRLF only joins what looked like lines of their own.
             None if joined => {
@@ -254,6 +264,11 @@ impl Command {
         Some(shown.and_then(|shown| whole.strip_prefix(shown)).unwrap_or(whole))
     }
 
+    /// Whether it begins like AUTH, which a client may have misspelt.
+    pub(super) fn is_misspelt_auth(&self) -> bool {
+        is_misspelt_auth(&self.line)
+    }
+
     /// For tests: a whole line, of that verb whatever it says.
     #[cfg(test)]
     pub(crate) fn of_test(verb: Verb, line: &str, argument_at: usize, at: Packets) -> Command {
@@ -302,15 +317,20 @@ impl Command {
     }
 }
 
-/// Text of several lines with what is secret in it replaced: responses behind AUTH, and base64 alone.
+/// Text of several lines with what is secret in it replaced: responses behind AUTH, and base64 alone, behind AUTH
+/// untidy base64 too.
 pub(super) fn redacted(text: &[u8]) -> Vec<u8> {
+    let mut behind_auth = false;
     let lines = text.split_inclusive(|&byte| byte == b'\n').map(|line| {
         let content = line.trim_ascii_end();
         let ending = line.get(content.len()..).unwrap_or_default();
         let (verb, argument_at) = verb::split(content);
+        let known = verb.as_ref().is_some_and(Verb::is_known);
+        behind_auth = verb.as_ref().is_some_and(Verb::is_auth) || behind_auth && !known;
         let secret_at = match verb {
             Some(verb) if verb.is_auth() => initial_response(content, argument_at),
-            _ if super::auth::looks_like_base64(content) => Some(0),
+            _ if behind_auth && base64::may_be(content) => Some(0),
+            _ if base64::is_likely(content) => Some(0),
             verb => stray_response(content, verb.as_ref()),
         };
         match secret_at {
@@ -324,7 +344,7 @@ pub(super) fn redacted(text: &[u8]) -> Vec<u8> {
 /// Where a response begins that stands behind no AUTH: a long word of base64 behind a misspelt one (`AUTHPLAIN`,
 /// `AUTH=PLAIN`), or behind a verb that takes no argument, where a client lost its place.
 fn stray_response(line: &[u8], verb: Option<&Verb>) -> Option<usize> {
-    /// The shortest response of a user and a password that is taken for one.
+    /// The shortest word of base64 that is taken for one.
     const SHORTEST: usize = 16;
     let mut words = line.split(|&byte| verb::is_blank(byte));
     let mut at = 0_usize;
@@ -332,18 +352,29 @@ fn stray_response(line: &[u8], verb: Option<&Verb>) -> Option<usize> {
         at = at.saturating_add(word.len()).saturating_add(1);
         !word.is_empty()
     })?;
-    let misspelt = first.get(..4).is_some_and(|head| head.eq_ignore_ascii_case(b"AUTH"));
-    if !misspelt && !verb.is_some_and(Verb::takes_no_argument) {
+    let known = verb.is_some_and(Verb::is_known);
+    // PLAIN's response is told from anything else, wherever it stands.
+    if !known && base64::is_plain_response(first) {
+        return Some(at.saturating_sub(first.len()).saturating_sub(1));
+    }
+    let stray = is_misspelt_auth(line) || verb.is_some_and(Verb::takes_no_argument);
+    if known && !stray {
         return None;
     }
-    let is_blob = |word: &[u8]| word.len() >= SHORTEST && super::auth::looks_like_base64(word);
+    let is_blob = |word: &[u8]| word.len() >= SHORTEST && base64::is_likely(word);
     for word in words {
-        if is_blob(word) {
+        if stray && is_blob(word) || base64::is_plain_response(word) {
             return Some(at);
         }
         at = at.saturating_add(word.len()).saturating_add(1);
     }
     None
+}
+
+/// Whether a line begins with AUTH misspelt: `AUTHLOGIN`, `AUTH=LOGIN`.
+fn is_misspelt_auth(line: &[u8]) -> bool {
+    let line = line.trim_ascii_start();
+    line.get(..4).is_some_and(|head| head.eq_ignore_ascii_case(b"AUTH"))
 }
 
 #[cfg(test)]

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use super::auth::Secret;
 use super::command::Command;
 use super::reply::Reply;
+use super::secrets::Secret;
 use crate::base::{Moment, Packets, Side};
 
 /// One fact of a session. It borrows from the parser; what outlives the call must be copied.

@@ -10,7 +10,7 @@
 //!
 //! Read in this order: [`event`], [`command`], [`reply`], [`session`] (what comes out); [`wire`] (text to values, no
 //! state); the machines, each of which knows one thing and can be driven alone: [`streams`], [`opening`], [`matching`],
-//! [`doubt`], [`sequence`], [`envelope`], [`auth`], [`handshake`], [`message`], [`client`] (its states and the one door),
+//! [`doubt`], [`sequence`], [`envelope`], [`auth`] with [`secrets`], [`handshake`], [`message`], [`client`] (its states and the one door),
 //! [`telling`]; [`dialogue`] (how they work together); [`readings`] (choices between readings); [`parser`] (the door).
 //!
 //! [`Limit::HeldBytesPerConnection`]: crate::base::Limit::HeldBytesPerConnection
@@ -38,6 +38,7 @@ mod opening;
 mod parser;
 mod readings;
 pub(crate) mod reply;
+mod secrets;
 mod sequence;
 pub(crate) mod session;
 mod streams;
@@ -47,7 +48,6 @@ pub(crate) mod wire;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use auth::Secret;
 pub(crate) use command::Command;
 #[cfg(test)]
 pub(crate) use doubt::Doubt;
@@ -55,6 +55,7 @@ pub(crate) use event::{Answers, DataEnd, End, Event};
 pub(crate) use knowledge::{Knew, Knowledge, Stage};
 pub(crate) use parser::{Options, Parser};
 pub(crate) use reply::Reply;
+pub(crate) use secrets::Secret;
 pub(crate) use session::Session;
 pub(crate) use wire::foreign::is_text as is_text_protocol;
 pub(crate) use wire::line::Ending;

@@ -1,6 +1,6 @@
 //! A reply: one or more server lines, each but the last with a hyphen behind its code (RFC 5321 4.2).
 
-use super::auth::{self, Secret};
+use super::secrets::Secret;
 use super::wire::line::{Ending, Line};
 use super::wire::reply::{code, is_tabbed, text};
 use crate::base::Packets;
@@ -109,11 +109,13 @@ impl Reply {
             .fold(0, |sum: usize, line| sum.saturating_add(line.len()).saturating_add(size_of::<Vec<u8>>()))
     }
 
-    /// Takes out of its lines what repeats a secret.
-    pub(super) fn hide(&mut self, secret: &[u8]) {
+    /// Takes out of its lines those whose text repeats a secret.
+    pub(super) fn hide(&mut self, repeats: impl Fn(&[u8]) -> bool) {
         for (place, line) in self.lines.iter_mut().enumerate() {
-            if auth::quotes(line, secret) {
-                let mut shown = line.get(..4.min(line.len())).unwrap_or_default().to_vec();
+            let behind = text(line);
+            if repeats(behind) {
+                let code = line.len().saturating_sub(behind.len());
+                let mut shown = line.get(..code).unwrap_or_default().to_vec();
                 shown.extend_from_slice(Secret::SHOWN);
                 self.hidden.push((place, Secret::new(std::mem::replace(line, shown))));
                 self.secret = true;

@@ -29,6 +29,7 @@ mod others;
 mod readme;
 mod rules;
 mod scan;
+mod secrets;
 mod servers;
 mod session;
 mod support;

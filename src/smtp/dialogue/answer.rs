@@ -124,7 +124,6 @@ impl Dialogue {
 
     /// The next reply tells whether the line that stands alone was a command; returns it where the reply is its own.
     fn answer_weak(&mut self, reply: &Reply, spoken: Spoken, hears: &mut dyn Hears) -> Option<Arc<Command>> {
-        use crate::smtp::auth::Attempt;
         let State::Weak(weak) = &*self.client else { return None };
         if !weak.is_proved(spoken.seen, spoken.code) {
             self.lines.cut = self.lines.cut.or(Some(Cut::Lf));
@@ -152,7 +151,7 @@ impl Dialogue {
                 self.client.enter(State::Assumed(Arc::clone(&command)), Cause::Reply);
             }
             (Some(verb), 334) if verb.is_auth() => {
-                self.secrecy.attempt = Some(Box::new(Attempt::new(command.argument_revealed())));
+                self.attempts.challenge(reply.texts());
                 self.client.enter(State::Exchange, Cause::Reply);
             }
             (Some(Verb::Data), 354) => self.begin_data(Some(Arc::clone(&command)), Some(reply.end)),

@@ -8,6 +8,7 @@ use crate::smtp::command::Role;
 use crate::smtp::held::Item;
 use crate::smtp::readings::Choice;
 use crate::smtp::wire::argument::is_strict;
+use crate::smtp::wire::base64;
 use crate::smtp::wire::line::{Cut, Ending, Line, Piece};
 use crate::smtp::wire::verb::{self, Verb};
 
@@ -184,10 +185,7 @@ impl Dialogue {
                 }
             }
             State::Exchange => drop(self.command(line, Role::Exchange, false, hears)),
-            _ => {
-                let role = if self.is_leaked(&line.text) { Role::Leaked } else { Role::Command };
-                self.command(line, role, false, hears);
-            }
+            _ => drop(self.command(line, Role::Command, false, hears)),
         }
         self.answer_early(hears);
     }
@@ -196,7 +194,8 @@ impl Dialogue {
     /// Message text gets no reply of its own; what follows a 334 is secret.
     pub(super) fn stands_alone(&self, line: &Line) -> Option<Proof> {
         let verb = verb::split(&line.text).0?;
-        let is_extension = matches!(&verb, Verb::Other(name) if name.starts_with('X'));
+        let is_extension =
+            matches!(&verb, Verb::Other(name) if name.starts_with('X')) && !base64::is_no_word(&line.text);
         let is_whole = line.ending != Ending::None && line.octets <= line.text.len().saturating_add(2) as u64;
         let waited = self.streams.client_waited(line.seen) && !self.server_missing(line.seen);
         if !(verb.is_known() || is_extension) || !is_whole || !waited {

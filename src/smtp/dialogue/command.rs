@@ -5,7 +5,6 @@ use std::sync::Arc;
 use super::Dialogue;
 use crate::base::Limit;
 use crate::smtp::Hears;
-use crate::smtp::auth::{Attempt, looks_like_base64, may_be_base64};
 use crate::smtp::client::{Cause, State};
 use crate::smtp::command::{Command, Role};
 use crate::smtp::gathered::MessageFacts;
@@ -15,6 +14,7 @@ use crate::smtp::matching::{Awaits, Pending};
 use crate::smtp::message::Chunk;
 use crate::smtp::readings::{Choice, Reading};
 use crate::smtp::wire::argument::is_strict;
+use crate::smtp::wire::base64;
 use crate::smtp::wire::line::{Cut, Line, Source};
 use crate::smtp::wire::tls::{self, State as TlsState};
 use crate::smtp::wire::verb::Verb;
@@ -26,18 +26,12 @@ const SMALL: u64 = 1024;
 const WRAPS: u64 = 1 << 32;
 
 impl Dialogue {
-    /// Whether a line where commands are due is base64 of a client that did not listen.
-    pub(super) fn is_leaked(&mut self, text: &[u8]) -> bool {
-        let doubtful = self.secrecy.doubtful_lines > 0;
-        self.secrecy.doubtful_lines = self.secrecy.doubtful_lines.saturating_sub(1);
-        (doubtful || self.secrecy.refused_auth) && may_be_base64(text)
-    }
-
     /// Tells a command, and from its verb what the bytes behind it are.
     pub(super) fn command(&mut self, line: Line, role: Role, uncertain: bool, hears: &mut dyn Hears) -> Arc<Command> {
         let Line { seen, captured, after_fin, .. } = line;
         let source = Source { at: line.at.first(), seen, captured, after_fin };
-        let mut command = Command::new(line, role);
+        let kind = if role == Role::Command { self.attempts.role(&line) } else { role };
+        let mut command = Command::new(line, kind);
         command.number = self.matching.number();
         command.uncertain = uncertain;
         command.in_doubt = self.session.doubt.of_lines();
@@ -55,9 +49,7 @@ impl Dialogue {
         }
         let command = Arc::new(command);
         self.tell_command(&command, hears);
-        if command.secret {
-            self.keep_secret(&command);
-        }
+        self.keep_secret(&command);
         if !uncertain {
             self.expect_reply(&command, hears);
             self.after_command(&command, role, hears);
@@ -85,14 +77,24 @@ impl Dialogue {
         knowledge.unwrap_or_default()
     }
 
-    fn keep_secret(&mut self, command: &Arc<Command>) {
-        /// Replies are searched for so many of the latest secrets.
-        const MOST: usize = 4;
-        let secrets = &mut self.secrecy.secrets;
-        if secrets.len() >= MOST {
-            secrets.pop_front();
+    /// Keeps what is secret in a line, to find where either side repeats it and to take back names that equal it.
+    fn keep_secret(&mut self, command: &Command) {
+        let is_auth = command.verb.as_ref().is_some_and(Verb::is_auth);
+        if is_auth {
+            self.attempts.begin(command.argument_revealed());
+        } else if let Some(secret) = command.secret_part() {
+            if command.exchange {
+                self.attempts.response(secret);
+            } else {
+                self.attempts.stray(secret);
+            }
         }
-        secrets.push_back(Arc::clone(command));
+        if command.secret {
+            self.attempts.withdraw_from(&mut self.session.auth);
+        }
+        if !is_auth && command.is_misspelt_auth() {
+            self.attempts.misspelt();
+        }
     }
 
     /// Puts a command among those that wait for their reply.
@@ -143,23 +145,16 @@ impl Dialogue {
 
     /// What follows a command in the client's stream.
     fn after_command(&mut self, command: &Arc<Command>, role: Role, hears: &mut dyn Hears) {
-        if role == Role::Command && command.verb.as_ref().is_some_and(Verb::is_known) {
-            self.secrecy.refused_auth = false;
-        }
         if role == Role::Exchange {
-            if let (Some(attempt), Some(secret)) = (&mut self.secrecy.attempt, command.secret_part()) {
-                attempt.response(secret);
-            }
             return self.wait(command);
         }
         match &command.verb {
-            Some(Verb::Auth | Verb::XExps | Verb::XAuth) => {
-                self.secrecy.attempt = Some(Box::new(Attempt::new(command.argument_revealed())));
-                self.wait(command);
-            }
             Some(Verb::Bdat) => self.after_bdat(command, hears),
             Some(
-                Verb::Data
+                Verb::Auth
+                | Verb::XExps
+                | Verb::XAuth
+                | Verb::Data
                 | Verb::StartTls
                 | Verb::XAnonymousTls
                 | Verb::XExch50
@@ -272,7 +267,7 @@ impl Dialogue {
     ) {
         let prompt_end = prompt.map(|(end, _)| end);
         let Some(verb) = &command.verb else {
-            if code == 334 && self.secrecy.attempt.is_some() {
+            if code == 334 && self.attempts.is_open() {
                 self.client.enter(State::Exchange, Cause::Reply);
             }
             return;
@@ -387,11 +382,11 @@ impl Dialogue {
     }
 
     fn assume_exchange(&mut self, line: &[u8]) {
-        if looks_like_base64(line) || line == b"*" {
+        if base64::is_likely(line) || line == b"*" {
             self.client.enter(State::Exchange, Cause::NoReply);
         } else {
-            self.end_attempt(None);
-            self.secrecy.doubtful_lines = 2;
+            self.end_attempt(None, 0);
+            self.attempts.doubt();
             self.resume_at(line);
         }
     }

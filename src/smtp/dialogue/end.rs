@@ -73,7 +73,7 @@ impl Dialogue {
             }
         }
         if !matches!(*self.client, State::Opaque) {
-            self.end_attempt(None);
+            self.end_attempt(None, 0);
         }
     }
 }

@@ -7,7 +7,7 @@ use crate::smtp::command::Command;
 use crate::smtp::handshake::Handshake;
 use crate::smtp::matching::{Awaits, Pending};
 use crate::smtp::reply::Reply;
-use crate::smtp::session::{Auth, Helo};
+use crate::smtp::session::Helo;
 use crate::smtp::wire::extension;
 use crate::smtp::wire::tls::{State as TlsState, Tls};
 use crate::smtp::wire::verb::Verb;
@@ -31,9 +31,12 @@ impl Dialogue {
             }
             return;
         }
+        if let Some(reply) = reply.filter(|reply| reply.code == Some(334)) {
+            self.attempts.challenge(reply.texts());
+        }
         let Some(verb) = &command.verb else {
             if command.exchange && code != Some(334) {
-                self.end_attempt(code);
+                self.end_attempt(code, reply.map_or(0, |reply| reply.end));
             }
             return;
         };
@@ -52,7 +55,11 @@ impl Dialogue {
             Verb::Burl if accepted && command.argument().is_last() => {
                 self.envelope.end(code, &mut self.session);
             }
-            Verb::Auth | Verb::XExps | Verb::XAuth if code != Some(334) && reply.is_some() => self.end_attempt(code),
+            Verb::Auth | Verb::XExps | Verb::XAuth if code != Some(334) => {
+                if let Some(reply) = reply {
+                    self.end_attempt(code, reply.end);
+                }
+            }
             Verb::StartTls | Verb::XAnonymousTls if reply.is_some() => {
                 let tls = &mut self.session.tls;
                 match code {
@@ -91,16 +98,14 @@ impl Dialogue {
         }
     }
 
-    /// AUTH got its last reply (none: it was not captured).
-    pub(super) fn end_attempt(&mut self, code: Option<u16>) {
-        let Some(attempt) = self.secrecy.attempt.take() else { return };
-        let succeeded = matches!(code, None | Some(200..=299));
-        self.secrecy.refused_auth = !succeeded;
-        if succeeded && code.is_some() && attempt.may_add_layer() {
+    /// AUTH got its last reply, which ends there (no code: it was not captured).
+    pub(super) fn end_attempt(&mut self, code: Option<u16>, reply_end: u64) {
+        let Some(ended) = self.attempts.end(code, reply_end) else { return };
+        if ended.may_add_layer {
             self.client.enter(State::Hidden(Box::new(Handshake::layer())), Cause::Reply);
         }
         if self.session.auth.len() < self.limits.0.transactions {
-            self.session.auth.push(Auth { mechanism: attempt.mechanism, user: attempt.user, code });
+            self.session.auth.push(ended.told);
         } else {
             self.tally.one(Limit::Transactions.key());
         }

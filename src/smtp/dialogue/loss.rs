@@ -95,7 +95,7 @@ impl Dialogue {
     fn lose_client(&mut self, gap: &Gap) {
         self.client.enter(State::Lost, Cause::Gap);
         self.session.doubt.lose_client(gap.offset.saturating_add(gap.length));
-        self.secrecy.attempt = None;
+        self.attempts.lose();
         self.envelope.close(&mut self.session);
     }
 

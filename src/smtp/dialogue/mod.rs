@@ -19,12 +19,8 @@ mod server;
 mod tell;
 mod usual;
 
-use std::collections::VecDeque;
-use std::sync::Arc;
-
-use super::auth::Attempt;
+use super::auth::Attempts;
 use super::client::{Client, State};
-use super::command::Command;
 use super::envelope::{self, Envelope};
 use super::held::Held;
 use super::input::Input;
@@ -82,19 +78,6 @@ struct Lines {
     excused: bool,
 }
 
-/// AUTH, and what was secret.
-#[derive(Clone, Debug, Default)]
-struct Secrecy {
-    attempt: Option<Box<Attempt>>,
-    /// AUTH was refused, and no other command has come since.
-    refused_auth: bool,
-    /// So many of the next lines may be of an exchange that was taken to be over: a user's name that in base64 is a verb
-    /// (`HELP`), and the password behind it.
-    doubtful_lines: u8,
-    /// The session's latest secrets, to find where the server quotes them.
-    secrets: VecDeque<Arc<Command>>,
-}
-
 /// The state of a session's reading.
 ///
 /// Its fields lie in this order: what the usual chunk asks stands in front, on few cache lines.
@@ -114,7 +97,7 @@ pub(super) struct Dialogue {
     opening: Opening,
     sequence: Sequence,
     envelope: Envelope,
-    secrecy: Secrecy,
+    attempts: Attempts,
     limits: (Bounds, Options),
     tally: Tally,
 }
@@ -142,7 +125,7 @@ impl Dialogue {
             opening: Opening::new(server_start),
             sequence: Sequence::new(whole),
             envelope: Envelope::new(listed),
-            secrecy: Secrecy::default(),
+            attempts: Attempts::default(),
             limits: (bounds, options),
             tally: Tally::default(),
         };

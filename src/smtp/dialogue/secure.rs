@@ -3,11 +3,11 @@
 use super::Dialogue;
 use crate::base::Moment;
 use crate::smtp::Hears;
-use crate::smtp::auth::Secret;
 use crate::smtp::client::{Cause, State};
 use crate::smtp::command::{Role, redacted};
 use crate::smtp::event::FaultKind;
 use crate::smtp::handshake::{Answer, Around, Handshake, Injected, Outcome};
+use crate::smtp::secrets::Secret;
 use crate::smtp::wire::line::{Cut, Line, LineReader, Piece};
 use crate::smtp::wire::tls::State as TlsState;
 

@@ -9,6 +9,7 @@ use crate::smtp::opening::{FirstCommand, Missing, Role};
 use crate::smtp::readings::Choice;
 use crate::smtp::reply::{Reply, ReplyReader, Step};
 use crate::smtp::session::Spoken;
+use crate::smtp::wire::base64;
 use crate::smtp::wire::foreign;
 use crate::smtp::wire::line::{Cut, Ending, Line, Piece};
 use crate::smtp::wire::reply::{code, is_tabbed};
@@ -207,8 +208,7 @@ impl Dialogue {
         if self.client.is_opaque() || self.session.is_foreign() {
             return;
         }
-        let mut secrets = self.secrecy.secrets.iter().filter_map(|command| command.secret_part());
-        if secrets.any(|secret| crate::smtp::auth::quotes(&line.text, secret)) {
+        if self.attempts.quoted_in(&line.text) {
             line.text = Secret::SHOWN.to_vec();
         }
         let due = !rest && !self.matching.is_empty() && self.matching.is_sure();
@@ -228,11 +228,7 @@ impl Dialogue {
         if reply.dropped > 0 {
             self.tally.one(Limit::ReplyLines.key());
         }
-        for command in &self.secrecy.secrets {
-            if let Some(secret) = command.secret_part() {
-                reply.hide(secret);
-            }
-        }
+        self.hide_secrets(&mut reply);
         let role = self.role(&reply);
         match role {
             Role::Greeting => {
@@ -248,6 +244,16 @@ impl Dialogue {
         }
         self.answer(reply, hears);
         self.lines.excused = false;
+    }
+
+    /// Takes out of a reply what repeats a secret; where the client's bytes are missing, what looks like one. Most sessions
+    /// have none to look for.
+    fn hide_secrets(&self, reply: &mut Reply) {
+        let ahead = self.session.missing_client > 0 || self.streams.server_is_ahead(reply.seen);
+        let unknown = ahead && reply.code.is_some_and(|code| code >= 400);
+        if unknown || self.attempts.have_secrets() {
+            reply.hide(|text| self.attempts.quoted_in(text) || unknown && base64::holds_plain_response(text));
+        }
     }
 
     /// What a reply is to the session's opening.

@@ -123,8 +123,11 @@ impl Argument {
                 Argument::Burl { last: several && words.last().is_some_and(|word| word.eq_ignore_ascii_case(b"LAST")) }
             }
             Verb::Auth | Verb::XExps | Verb::XAuth => {
+                let initial = initial_response(line, at);
+                let named = initial != Some(at);
                 let mechanism = text.iter().position(u8::is_ascii_whitespace).unwrap_or(text.len());
-                let initial = initial_response(line, at).and_then(|at| u32::try_from(at).ok());
+                let mechanism = if named { mechanism } else { 0 };
+                let initial = initial.and_then(|at| u32::try_from(at).ok());
                 Argument::Auth { mechanism: Span::new(at, mechanism), initial }
             }
             Verb::Vrfy | Verb::Expn => {
@@ -267,9 +270,12 @@ pub(in crate::smtp) fn without_cr(line: &[u8]) -> &[u8] {
     line.get(..end).unwrap_or_default()
 }
 
-/// Where the initial response of AUTH begins: its second word.
+/// Where the initial response of AUTH begins: its second word, or the first if that names no mechanism.
 pub(in crate::smtp) fn initial_response(line: &[u8], at: usize) -> Option<usize> {
     let argument = line.get(at..)?;
+    if !verb::is_mechanism(verb::first_word(argument).0) {
+        return Some(at);
+    }
     let mechanism = argument.iter().position(|&byte| is_blank(byte))?;
     let blanks = argument.iter().skip(mechanism).take_while(|&&byte| is_blank(byte)).count();
     let at = at.checked_add(mechanism)?.checked_add(blanks)?;
@@ -381,6 +387,8 @@ mod tests {
             ("AUTH PLAIN  dXNlcg==", "PLAIN", Some(12)),
             ("X-EXPS NTLM\tabc", "NTLM", Some(12)),
             ("auth plain ", "plain", None),
+            // The mechanism was left out.
+            ("AUTH AHVzZXIAcGFzcw==", "", Some(5)),
         ] {
             let Argument::Auth { mechanism: found, initial: at } = read(line) else { panic!("{line}") };
             assert_eq!((found.of(line.as_bytes()), at), (mechanism.as_bytes(), initial), "{line}");

@@ -101,6 +101,26 @@ pub(crate) fn is_blank(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t')
 }
 
+/// An argument's first word, and what stands behind it and its blanks.
+pub(in crate::smtp) fn first_word(argument: &[u8]) -> (&[u8], &[u8]) {
+    let argument = argument.trim_ascii();
+    let end = argument.iter().position(u8::is_ascii_whitespace).unwrap_or(argument.len());
+    let (word, rest) = argument.split_at_checked(end).unwrap_or((argument, &[]));
+    (word, rest.trim_ascii_start())
+}
+
+/// Whether a word can be the name of a mechanism (RFC 4422 section 3.1), in one case unless it is a known one: base64
+/// nearly always is in both, and a client may have left the mechanism out. No word at all is none that could be secret.
+pub(in crate::smtp) fn is_mechanism(word: &[u8]) -> bool {
+    const LONGEST: usize = 20;
+    const KNOWN: &[&str] =
+        &["PLAIN", "LOGIN", "CRAM-MD5", "DIGEST-MD5", "EXTERNAL", "ANONYMOUS", "NTLM", "GSSAPI", "XOAUTH2"];
+    let one_case = !(word.iter().any(u8::is_ascii_uppercase) && word.iter().any(u8::is_ascii_lowercase));
+    word.len() <= LONGEST
+        && word.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+        && (one_case || KNOWN.iter().any(|known| known.as_bytes().eq_ignore_ascii_case(word)))
+}
+
 /// A line's verb and where its argument begins: letters, digits and hyphens, beginning with a letter, up
 /// to a blank, a colon or the line end, leading blanks skipped. A line without a verb is all argument.
 pub(in crate::smtp) fn split(line: &[u8]) -> (Option<Verb>, usize) {
