@@ -138,11 +138,11 @@ fn a_word_that_can_be_no_mechanism_is_a_response() {
 fn line(text: &str, seen: Option<u64>) -> Line {
     Line {
         text: text.into(),
-        octets: text.len() as u64 + 2,
+        octets: (text.len() as u64).saturating_add(2),
         ending: Ending::CrLf,
         bare_cr: false,
         start: 0,
-        end: text.len() as u64 + 2,
+        end: (text.len() as u64).saturating_add(2),
         at: Packets::one(Moment { ordinal: Ordinal(1), time: Time(1) }),
         seen,
         captured: 0,
