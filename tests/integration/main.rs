@@ -9,6 +9,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a skipped test says why")]
 
 mod bounds;
+mod cases;
 mod catalogue;
 mod config;
 mod dialogues;
@@ -20,18 +21,22 @@ mod hostile;
 mod house;
 mod invariance;
 mod late;
+mod lawful;
 mod live;
 mod lockstep;
 mod loss;
 mod mirror;
 mod mta;
+mod neighbours;
 mod others;
 mod readme;
+mod reports;
 mod rules;
 mod scan;
 mod secrets;
 mod servers;
 mod session;
 mod support;
+mod told;
 mod traffic;
 mod tshark_events;

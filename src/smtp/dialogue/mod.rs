@@ -1,7 +1,7 @@
 //! One session as it is read: the machines that know one thing each, and how they work together.
 //!
 //! It is one value, so that a reading can be tried on a copy. Nothing here decides alone: what a line says is `wire`'s, what
-//! a reply answers is [`matching`](super::matching)'s, what is not known is [`doubt`](super::doubt)'s, and so on.
+//! a reply answers is [`matching`]'s, what is not known is [`doubt`](super::doubt)'s, and so on.
 //!
 //! Read in this order: `client` (what the client's bytes are), `first` (its first ones), `command`, `message`; `server`,
 //! `answer` (what a reply answers and what follows from it), `facts`; `loss`; `end`; `usual` (the short way).

@@ -1,7 +1,8 @@
 //! Text to values: lines, verbs, paths, replies' codes, message data's end, TLS records. Nothing here has a session's
 //! state, and whoever wants to know what a line says asks here.
 //!
-//! Read in this order: [`line`], [`verb`], [`argument`] with [`path`], [`extension`]; [`base64`]; [`reply`]; [`data`]; [`foreign`], [`tls`].
+//! Read in this order: [`mod@line`], [`verb`], [`argument`] with [`path`], [`extension`]; [`base64`]; [`reply`]; [`data`];
+//! [`foreign`], [`tls`].
 
 pub(crate) mod argument;
 pub(super) mod base64;
