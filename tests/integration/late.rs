@@ -57,8 +57,9 @@ fn capture(dialogue: &Dialogue, plan: &Plan, side: Side, late: Late, by: u64) ->
 /// Findings that are as true, or as open, as with any other missing bytes: HELP is on offer though its refusal is not
 /// matched, a line of an exchange is told from a command by a reply, what is not offered depends on who spoke first.
 const OTHERWISE: [&str; 3] = ["advertised-refused", "answered-in-auth", "nul-in-proxy-header"];
-/// Not as it should be: who speaks is told by a reply that is late; a line has no end but what is late acknowledges it.
-const OPEN: [&str; 3] = ["turn", "atrn", "line-without-end"];
+/// Not as it should be: who speaks is told by a reply that is late; a line has no end but what is late acknowledges it;
+/// that a chunk was swallowed, or a handshake refused in clear, is told by replies of which the client's bytes are late.
+const OPEN: [&str; 5] = ["turn", "atrn", "line-without-end", "nul-in-chunk.silent", "nul-in-tls.silent"];
 
 /// Every dialogue of testdata under some of these ways of being so late: each capture on time, and those to
 /// compare with it, by what they are. They lie in the folder.
