@@ -12,9 +12,9 @@ use crate::capture::{self, Batch, Next, Reader};
 use crate::decode::{self, Decoded, Ports, Segment};
 use crate::engine::Config;
 use crate::rules::{Judge, RULES, Selection, Severity};
-use crate::smtp::event::{Fault, MessageData};
+use crate::smtp::event::{Fault, MessageData, OwnedAnswers};
 use crate::smtp::wire::tls::Tls;
-use crate::smtp::{Answers, Command, End, Event, Hears, Options, Parser, Reply, Session};
+use crate::smtp::{Command, End, Event, Hears, Options, Parser, Reply, Session};
 use crate::tcp::{Anomaly, Chunk, Closing, Gap, Listener, Opening, Table};
 
 /// Reads a capture into one block, as a scan does; returns how many packets it holds.
@@ -285,14 +285,6 @@ enum Owned {
     End(End),
 }
 
-enum OwnedAnswers {
-    Nothing,
-    Command(Box<Command>),
-    Message(Box<Command>),
-    Unsolicited,
-    Unknown,
-}
-
 /// Rules that judge together.
 pub struct Rules(Selection);
 
@@ -364,28 +356,6 @@ impl Owned {
             Owned::Tls(tls, at) => Event::Tls(tls, *at),
             Owned::Fault(fault) => Event::Fault(fault),
             Owned::End(end) => Event::End(end),
-        }
-    }
-}
-
-impl OwnedAnswers {
-    fn of(answers: Answers<'_>) -> Self {
-        match answers {
-            Answers::Nothing => OwnedAnswers::Nothing,
-            Answers::Command(command) => OwnedAnswers::Command(Box::new(command.clone())),
-            Answers::Message(command) => OwnedAnswers::Message(Box::new(command.clone())),
-            Answers::Unsolicited => OwnedAnswers::Unsolicited,
-            Answers::Unknown => OwnedAnswers::Unknown,
-        }
-    }
-
-    fn borrowed(&self) -> Answers<'_> {
-        match self {
-            OwnedAnswers::Nothing => Answers::Nothing,
-            OwnedAnswers::Command(command) => Answers::Command(command),
-            OwnedAnswers::Message(command) => Answers::Message(command),
-            OwnedAnswers::Unsolicited => Answers::Unsolicited,
-            OwnedAnswers::Unknown => Answers::Unknown,
         }
     }
 }

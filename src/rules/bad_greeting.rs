@@ -226,7 +226,7 @@ fn in_packet_order(first_command: u32, code: u16, greeting: &Reply) -> bool {
 /// to it. A refusal that the standards know as a greeting is one.
 fn answers_what_is_missing(greeting: &Reply, session: &Session) -> bool {
     let heard_more = greeting.seen.is_none() && greeting.captured == 0;
-    (heard_more || session.missing_client > 0) && !matches!(greeting.code, Some(220 | 421 | 521 | 554))
+    (heard_more || session.missing_client > 0) && !greeting.may_greet()
 }
 
 /// The start and all of the server's bytes were captured.

@@ -45,6 +45,38 @@ pub(crate) enum Answers<'e> {
     Unknown,
 }
 
+/// [`Answers`] that outlive the call.
+#[derive(Clone, Debug)]
+pub(crate) enum OwnedAnswers {
+    Nothing,
+    Command(Arc<Command>),
+    Message(Arc<Command>),
+    Unsolicited,
+    Unknown,
+}
+
+impl OwnedAnswers {
+    pub(crate) fn of(answers: Answers<'_>) -> Self {
+        match answers {
+            Answers::Nothing => OwnedAnswers::Nothing,
+            Answers::Command(command) => OwnedAnswers::Command(Arc::new(command.clone())),
+            Answers::Message(command) => OwnedAnswers::Message(Arc::new(command.clone())),
+            Answers::Unsolicited => OwnedAnswers::Unsolicited,
+            Answers::Unknown => OwnedAnswers::Unknown,
+        }
+    }
+
+    pub(crate) fn borrowed(&self) -> Answers<'_> {
+        match self {
+            OwnedAnswers::Nothing => Answers::Nothing,
+            OwnedAnswers::Command(command) => Answers::Command(command),
+            OwnedAnswers::Message(command) => Answers::Message(command),
+            OwnedAnswers::Unsolicited => Answers::Unsolicited,
+            OwnedAnswers::Unknown => Answers::Unknown,
+        }
+    }
+}
+
 /// Message data as it ended.
 #[derive(Clone, Debug)]
 pub(crate) struct MessageData {
@@ -83,6 +115,13 @@ pub(crate) enum DataEnd {
     Refused,
     /// The session ended first, or the end lies in a gap.
     Unfinished,
+}
+
+impl DataEnd {
+    /// A lone dot ended it.
+    pub(super) fn is_dot(self) -> bool {
+        matches!(self, DataEnd::Dot | DataEnd::Smuggled(_))
+    }
 }
 
 /// Against the protocol, but it changes no reading.

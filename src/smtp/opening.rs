@@ -128,7 +128,7 @@ impl Opening {
         is_first: bool,
     ) -> (Role, Missing) {
         match self.greeting {
-            Greeting::Due if may_be_answer && !Self::refuses_connection(reply) => {
+            Greeting::Due if may_be_answer && !reply.may_greet() => {
                 self.greeting = Greeting::Unknown;
                 self.forget_early();
                 (Role::Answer, Missing::Lost)
@@ -155,11 +155,6 @@ impl Opening {
             Greeting::Unknown if is_first && reply.code == Some(220) && !gets_220 => (Role::LateGreeting, Missing::No),
             Greeting::Unknown | Greeting::Done(_) => (Role::Answer, Missing::No),
         }
-    }
-
-    /// A refusal that the standards know as a greeting is one (RFC 7504, RFC 5321 section 3.1).
-    fn refuses_connection(reply: &Reply) -> bool {
-        matches!(reply.code, Some(220 | 421 | 521 | 554))
     }
 
     /// What stands in the greeting's place, up to there, is another protocol's.

@@ -47,6 +47,11 @@ pub(crate) struct Reply {
 }
 
 impl Reply {
+    /// Its code is a greeting's: the connection is accepted, or refused (RFC 5321 section 3.1, RFC 7504).
+    pub(crate) fn may_greet(&self) -> bool {
+        matches!(self.code, Some(220 | 421 | 521 | 554))
+    }
+
     fn new(line: Line) -> Reply {
         let (code, _) = code(&line.text);
         let Line { text, octets, ending, bare_cr, start, end, at, seen, captured, after_fin } = line;

@@ -5,20 +5,10 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::command::Command;
-use super::event::{Fault, MessageData};
+use super::event::{Fault, MessageData, OwnedAnswers};
 use super::knowledge::Knowledge;
 use super::matching::{Pending, Spoken};
 use super::reply::Reply;
-
-/// What a reply answers, owned: [`Answers`](super::event::Answers).
-#[derive(Clone, Debug)]
-pub(super) enum Answered {
-    Nothing,
-    Command(Arc<Command>),
-    Message(Arc<Command>),
-    Unsolicited,
-    Unknown,
-}
 
 /// One thing to tell.
 #[derive(Clone, Debug)]
@@ -28,7 +18,7 @@ pub(super) enum Told {
     Matched(Box<(Reply, Pending)>),
     /// A command that was passed over: no reply to it will come.
     Unanswered(Box<Pending>),
-    Reply(Box<(Reply, Answered)>),
+    Reply(Box<(Reply, OwnedAnswers)>),
     Data(Box<MessageData>),
     Fault(Box<Fault>),
 }
@@ -125,7 +115,7 @@ impl Telling {
                     let pending = if nth > surplus { commands.pop_front() } else { None };
                     self.push(match pending {
                         Some(pending) => Told::Matched(Box::new((reply, pending))),
-                        None => Told::Reply(Box::new((reply, Answered::Unsolicited))),
+                        None => Told::Reply(Box::new((reply, OwnedAnswers::Unsolicited))),
                     });
                 }
             }

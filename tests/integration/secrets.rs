@@ -59,6 +59,15 @@ impl Client {
         if self.padded { encoded } else { bare }
     }
 
+    /// PLAIN's response with a long name, wrapped at so many octets: each line is a secret.
+    fn wrapped(&mut self, width: usize) -> Vec<String> {
+        let long = self.encode(&format!("\0{}\0{}{}", self.name, "longer ".repeat(20), self.password));
+        let lines = long.as_bytes().chunks(width).map(|line| String::from_utf8(line.to_vec()).unwrap());
+        let lines: Vec<String> = lines.collect();
+        self.secrets.extend(lines.iter().map(|line| line.trim_end_matches('=').to_owned()));
+        lines
+    }
+
     fn name(&mut self) -> String {
         self.encode(&self.name.clone())
     }
@@ -181,23 +190,17 @@ impl Client {
                 ("LOGIN refused, and the client goes on", Some(None))
             }
             15 => {
-                let long = self.encode(&format!("\0{}\0{}{}", self.name, "longer ".repeat(20), self.password));
-                let lines: Vec<&str> =
-                    long.as_bytes().chunks(60).map(|line| std::str::from_utf8(line).unwrap()).collect();
-                self.secrets.extend(lines.iter().map(|line| line.trim_end_matches('=').to_owned()));
+                let lines = self.wrapped(60);
                 write!(talk, "C: {verb} PLAIN {}\n", lines.join("\nC: ")).unwrap();
                 talk += &self.last(false);
                 talk += &"S: 500 what is that\n".repeat(lines.len() - 1);
                 ("PLAIN, wrapped", None)
             }
             16 => {
-                let long = self.encode(&format!("\0{}\0{}{}", self.name, "longer ".repeat(20), self.password));
-                let lines: Vec<&str> =
-                    long.as_bytes().chunks(76).map(|line| std::str::from_utf8(line).unwrap()).collect();
-                self.secrets.extend(lines.iter().map(|line| line.trim_end_matches('=').to_owned()));
+                let lines = self.wrapped(76);
                 write!(talk, "C: {verb} PLAIN\nS: 334 \nC: {}\n{}", lines[0], self.last(false)).unwrap();
                 for line in &lines[1..] {
-                    let quoted = if echoes { line } else { "what" };
+                    let quoted = if echoes { line.as_str() } else { "what" };
                     write!(talk, "C: {line}\nS: 500 unrecognized: {quoted}\n").unwrap();
                 }
                 ("PLAIN, wrapped, a client that waits", None)

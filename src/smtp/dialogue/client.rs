@@ -5,6 +5,7 @@ use crate::base::{Limit, Moment};
 use crate::smtp::Hears;
 use crate::smtp::client::{Cause, Proof, State, Weak};
 use crate::smtp::command::Role;
+use crate::smtp::event::DataEnd;
 use crate::smtp::held::Item;
 use crate::smtp::readings::Choice;
 use crate::smtp::wire::argument::is_strict;
@@ -218,7 +219,6 @@ impl Dialogue {
 
     /// The session is over: tells what was under way.
     pub(super) fn finish_client(&mut self, hears: &mut dyn Hears) {
-        use crate::smtp::event::DataEnd;
         // Each release reads on, so what is held shrinks until nothing waits.
         while self.client.waits() && !self.held.is_empty() || self.client.is_unproved() {
             self.release(hears);

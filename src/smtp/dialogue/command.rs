@@ -150,18 +150,8 @@ impl Dialogue {
         }
         match &command.verb {
             Some(Verb::Bdat) => self.after_bdat(command, hears),
-            Some(
-                Verb::Auth
-                | Verb::XExps
-                | Verb::XAuth
-                | Verb::Data
-                | Verb::StartTls
-                | Verb::XAnonymousTls
-                | Verb::XExch50
-                | Verb::Turn
-                | Verb::Atrn
-                | Verb::XClient,
-            ) => self.wait(command),
+            Some(verb) if verb.is_auth() || verb.starts_tls() => self.wait(command),
+            Some(Verb::Data | Verb::XExch50 | Verb::Turn | Verb::Atrn | Verb::XClient) => self.wait(command),
             _ => {}
         }
     }
@@ -179,7 +169,7 @@ impl Dialogue {
             Some(true) if size > SMALL => self.begin_chunk(command, size, last, hears),
             Some(false) if size == 0 => {}
             _ if size == 0 => self.begin_chunk(command, size, last, hears),
-            _ if !missing && self.choices.may_open() && !self.choices.is_spent() => {
+            _ if !missing && self.choices.may_stop() => {
                 self.flush(hears);
                 if self.matching.is_sure_of_only() {
                     self.matching.find();
@@ -290,7 +280,7 @@ impl Dialogue {
         let Some((size, last)) = command.chunk() else { return };
         if !(200..300).contains(&code) {
             let undecided = self.choices.of_undecided_chunk();
-            if self.choices.may_open() && !self.choices.is_spent() {
+            if self.choices.may_stop() {
                 self.flush(hears);
                 return self.choices.stop(Choice::Chunk(Arc::clone(command)));
             }

@@ -1,7 +1,7 @@
 //! The client's first bytes: SMTP, a PROXY header, or another protocol, which the server may still take for SMTP.
 
 use super::Dialogue;
-use crate::base::{Packets, Side};
+use crate::base::{Moment, Packets, Side};
 use crate::smtp::Hears;
 use crate::smtp::client::{Cause, Header, State};
 use crate::smtp::command::Role;
@@ -62,7 +62,7 @@ impl Dialogue {
     }
 
     /// The client's first bytes are another protocol's: they wait for what the server makes of them.
-    fn begin_foreign(&mut self, name: &'static str, at: crate::base::Moment, hears: &mut dyn Hears) {
+    fn begin_foreign(&mut self, name: &'static str, at: Moment, hears: &mut dyn Hears) {
         self.name_protocol(name, self.streams.client_side(), Packets::one(at), hears);
         let next = match self.opening.server_fits() {
             Some(false) if name != TLS => State::Opaque,
@@ -139,7 +139,7 @@ impl Dialogue {
 
     /// The greeting does not tell whether the server takes the header: its replies do, by their number.
     fn ask_proxy(&mut self, hears: &mut dyn Hears) {
-        if self.choices.may_open() && !self.choices.is_spent() {
+        if self.choices.may_stop() {
             self.flush(hears);
             self.choices.stop(Choice::Proxy);
         } else {

@@ -92,7 +92,7 @@ impl Dialogue {
     pub(super) fn end_data(&mut self, end: DataEnd, hears: &mut dyn Hears) {
         let State::Data(mut data) = self.client.leave() else { return };
         self.client.enter(State::Command, Cause::Bytes);
-        let dotted = matches!(end, DataEnd::Dot | DataEnd::Smuggled(_));
+        let dotted = end.is_dot();
         if dotted {
             self.choices.note_data_end(data.stop());
         }
@@ -137,9 +137,8 @@ impl Dialogue {
         if let Some(at) = bare_cr {
             self.fault(FaultKind::BareCrInData, side, Packets::one(at), hears);
         }
-        let dotted = matches!(end, DataEnd::Dot | DataEnd::Smuggled(_));
         let (command, prompt_end) = (data.command().cloned(), data.prompt_end());
-        self.tell_data(data.gathered(), command.as_ref(), end, dotted, prompt_end, hears)
+        self.tell_data(data.gathered(), command.as_ref(), end, prompt_end, hears)
     }
 
     /// A reply that ends there in the server's stream has answered the message that is read. It is told with what the
@@ -164,11 +163,10 @@ impl Dialogue {
         gathered: &mut Gathered,
         command: Option<&Arc<Command>>,
         end: DataEnd,
-        dotted: bool,
         prompt_end: Option<u64>,
         hears: &mut dyn Hears,
     ) -> MessageFacts {
-        let (bytes, lines, sha256) = gathered.close(dotted);
+        let (bytes, lines, sha256) = gathered.close(end.is_dot());
         let seen = gathered.seen.filter(|&seen| seen > 0 || self.streams.client_acks());
         let data = MessageData {
             command: command.cloned(),
@@ -223,7 +221,7 @@ impl Dialogue {
 
     pub(super) fn read_chunk(&mut self, piece: &mut Piece<'_>, hears: &mut dyn Hears) {
         let State::Chunk(chunk) = &mut *self.client else { return };
-        if chunk.take_known_refusal(piece.from.seen) && self.choices.may_open() && !self.choices.is_spent() {
+        if chunk.take_known_refusal(piece.from.seen) && self.choices.may_stop() {
             let line = piece.bytes.split(|&byte| byte == b'\n').next().unwrap_or_default();
             let is_command = chunk.is_untouched() && verb::split(line).0.is_some_and(|verb| verb.is_known());
             self.flush(hears);
@@ -249,7 +247,7 @@ impl Dialogue {
         let whole = chunk.is_complete() || chunk.ends_with_reply();
         let end = if whole { DataEnd::Chunk { last: chunk.is_last() } } else { DataEnd::Unfinished };
         let command = Arc::clone(chunk.command());
-        let mut facts = self.tell_data(chunk.gathered(), Some(&command), end, false, None, hears);
+        let mut facts = self.tell_data(chunk.gathered(), Some(&command), end, None, hears);
         if whole && !chunk.is_last() {
             let header = chunk.gathered().take_header();
             if header.is_some() {

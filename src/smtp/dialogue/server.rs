@@ -1,7 +1,7 @@
 //! The server's bytes: lines, and replies made of them.
 
 use super::Dialogue;
-use crate::base::Side;
+use crate::base::{Limit, Side};
 use crate::smtp::client::{Cause, State};
 use crate::smtp::event::{Answers, Event, FaultKind};
 use crate::smtp::input::{Input, KeptInput};
@@ -67,7 +67,7 @@ impl Dialogue {
             return false;
         }
         let is_reply = of_reply || self.opening.is_greeting_due() || code(open.open_text()).0.is_some();
-        if !is_reply || !self.choices.may_open() || self.choices.is_spent() {
+        if !is_reply || !self.choices.may_stop() {
             return false;
         }
         self.flush(hears);
@@ -220,7 +220,6 @@ impl Dialogue {
     }
 
     pub(super) fn reply(&mut self, mut reply: Reply, hears: &mut dyn Hears) {
-        use crate::base::Limit;
         self.session.replies = self.session.replies.saturating_add(1);
         if reply.codes_differ {
             self.choices.note_misfit();

@@ -6,9 +6,9 @@ use super::Dialogue;
 use crate::base::{Moment, Packets, Side};
 use crate::smtp::Hears;
 use crate::smtp::command::Command;
-use crate::smtp::event::{Answers, Event, Fault, FaultKind, MessageData};
+use crate::smtp::event::{Answers, Event, Fault, FaultKind, MessageData, OwnedAnswers};
 use crate::smtp::reply::Reply;
-use crate::smtp::telling::{Answered, Told};
+use crate::smtp::telling::Told;
 
 impl Dialogue {
     pub(super) fn tell_command(&mut self, command: &Arc<Command>, hears: &mut dyn Hears) {
@@ -22,15 +22,7 @@ impl Dialogue {
 
     pub(super) fn tell_reply(&mut self, reply: &Reply, answers: Answers<'_>, hears: &mut dyn Hears) {
         if !self.telling.is_empty() {
-            let command = |of: &Command| Arc::new(of.clone());
-            let answered = match answers {
-                Answers::Nothing => Answered::Nothing,
-                Answers::Command(of) => Answered::Command(command(of)),
-                Answers::Message(of) => Answered::Message(command(of)),
-                Answers::Unsolicited => Answered::Unsolicited,
-                Answers::Unknown => Answered::Unknown,
-            };
-            return self.telling.push(Told::Reply(Box::new((reply.clone(), answered))));
+            return self.telling.push(Told::Reply(Box::new((reply.clone(), OwnedAnswers::of(answers)))));
         }
         let uncertain = match answers {
             Answers::Unknown => true,
@@ -85,14 +77,7 @@ impl Dialogue {
                 Told::Unanswered(pending) => self.replied(&pending, None),
                 Told::Reply(pair) => {
                     let (reply, answered) = *pair;
-                    let answers = match &answered {
-                        Answered::Nothing => Answers::Nothing,
-                        Answered::Command(command) => Answers::Command(command),
-                        Answered::Message(command) => Answers::Message(command),
-                        Answered::Unsolicited => Answers::Unsolicited,
-                        Answered::Unknown => Answers::Unknown,
-                    };
-                    self.tell_reply(&reply, answers, hears);
+                    self.tell_reply(&reply, answered.borrowed(), hears);
                 }
                 Told::Data(data) => self.tell_message(*data, hears),
                 Told::Fault(fault) => {

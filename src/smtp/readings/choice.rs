@@ -128,6 +128,11 @@ impl Choices {
         self.made >= Self::MOST
     }
 
+    /// Whether a point is left to the evidence, and the session may leave one more to it.
+    pub(in crate::smtp) fn may_stop(&self) -> bool {
+        self.may_open() && !self.is_spent()
+    }
+
     /// Stops at a choice.
     pub(in crate::smtp) fn stop(&mut self, choice: Choice) {
         self.made = self.made.saturating_add(1);

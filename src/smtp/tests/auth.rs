@@ -244,19 +244,21 @@ fn without_the_server_a_user_whose_base64_is_a_verb_gives_no_password_away() {
     assert!(heard.lines.iter().any(|line| line.contains("MAIL")), "{:?}", heard.lines);
 }
 
+/// A login that may have switched on a security layer.
+const LAYER: &str = "
+    S: 220 mx
+    C: AUTH GSSAPI YIIC
+    S: 334 x
+    C: YIID
+    S: 235 ok
+";
+
 #[test]
 fn a_security_layer_hides_what_follows_if_it_is_no_smtp() {
-    let begin = "
-        S: 220 mx
-        C: AUTH GSSAPI YIIC
-        S: 334 x
-        C: YIID
-        S: 235 ok
-    ";
-    let layer = Talk::new(&[begin, "C> \\0\\0\\0\\x20EHLO me\\r\\n\nS> \\0\\0\\0\\x10220 x\\r\\n"].concat()).run();
+    let layer = Talk::new(&[LAYER, "C> \\0\\0\\0\\x20EHLO me\\r\\n\nS> \\0\\0\\0\\x10220 x\\r\\n"].concat()).run();
     assert!(layer.session().sasl_layer);
     assert_eq!(layer.lines.last().unwrap(), "R 235 exchange");
-    let plain = Talk::new(&[begin, "C: NOOP\nS: 250 ok"].concat()).run();
+    let plain = Talk::new(&[LAYER, "C: NOOP\nS: 250 ok"].concat()).run();
     assert!(!plain.session().sasl_layer);
     assert_eq!(plain.lines.last().unwrap(), "R 250 NOOP");
     // Mechanisms without a layer never hide anything.
@@ -266,19 +268,12 @@ fn a_security_layer_hides_what_follows_if_it_is_no_smtp() {
 
 #[test]
 fn a_server_that_answers_in_smtp_shows_that_there_is_no_layer() {
-    let begin = "
-        S: 220 mx
-        C: AUTH GSSAPI YIIC
-        S: 334 x
-        C: YIID
-        S: 235 ok
-    ";
-    let back = Talk::new(&[begin, "C> \\x01\\r\\n\nS: 500 what\nC: NOOP\nS: 250 ok"].concat()).run();
+    let back = Talk::new(&[LAYER, "C> \\x01\\r\\n\nS: 500 what\nC: NOOP\nS: 250 ok"].concat()).run();
     assert!(!back.session().sasl_layer);
     assert_heard(&back.lines[back.lines.len() - 4..], "C \\x01\nR 500 -\nC NOOP\nR 250 NOOP");
     // Nobody answers, or what answers is none.
     for text in ["C> \\x01\\r\\n", "C> \\0\\0\\0\\x02ab\nS> \\0\\0\\0\\x02ab\nC: NOOP\nS: 250 ok"] {
-        let layer = Talk::new(&format!("{begin}{text}")).run();
+        let layer = Talk::new(&format!("{LAYER}{text}")).run();
         assert!(layer.session().sasl_layer);
         assert_eq!(layer.lines.last().unwrap(), "R 235 exchange");
     }
