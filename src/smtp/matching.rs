@@ -232,8 +232,10 @@ impl Matching {
 
     /// Accounted bytes.
     pub(super) fn held(&self) -> usize {
-        let early = self.early.as_ref().map_or(0, |reply| reply.held());
-        self.pending.len().saturating_mul(size_of::<Pending>()).saturating_add(self.octets).saturating_add(early)
+        let replies = self.early.iter().chain(&self.farewell).map(|reply| reply.held());
+        let long = self.refused_long.iter().map(|command| command.octets_kept());
+        let pending = self.pending.len().saturating_mul(size_of::<Pending>()).saturating_add(self.octets);
+        replies.chain(long).fold(pending, usize::saturating_add)
     }
 
     /// Whether one more would be more than may wait.
@@ -311,13 +313,13 @@ impl Matching {
         if front.slot().kind.contradicts(reply.code) { Pair::Contradiction } else { Pair::Oldest }
     }
 
-    /// How many commands at the beginning are to be passed over so that every reply since the last certain pair fits the
-    /// command that it is given; `matched` are the pairs as they were given, `reply` the one that contradicts.
+    /// How the replies since the last certain pair are to be given anew so that each fits the command that it is given;
+    /// `matched` are the pairs as they were given, `reply` the one that contradicts.
     pub(super) fn realign<'p>(
         &self,
         matched: impl Iterator<Item = (&'p Pending, Spoken)>,
         reply: Spoken,
-    ) -> Option<i64> {
+    ) -> Option<Shift> {
         let (mut slots, mut replies): (Vec<Slot>, Vec<Spoken>) =
             matched.map(|(pending, reply)| (pending.slot(), reply)).unzip();
         slots.extend(self.pending.iter().map(Pending::slot));
@@ -377,27 +379,41 @@ impl Matching {
     }
 }
 
-/// The least shift, other than none, under which every reply fits by code and by what it had seen: above 0, so many commands
-/// at the beginning are unanswered; below 0, so many replies answer none.
-fn realign(slots: &[Slot], replies: &[Spoken]) -> Option<i64> {
+/// How replies are given anew: those behind the first `kept` to other commands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Shift {
+    pub kept: usize,
+    /// Above 0, so many commands are unanswered; below 0, so many replies answer none.
+    pub by: i64,
+}
+
+/// The least shift, other than none, under which every reply fits by code and by what it had seen. Where none does, the
+/// first of them were given rightly: the least shift that fits those behind.
+fn realign(slots: &[Slot], replies: &[Spoken]) -> Option<Shift> {
     /// So many are tried either way.
     const MOST: i64 = 32;
-    let fits = |&shift: &i64| {
-        (0_i64..).zip(replies).all(|(place, reply)| {
-            let at = place.saturating_add(shift);
-            let Ok(at) = usize::try_from(at) else { return true };
-            slots
-                .get(at)
-                .is_some_and(|slot| slot.kind.fits(reply.code) && reply.seen.is_none_or(|seen| seen >= slot.end))
-        })
+    let fits = |place: usize, reply: &Spoken, by: i64| {
+        let at = i64::try_from(place).unwrap_or(i64::MAX).saturating_add(by);
+        let Ok(at) = usize::try_from(at) else { return true };
+        slots.get(at).is_some_and(|slot| slot.kind.fits(reply.code) && reply.seen.is_none_or(|seen| seen >= slot.end))
+    };
+    // Behind the last that does not fit.
+    let shift = |by: i64| {
+        let wrong = replies.iter().enumerate().rev().find(|(place, reply)| !fits(*place, reply, by));
+        Shift { kept: wrong.map_or(0, |(place, _)| place.saturating_add(1)), by }
     };
     let most = i64::try_from(replies.len()).unwrap_or(MOST).min(MOST);
+    let passed: Vec<Shift> = (1..=MOST).map(shift).filter(|shift| shift.kept < replies.len()).collect();
     // A command without a reply is likelier than a reply without a command.
-    let unanswered = 1..=MOST;
-    let surplus = (1..most).map(i64::saturating_neg);
-    unanswered.chain(surplus).find(fits)
+    let whole = passed.iter().copied().find(|shift| shift.kept == 0);
+    let surplus = || (1..most).map(|by| shift(by.saturating_neg())).find(|shift| shift.kept == 0);
+    whole.or_else(|| passed.first().copied().into_iter().chain(surplus()).min_by_key(|shift| shift.by.abs()))
 }
 
 #[cfg(test)]
 #[path = "tests/realign.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "tests/operations.rs"]
+mod operations;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::command::Command;
 use super::event::{Fault, MessageData, OwnedAnswers};
 use super::knowledge::Knowledge;
-use super::matching::{Pending, Spoken};
+use super::matching::{Pending, Shift, Spoken};
 use super::reply::Reply;
 
 /// One thing to tell.
@@ -71,16 +71,23 @@ impl Telling {
         })
     }
 
-    /// Gives the replies that wait to other commands. `shift` above 0: so many commands are unanswered; below 0: so many
-    /// replies answer nothing. `next` takes the oldest command that waits for a reply, `put_back` puts one back.
-    pub(super) fn realign(&mut self, shift: i64, mut next: impl FnMut() -> Option<Pending>) -> Vec<Pending> {
+    /// Gives the replies that wait, behind those that are kept, to other commands. `next` takes the oldest command that waits
+    /// for a reply; what is returned waits for one again.
+    pub(super) fn realign(&mut self, shift: Shift, mut next: impl FnMut() -> Option<Pending>) -> Vec<Pending> {
         let mut commands: VecDeque<Pending> = VecDeque::new();
         let queue = std::mem::take(&mut self.queue);
         self.bytes = 0;
         let mut replies = 0_usize;
+        let mut kept = shift.kept;
         let mut rest = VecDeque::new();
         for told in queue {
             match told {
+                Told::Matched(pair) if kept > 0 => {
+                    kept = kept.saturating_sub(1);
+                    // All before it are as they were.
+                    rest.drain(..).filter_map(Result::ok).for_each(|told| self.push(told));
+                    self.push(Told::Matched(pair));
+                }
                 Told::Matched(pair) => {
                     let (reply, pending) = *pair;
                     commands.push_back(pending);
@@ -95,8 +102,8 @@ impl Telling {
                 other => rest.push_back(Ok(other)),
             }
         }
-        let passed = usize::try_from(shift).unwrap_or(0);
-        let surplus = usize::try_from(shift.saturating_neg()).unwrap_or(0);
+        let passed = usize::try_from(shift.by).unwrap_or(0);
+        let surplus = usize::try_from(shift.by.saturating_neg()).unwrap_or(0);
         while commands.len() < replies.saturating_add(passed) {
             let Some(pending) = next() else { break };
             commands.push_back(pending);

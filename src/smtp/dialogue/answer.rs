@@ -7,7 +7,7 @@ use crate::smtp::Hears;
 use crate::smtp::client::{Cause, State};
 use crate::smtp::command::{Command, Role};
 use crate::smtp::event::{Answers, DataEnd};
-use crate::smtp::matching::{Awaits, Pair, Pending, Spoken};
+use crate::smtp::matching::{Awaits, Pair, Pending, Shift, Spoken};
 use crate::smtp::reply::Reply;
 use crate::smtp::telling::Told;
 use crate::smtp::wire::extension;
@@ -262,7 +262,7 @@ impl Dialogue {
     }
 
     /// Gives the replies since the last certain pair to other commands, and the reply to the one behind those.
-    fn shift(&mut self, reply: &Reply, spoken: Spoken, shift: i64, hears: &mut dyn Hears) {
+    fn shift(&mut self, reply: &Reply, spoken: Spoken, shift: Shift, hears: &mut dyn Hears) {
         self.choices.note_misfit();
         self.sequence.lose();
         let matching = &mut self.matching;

@@ -13,6 +13,7 @@ mod loss;
 mod matching;
 mod other;
 mod properties;
+mod surprise;
 mod tls;
 mod trace;
 mod transcripts;
@@ -268,6 +269,8 @@ pub(super) struct Heard {
     pub tally: Tally,
     pub most_held: usize,
     pub ended: bool,
+    /// Each reply: its text, the line of the command that it answers, and whether it answers that one's message.
+    pub pairs: Vec<(String, Option<String>, bool)>,
     /// Every byte of text that an event shows.
     pub shown: Vec<u8>,
 }
@@ -295,6 +298,12 @@ impl Hears for Heard {
             Event::Reply(reply, answers) => {
                 let unknown = matches!(answers, Answers::Unknown);
                 assert!(!unknown || reply.uncertain, "what cannot be matched is not sure");
+                let (command, is_message) = match answers {
+                    Answers::Command(command) => (Some(text(command.shown_line())), false),
+                    Answers::Message(command) => (Some(text(command.shown_line())), true),
+                    Answers::Nothing | Answers::Unsolicited | Answers::Unknown => (None, false),
+                };
+                self.pairs.push((reply.texts().map(text).collect(), command, is_message));
                 let answers = match answers {
                     Answers::Nothing => "nothing".into(),
                     Answers::Command(command) => name(command),

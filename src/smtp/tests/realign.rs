@@ -7,7 +7,7 @@ use super::*;
 const KINDS: [Kind; 7] = [Kind::Data, Kind::Message, Kind::Auth, Kind::Help, Kind::Quit, Kind::Verify, Kind::Other];
 
 /// What a server may answer to a command of that kind.
-fn codes(kind: Kind) -> &'static [u16] {
+pub(super) fn codes(kind: Kind) -> &'static [u16] {
     match kind {
         Kind::Data => &[354, 503, 451],
         Kind::Message => &[250, 554],
@@ -61,15 +61,16 @@ proptest! {
                 Step::Forget => drop(open.pop_front()),
             }
         }
-        let fits = |shift: i64| (0_i64..).zip(&replies).all(|(nth, reply)| {
-            usize::try_from(nth + shift).is_err() || slots.get(usize::try_from(nth + shift).unwrap())
+        let fits = |kept: usize, by: i64| (0_i64..).zip(&replies).skip(kept).all(|(nth, reply)| {
+            usize::try_from(nth + by).is_err() || slots.get(usize::try_from(nth + by).unwrap())
                 .is_some_and(|slot| slot.kind.fits(reply.code) && reply.seen >= Some(slot.end))
         });
-        if let Some(shift) = realign(&slots, &replies) {
-            prop_assert!(fits(shift), "{shift}");
-            prop_assert!((1..shift).all(|less| !fits(less)), "{shift}");
+        if let Some(Shift { kept, by }) = realign(&slots, &replies) {
+            prop_assert!(fits(kept, by), "{kept} {by}");
+            prop_assert!((1..by).all(|less| (0..=kept).all(|kept| !fits(kept, less))), "{kept} {by}");
+            prop_assert!((0..kept).all(|fewer| !fits(fewer, by)), "{kept} {by}");
         } else {
-            prop_assert!((1..=32).all(|shift| !fits(shift)));
+            prop_assert!((0..replies.len()).all(|kept| (1..=32).all(|by| !fits(kept, by))));
         }
     }
 }
@@ -82,21 +83,34 @@ fn replies(codes: &[u16], seen: u64) -> Vec<Spoken> {
     codes.iter().map(|&code| Spoken { code, seen: Some(seen) }).collect()
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "what is asserted is an option")]
+fn shift(kept: usize, by: i64) -> Option<Shift> {
+    Some(Shift { kept, by })
+}
+
+#[test]
+fn what_was_answered_before_it_stays() {
+    let commands = slots(&[Kind::Other, Kind::Other, Kind::Other, Kind::Help]);
+    let replies: Vec<Spoken> =
+        [(250, 10), (250, 30), (214, 40)].map(|(code, seen)| Spoken { code, seen: Some(seen) }).into();
+    assert_eq!(realign(&commands, &replies), shift(1, 1));
+}
+
 #[test]
 fn a_command_that_was_never_answered_is_passed_over() {
     let commands = slots(&[Kind::Other, Kind::Other, Kind::Other, Kind::Data]);
-    assert_eq!(realign(&commands, &replies(&[250, 250, 354], 40)), Some(1));
+    assert_eq!(realign(&commands, &replies(&[250, 250, 354], 40)), shift(0, 1));
 }
 
 #[test]
 fn a_reply_that_nobody_asked_for_is_left_out() {
     let commands = slots(&[Kind::Other, Kind::Help, Kind::Quit]);
-    assert_eq!(realign(&commands, &replies(&[500, 500, 214], 30)), Some(-1));
+    assert_eq!(realign(&commands, &replies(&[500, 500, 214], 30)), shift(0, -1));
 }
 
 #[test]
 fn a_reply_fits_no_command_that_its_server_had_not_seen() {
     let commands = slots(&[Kind::Other, Kind::Help]);
-    assert_eq!(realign(&commands, &replies(&[214], 20)), Some(1));
+    assert_eq!(realign(&commands, &replies(&[214], 20)), shift(0, 1));
     assert_eq!(realign(&commands, &replies(&[214], 10)), None);
 }
