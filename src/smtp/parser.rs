@@ -186,14 +186,14 @@ impl Parser {
 
     fn read(&mut self, input: &Input<'_>, hears: &mut dyn Hears) {
         let Who::Known(dialogue) = &mut self.who else { return };
-        let decided = match &mut self.trial {
+        let (decided, rest) = match &mut self.trial {
             None => {
                 dialogue.take(input, hears);
-                None
+                (None, None)
             }
             Some(trial) => trial.follow(input, dialogue),
         };
-        let unread = self.try_if_due();
+        let unread = rest.or_else(|| self.try_if_due());
         if decided.is_some() || unread.is_some() {
             self.read_on(decided, unread, hears);
         }
@@ -219,7 +219,11 @@ impl Parser {
             let Who::Known(dialogue) = &mut self.who else { return };
             match &mut self.trial {
                 None => dialogue.take(&kept.input(), hears),
-                Some(trial) => decided = trial.follow(&kept.input(), dialogue),
+                Some(trial) => {
+                    let rest;
+                    (decided, rest) = trial.follow(&kept.input(), dialogue);
+                    rest.into_iter().for_each(|rest| queue.push_front(rest));
+                }
             }
         }
     }

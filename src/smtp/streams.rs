@@ -12,6 +12,8 @@ pub(super) struct Streams {
     server_end: u64,
     /// TURN changes it.
     client_side: Side,
+    /// What the client had seen when it sent the last bytes that came.
+    client_knew: Option<u64>,
     /// Whether that end ever acknowledged a byte.
     client_acks: bool,
     server_acks: bool,
@@ -19,7 +21,7 @@ pub(super) struct Streams {
 
 impl Streams {
     pub(super) fn new(client_side: Side) -> Streams {
-        Streams { client_end: 0, server_end: 0, client_side, client_acks: false, server_acks: false }
+        Streams { client_end: 0, server_end: 0, client_side, client_knew: None, client_acks: false, server_acks: false }
     }
 
     pub(super) fn client_side(&self) -> Side {
@@ -52,6 +54,16 @@ impl Streams {
 
     pub(super) fn server_acknowledges(&mut self, piece: &Piece<'_>) {
         self.server_acks |= acknowledges(piece);
+    }
+
+    /// The client said something, having seen so much.
+    pub(super) fn client_speaks(&mut self, seen: Option<u64>) {
+        self.client_knew = seen;
+    }
+
+    /// Whether a client that speaks now, having seen so much, has seen more than when it spoke last.
+    pub(super) fn client_learnt(&self, seen: Option<u64>) -> bool {
+        seen > self.client_knew
     }
 
     /// The client's stream has come, or is lost, up to there.
@@ -92,6 +104,7 @@ impl Streams {
     /// Client and server change roles.
     pub(super) fn turn(&mut self) {
         self.client_side = self.client_side.other();
+        self.client_knew = None;
         std::mem::swap(&mut self.client_end, &mut self.server_end);
         std::mem::swap(&mut self.client_acks, &mut self.server_acks);
     }

@@ -8,6 +8,7 @@ use crate::smtp::client::{Cause, State};
 use crate::smtp::command::{Command, Role};
 use crate::smtp::event::{Answers, DataEnd};
 use crate::smtp::matching::{Awaits, Pair, Pending, Shift, Spoken};
+use crate::smtp::readings::Reading;
 use crate::smtp::reply::Reply;
 use crate::smtp::telling::Told;
 use crate::smtp::wire::extension;
@@ -338,7 +339,7 @@ impl Dialogue {
             self.choices.note_message_answer(reply.end, exactly);
         }
         let is_message = pending.awaits != Awaits::Reply && self.is_read_as_data(&pending, reply);
-        self.note_chunk(&command, reply);
+        self.note_chunk(&command, reply, hears);
         self.replied(&pending, Some(reply));
         self.note_given(&pending, reply, spoken);
         let answers = if is_message { Answers::Message(&command) } else { Answers::Command(&command) };
@@ -353,9 +354,14 @@ impl Dialogue {
     }
 
     /// BDAT was answered: accepted, its octets are data; refused before their end, the client may stop.
-    fn note_chunk(&mut self, command: &Arc<Command>, reply: &Reply) {
+    fn note_chunk(&mut self, command: &Arc<Command>, reply: &Reply, hears: &mut dyn Hears) {
         if !command.is(&Verb::Bdat) {
             return;
+        }
+        if reply.accepts() && self.choices.is_chunk(command.number) {
+            // It was answered before its choice was tried.
+            self.choices.take();
+            self.choose_chunk(command, Reading::Octets, hears);
         }
         self.choices.note_accepted(command.number, reply.accepts());
         if let State::Chunk(chunk) = &mut *self.client

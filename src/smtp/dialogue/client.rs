@@ -21,6 +21,7 @@ impl Dialogue {
     /// Takes the client's next bytes: reads them, or holds them until it is known what they are.
     pub(super) fn client_bytes(&mut self, piece: Piece<'_>, hears: &mut dyn Hears) {
         self.streams.client_came(piece.end());
+        self.streams.client_speaks(piece.from.seen);
         self.choices.note_client(piece.offset, piece.from.seen);
         if self.may_end_open_line(&piece, hears) {
             return;

@@ -180,7 +180,7 @@ impl Dialogue {
         }
     }
 
-    fn choose_chunk(&mut self, command: &Arc<Command>, reading: Reading, hears: &mut dyn Hears) {
+    pub(super) fn choose_chunk(&mut self, command: &Arc<Command>, reading: Reading, hears: &mut dyn Hears) {
         if reading == Reading::Commands {
             if self.session.doubt.rests() {
                 self.session.doubt.whether_commands();

@@ -12,7 +12,7 @@ use crate::smtp::gathered::{Gathered, MessageFacts};
 use crate::smtp::message::{Chunk, Data, Dot};
 use crate::smtp::readings::{Choice, Reading};
 use crate::smtp::wire::line::{Cut, Piece};
-use crate::smtp::wire::verb::{self, Verb};
+use crate::smtp::wire::verb::Verb;
 
 /// Counts choices beyond those that one session leaves to the evidence.
 const CHOICES: &str = "choices";
@@ -222,10 +222,9 @@ impl Dialogue {
     pub(super) fn read_chunk(&mut self, piece: &mut Piece<'_>, hears: &mut dyn Hears) {
         let State::Chunk(chunk) = &mut *self.client else { return };
         if chunk.take_known_refusal(piece.from.seen) && self.choices.may_stop() {
-            let line = piece.bytes.split(|&byte| byte == b'\n').next().unwrap_or_default();
-            let is_command = chunk.is_untouched() && verb::split(line).0.is_some_and(|verb| verb.is_known());
+            let untouched = chunk.is_untouched();
             self.flush(hears);
-            return self.choices.stop(Choice::RefusedChunk(is_command));
+            return self.choices.stop(Choice::RefusedChunk(untouched));
         }
         chunk.read(piece);
         if chunk.is_complete() {

@@ -219,6 +219,11 @@ impl Dialogue {
         self.choices.open()
     }
 
+    /// The first client bytes that wait, at most so many.
+    pub(super) fn held_prefix(&self, most: usize) -> Vec<u8> {
+        self.held.prefix(most)
+    }
+
     /// What is left of the server's bytes that led to the choice.
     pub(super) fn take_unread(&mut self) -> Option<super::input::KeptInput> {
         self.choices.take_unread()

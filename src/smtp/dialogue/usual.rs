@@ -68,6 +68,7 @@ impl Dialogue {
         };
         self.session.last = piece.from.at;
         self.streams.client_came(piece.end());
+        self.streams.client_speaks(piece.from.seen);
         Some(more)
     }
 

@@ -15,7 +15,8 @@ pub(in crate::smtp) enum Choice {
     EndOfData(&'static str),
     /// BDAT was sent, and nothing tells yet whether its octets are data.
     Chunk(Arc<Command>),
-    /// A chunk was refused before its end, and the client that knows it says something: a command, as it seems?
+    /// A chunk was refused before its end, and the client that knows it says something: a command, where none of the chunk
+    /// has come?
     RefusedChunk(bool),
     /// A PROXY header came behind the greeting, or crossed it: does the server take it?
     Proxy,
@@ -116,6 +117,11 @@ impl Choices {
 
     pub(in crate::smtp) fn is_open(&self) -> bool {
         self.open.is_some()
+    }
+
+    /// Whether the octets behind the BDAT of that number are the choice that waits.
+    pub(in crate::smtp) fn is_chunk(&self, number: u64) -> bool {
+        matches!(&self.open, Some(Choice::Chunk(command)) if command.number == number)
     }
 
     /// Whether a point is left to the evidence.

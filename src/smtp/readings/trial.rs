@@ -6,6 +6,7 @@ use super::super::Hears;
 use super::super::dialogue::Dialogue;
 use super::super::input::{Input, KeptInput};
 use super::super::wire::reply::may_begin;
+use super::super::wire::verb;
 use super::choice::{Choice, Reading};
 use super::long::Long;
 use super::scout::Scout;
@@ -48,8 +49,8 @@ enum Kind {
 enum Question {
     /// Are a chunk's octets data?
     Chunk,
-    /// Does a chunk that was refused go on? None of it had come, and a command follows, as it seems.
-    RefusedChunk(bool),
+    /// Does a chunk that was refused go on? The bytes that follow, where none of it had come: they may be a command.
+    RefusedChunk(Option<Vec<u8>>),
     /// Does the server take a PROXY header?
     Proxy,
     /// Does a server line end where the client acknowledged it? The bytes that come behind it tell at once if they are no
@@ -62,6 +63,8 @@ impl Trial {
     const MOST: usize = 64 << 10;
     /// Octets that tell whether a text begins with a code.
     const CODE: usize = 4;
+    /// A line's verb stands in these octets.
+    const LINE: usize = 64;
     /// The candidates of one message are tried so often.
     const TRIES: u32 = 64;
 
@@ -82,8 +85,9 @@ impl Trial {
                 Kind::EndOfData { strict: Scout::new(dialogue, Reading::Strict), long: None, tries: 0 }
             }
             Choice::Chunk(_) => either(dialogue, Reading::Octets, Reading::Commands, Question::Chunk),
-            &Choice::RefusedChunk(is_command) => {
-                either(dialogue, Reading::Octets, Reading::Commands, Question::RefusedChunk(is_command))
+            &Choice::RefusedChunk(untouched) => {
+                let line = untouched.then(|| dialogue.held_prefix(Self::LINE));
+                either(dialogue, Reading::Octets, Reading::Commands, Question::RefusedChunk(line))
             }
             Choice::Proxy => either(dialogue, Reading::Taken, Reading::Refused, Question::Proxy),
             Choice::Division => either(dialogue, Reading::Whole, Reading::Divided, Question::Division(Vec::new())),
@@ -99,9 +103,29 @@ impl Trial {
         }
     }
 
-    /// Keeps an input and tries it; returns the reading if that decides it. `dialogue` is the session as it stopped at the
-    /// choice.
-    pub(in crate::smtp) fn follow(&mut self, input: &Input<'_>, dialogue: &mut Dialogue) -> Option<Reading> {
+    /// Keeps an input and tries it; returns the reading if that decides it, and what is left of the input then. `dialogue` is
+    /// the session as it stopped at the choice. Each of the server's lines may decide, however packets cut them.
+    pub(in crate::smtp) fn follow(
+        &mut self,
+        input: &Input<'_>,
+        dialogue: &mut Dialogue,
+    ) -> (Option<Reading>, Option<KeptInput>) {
+        let &Input::Bytes(side, mut piece) = input else { return (self.follow_part(input, dialogue), None) };
+        if side == dialogue.streams().client_side() {
+            return (self.follow_part(input, dialogue), None);
+        }
+        while !piece.is_empty() {
+            let line = memchr::memchr(b'\n', piece.bytes).map_or(piece.bytes.len(), |place| place.saturating_add(1));
+            let decided = self.follow_part(&Input::Bytes(side, piece.take(line)), dialogue);
+            if decided.is_some() {
+                let rest = (!piece.is_empty()).then(|| KeptInput::new(&Input::Bytes(side, piece)));
+                return (decided, rest);
+            }
+        }
+        (None, None)
+    }
+
+    fn follow_part(&mut self, input: &Input<'_>, dialogue: &mut Dialogue) -> Option<Reading> {
         let decided = self.before(input, dialogue);
         if decided.is_some() {
             self.keep(input);
@@ -132,7 +156,10 @@ impl Trial {
         if *side != client || ahead {
             return None;
         }
+        // More of a flight tells nothing: what is unanswered may be in it.
+        let learnt = streams.client_learnt(seen);
         match &mut self.kind {
+            Kind::LineEnd { .. } | Kind::EndOfData { .. } if !learnt => None,
             Kind::LineEnd { lf, .. } if !lf.is_known(seen) => None,
             Kind::LineEnd { lf, .. } if lf.dialogue.is_answered() => Some(Reading::Lf),
             Kind::LineEnd { crlf, went_on, answered, .. } => {
@@ -157,7 +184,7 @@ impl Trial {
                     }
                     other.end_open_line(seen);
                 }
-                let known = (one.is_known(seen), other.is_known(seen));
+                let known = (learnt && one.is_known(seen), learnt && other.is_known(seen));
                 match (one.is_answered(), other.is_answered()) {
                     (true, false) if known.0 => Some(*first),
                     // A client that pipelines goes on whatever is unanswered: of a line only what is left over tells.
@@ -181,8 +208,9 @@ impl Trial {
         let full = self.bytes > Self::MOST;
         if let Kind::EndOfData { strict, tries, .. } = &mut self.kind {
             let score = strict.dialogue.score();
-            let server = matches!(input, Input::Bytes(side, _) if *side != dialogue.streams().client_side());
-            if server && (score.misfits > 0 || score.suspects > 0) && *tries < Self::TRIES {
+            let client = dialogue.streams().client_side();
+            let line = matches!(input, Input::Bytes(side, piece) if *side != client && piece.bytes.ends_with(b"\n"));
+            if line && (score.misfits > 0 || score.suspects > 0) && *tries < Self::TRIES {
                 *tries = tries.saturating_add(1);
                 if let Some(reading) = self.candidate(dialogue) {
                     return Some(reading);
@@ -203,6 +231,11 @@ impl Trial {
                 full.then_some(Reading::Strict)
             }
             Kind::Either { first: (first, one), second: (second, other), question } => {
+                if let (Question::RefusedChunk(Some(line)), Input::Bytes(side, piece)) = (&mut *question, input)
+                    && *side == dialogue.streams().client_side()
+                {
+                    line.extend(piece.bytes.iter().take(Self::LINE.saturating_sub(line.len())));
+                }
                 if let (Question::Division(rest), Input::Bytes(side, piece)) = (&mut *question, input)
                     && *side != dialogue.streams().client_side()
                 {
@@ -309,9 +342,15 @@ impl Question {
         match self {
             Question::Chunk => first.dialogue.of_undecided_chunk(),
             Question::Proxy => Reading::Taken,
-            Question::RefusedChunk(true) => Reading::Commands,
-            Question::RefusedChunk(false) => Reading::Octets,
+            Question::RefusedChunk(Some(line)) if begins_command(line) => Reading::Commands,
+            Question::RefusedChunk(_) => Reading::Octets,
             Question::Division(_) => Reading::Whole,
         }
     }
+}
+
+/// Whether the first line has a verb that is known.
+fn begins_command(bytes: &[u8]) -> bool {
+    let line = bytes.split(|&byte| byte == b'\n').next().unwrap_or_default();
+    verb::split(line).0.is_some_and(|verb| verb.is_known())
 }

@@ -41,6 +41,38 @@ fn the_way_the_bytes_are_cut_changes_nothing() {
     }
 }
 
+/// Found among random dialogues, and cut down: each was read otherwise when its bytes were cut.
+const FOUND: [(bool, &str); 6] = [
+    // A reply that decides a choice stands in one packet with the next one; it took the chunk before.
+    (true, "C: BDAT 5\nS: EHLO me\nC: EHLO me\nS: 250 CHUNKING\nS: 250 CHUNKING250-mx\\r\\n250 CHUNKING"),
+    // A client goes on upon a reply that it has just seen, not with the rest of its flight.
+    (
+        false,
+        "c: \\n.\\n\nS: 220 mx\nS: 354 go\nc> 220 mx\nS: EHLO me\nS: 220 mx\nC: 250-mx\\r\\n250 CHUNKING\nC: 220 mx\nC: 220 mx",
+    ),
+    (false, "C> XEXCH50 -1 2334 x\nS: XCLIENT A=bQUFB\ns: 250 ok\nC: 220-x.QUIT\\n\nC: MAIL FROM:<a@b>\nS- 20"),
+    (false, "C: BDAT 5TURN\ns: \\x16\\x03\\x01\\0\\x05\nC> 250-mx\\r\\n250 CHUNKING*250 CHUNKING"),
+    // The chunk was accepted before its line was whole.
+    (
+        false,
+        "S: 354 go\nc> BDAT 5\nS: 220 mx\nc> EHLO me\\r\\n.\\r\\n\nc> 220 mx\nS: 220 mx\\n.\\n250 CHUNKING\nC> 220 mx",
+    ),
+    // Whether a command follows a refused chunk is told by its line, not by what of it came first.
+    (false, "s: LHLO me\nC: BDAT 5x\nS: 334 x\nC: MAIL FROM:<a@b>"),
+];
+
+#[test]
+fn the_way_the_bytes_are_cut_changes_nothing_of_what_was_found() {
+    for (midway, text) in FOUND {
+        let talk = Talk::new(text);
+        let talk = if midway { talk.midway() } else { talk };
+        let whole = talk.events();
+        for size in 1..20 {
+            assert_eq!(talk.clone().in_pieces(size).events(), whole, "by {size}: {text}");
+        }
+    }
+}
+
 /// A step of a random dialogue: words of SMTP and of attacks on its readers, in any order.
 fn step() -> impl Strategy<Value = String> {
     let words = prop::sample::select(vec![
@@ -130,8 +162,9 @@ proptest! {
 }
 
 proptest! {
-    // The same dialogues in every run: of random ones about one in 5,000 is still read otherwise when it is cut, where replies
-    // stand before what they could answer.
+    // The same dialogues in every run: of random ones about one in 80,000 is still read otherwise when it is cut, where the
+    // client's answer to STARTTLS's 220 begins with no letter: behind what is no handshake, a letter that begins a packet
+    // begins a line.
     #![proptest_config(ProptestConfig {
         failure_persistence: None,
         rng_seed: RngSeed::Fixed(1),
