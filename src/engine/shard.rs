@@ -104,9 +104,9 @@ impl Shard {
                 *place = self.table.look_up(&routed.segment);
             }
             self.prefetch(&places, some);
-            let mut some = places.into_iter().zip(some);
+            let mut some = places.iter().zip(some);
             let mut rest = |table: &mut Table<Ear>, listen: &mut Listen<'_>, out: &mut Outbox| {
-                for (place, routed) in some.by_ref() {
+                for (&place, routed) in some.by_ref() {
                     out.cause = Cause::packet(routed.at.ordinal);
                     table.segment(place, routed.at, &routed.segment, listen, out);
                 }
@@ -126,8 +126,10 @@ impl Shard {
         const LINES: usize = 24;
         let mut read = 0;
         for routed in segments {
-            let lines = routed.segment.payload.chunks(LINE).take(LINES);
-            read ^= lines.filter_map(<[u8]>::first).fold(0, |sum, &octet| sum ^ u64::from(octet));
+            let payload = routed.segment.payload;
+            let (lines, rest) = payload.get(..LINE * LINES).unwrap_or(payload).as_chunks::<LINE>();
+            let octet = lines.iter().fold(0, |sum, [first, ..]| sum ^ first);
+            read ^= u64::from(octet ^ rest.first().copied().unwrap_or(0));
         }
         for reach in [Reach::Connection, Reach::Listener, Reach::Behind] {
             for (place, routed) in places.iter().zip(segments) {
