@@ -52,8 +52,7 @@ impl Reply {
         matches!(self.code, Some(220 | 421 | 521 | 554))
     }
 
-    fn new(line: Line) -> Reply {
-        let (code, _) = code(&line.text);
+    fn new(line: Line, code: Option<u16>) -> Reply {
         let Line { text, octets, ending, bare_cr, start, end, at, seen, captured, after_fin } = line;
         Reply {
             code,
@@ -77,8 +76,7 @@ impl Reply {
         }
     }
 
-    fn add(&mut self, line: Line, keep: Keep) {
-        let (code, _) = code(&line.text);
+    fn add(&mut self, line: Line, code: Option<u16>, keep: Keep) {
         if code.is_some() && self.code.is_some() {
             self.codes_differ |= code != self.code;
             self.code = code;
@@ -160,13 +158,13 @@ impl ReplyReader {
             return Step::NoCode(line);
         }
         match self.open.take() {
-            None if !more => Step::Complete(Reply::new(line)),
+            None if !more => Step::Complete(Reply::new(line, code)),
             None => {
-                self.open = Some(Box::new(Reply::new(line)));
+                self.open = Some(Box::new(Reply::new(line, code)));
                 Step::More
             }
             Some(mut reply) => {
-                reply.add(line, keep);
+                reply.add(line, code, keep);
                 if more {
                     self.open = Some(reply);
                     return Step::More;
@@ -199,7 +197,8 @@ impl ReplyReader {
 
     /// A reply of one line without a code: only a greeting can be so.
     pub(super) fn codeless(line: Line) -> Reply {
-        Reply::new(line)
+        let (code, _) = code(&line.text);
+        Reply::new(line, code)
     }
 
     pub(super) fn held(&self) -> usize {

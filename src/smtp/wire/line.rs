@@ -182,7 +182,8 @@ impl LineReader {
     pub(in crate::smtp) fn append(&mut self, piece: Piece<'_>, keep: usize) -> usize {
         let Some(&last) = piece.bytes.last() else { return 0 };
         let open = self.open.get_or_insert_with(|| Open {
-            text: Vec::new(),
+            // Most lines come whole.
+            text: Vec::with_capacity(piece.bytes.len().min(keep)),
             octets: 0,
             carriage_returns: 0,
             last,

@@ -29,7 +29,7 @@ pub(in crate::smtp) fn may_begin(text: &[u8]) -> bool {
 
 /// Whether a tab stands where a blank is due.
 pub(in crate::smtp) fn is_tabbed(line: &[u8]) -> bool {
-    code(line).0.is_some() && line.get(3) == Some(&b'\t')
+    line.get(3) == Some(&b'\t') && code(line).0.is_some()
 }
 
 /// A reply line's text: what stands behind the code and its separator.
