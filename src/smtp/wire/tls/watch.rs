@@ -42,7 +42,7 @@ impl Watch {
     /// Takes bytes of one side, up to a hello's end or what ends the handshake if it fails; returns whether `tls`
     /// learned something.
     pub(in crate::smtp) fn take(&mut self, from_client: bool, bytes: &mut &[u8], tls: &mut Tls) -> bool {
-        let before = tls.clone();
+        let before = tls.settled;
         while !tls.settled {
             let end = self.end(from_client);
             if end.over {
@@ -74,7 +74,7 @@ impl Watch {
         // A side that was lost before it spoke.
         tls.settled |= self.client.is_over(tls.version) && self.server.is_over(tls.version);
         *bytes = &[];
-        *tls != before
+        tls.settled != before
     }
 
     /// Takes records off that come behind the handshake's failure.
