@@ -33,6 +33,8 @@ struct Most {
 pub(crate) struct Place {
     hash: u64,
     slot: Option<u32>,
+    /// [`Table::changes`] as of then.
+    changes: u64,
 }
 
 /// The connections of one shard.
@@ -44,6 +46,8 @@ pub(crate) struct Table<L> {
     /// Beside each entry, what is in a slot without a whole connection.
     stills: Vec<Still>,
     free: Vec<u32>,
+    /// How often a flow came into the table or left it.
+    changes: u64,
     lists: Lists,
     /// Connections that have something to do at a tick, by that tick and their first packet.
     due: BTreeSet<(u64, Ordinal, u32)>,
@@ -72,6 +76,7 @@ impl<L: Listener> Table<L> {
             entries: Vec::new(),
             stills: Vec::new(),
             free: Vec::new(),
+            changes: 0,
             lists: Lists::new(),
             due: BTreeSet::new(),
             holders: BTreeSet::new(),
@@ -97,7 +102,7 @@ impl<L: Listener> Table<L> {
     pub(crate) fn look_up(&self, segment: &Segment<'_>) -> Place {
         let hash = self.hasher.hash_one(segment.flow);
         let slot = self.slot_of(hash, &segment.flow);
-        Place { hash, slot }
+        Place { hash, slot, changes: self.changes }
     }
 
     /// Reads what the next segment of the flow at `place` will need, as [`Listener::prefetch`] does.
@@ -129,12 +134,9 @@ impl<L: Listener> Table<L> {
         out: &mut L::Out,
     ) {
         self.elapsed.packet(at.time);
-        let Place { hash, slot } = place;
+        let Place { hash, slot, changes } = place;
         // Segments between the look-up and now may have changed the table.
-        let is_there = |slot: &u32| {
-            self.is_used(*slot) && self.entries.get(*slot as usize).is_some_and(|entry| entry.flow == segment.flow)
-        };
-        let slot = slot.filter(is_there).or_else(|| self.slot_of(hash, &segment.flow));
+        let slot = if changes == self.changes { slot } else { self.slot_of(hash, &segment.flow) };
         match slot {
             Some(slot) => self.known(slot, at, segment, listen, out),
             None => self.open(hash, at, segment, listen, out),
@@ -195,6 +197,7 @@ impl<L: Listener> Table<L> {
             self.remove_slot(slot, Closed::EndOfCapture, listen, out);
         }
         // What is left says nothing.
+        self.changes = self.changes.wrapping_add(1);
         self.slots.clear();
         self.entries.clear();
         self.stills.clear();
@@ -390,6 +393,7 @@ impl<L: Listener> Table<L> {
         let (entries, hasher) = (&self.entries, &self.hasher);
         let hash_of = |slot: &u32| entries.get(*slot as usize).map_or(0, |entry| hasher.hash_one(entry.flow));
         self.slots.insert_unique(hash, slot, hash_of);
+        self.changes = self.changes.wrapping_add(1);
         self.lists.push(list, slot);
         slot
     }
@@ -594,6 +598,7 @@ impl<L: Listener> Table<L> {
         let hash = self.hasher.hash_one(entry.flow);
         if let Ok(found) = self.slots.find_entry(hash, |other| *other == slot) {
             found.remove();
+            self.changes = self.changes.wrapping_add(1);
         }
         self.free.push(slot);
         open
