@@ -191,6 +191,7 @@ impl<L: Listener> Connection<L> {
             self.take_reset(at, segment, context);
             return;
         }
+        let mut goes_on = true;
         if segment.flags.syn {
             if !self.fits(segment) {
                 self.challenge(at, segment, context);
@@ -203,12 +204,14 @@ impl<L: Listener> Connection<L> {
         } else {
             let in_order = self.take(at, segment, context);
             self.drain(context);
+            goes_on = in_order.is_some();
             if let Some(in_order) = in_order {
                 self.hand_on_directly(segment.from, &in_order, context);
             }
         }
-        self.give_up(context.tick);
-        self.drain(context);
+        if self.give_up(context.tick) || goes_on {
+            self.drain(context);
+        }
     }
 
     /// Whether a SYN or SYN-ACK belongs to this connection as far as it is known.
@@ -352,7 +355,9 @@ impl<L: Listener> Connection<L> {
             return Some(InOrder { bytes, note });
         }
         let overlap = own.insert(start, captured, Some(segment.payload), &note);
-        own.insert(start.plus(captured), u64::from(segment.missing), None, &note);
+        if segment.missing > 0 {
+            own.insert(start.plus(captured), u64::from(segment.missing), None, &note);
+        }
         if let Some(overlap) = overlap {
             self.tell_overlap(side, overlap, at, context);
         }

@@ -364,7 +364,9 @@ impl Direction {
 
     /// The first hole behind which something was captured.
     pub(super) fn hole(&self) -> Option<Hole> {
-        if let Some((&end, piece)) = self.pieces.range(self.edge..).next() {
+        if self.top > self.edge
+            && let Some((&end, piece)) = self.pieces.range(self.edge..).next()
+        {
             return Some(Hole { end, beyond: piece.note, shown: piece.shown });
         }
         let fin = self.fin.as_ref().filter(|fin| fin.position > self.edge)?;

@@ -15,11 +15,13 @@ impl Elapsed {
     const TOLERANCE: i64 = 60 * Time::SECOND;
 
     pub(super) fn packet(&mut self, time: Time) {
-        let behind = self.last.map_or(0, |last| last.since(time));
-        if behind > Self::TOLERANCE {
+        let on = self.last.map_or(0, |last| time.since(last));
+        if on >= 0 {
+            self.now = self.now.saturating_add(on);
+        }
+        if on >= 0 || on < -Self::TOLERANCE {
             self.last = Some(time);
         }
-        self.forward(time);
     }
 
     pub(super) fn tick(&mut self, time: Time) {

@@ -199,13 +199,16 @@ impl<L: Listener> Connection<L> {
         }
     }
 
-    /// Declares the gaps that have become certain.
-    pub(super) fn give_up(&mut self, tick: u64) {
+    /// Declares the gaps that have become certain; returns whether there were any.
+    pub(super) fn give_up(&mut self, tick: u64) -> bool {
+        let mut any = false;
         for side in [Side::A, Side::B] {
             while let Some(hole) = self.sides[side].hole().filter(|hole| self.is_certain(side, hole, tick)) {
                 self.sides[side].declare(&hole);
+                any = true;
             }
         }
+        any
     }
 
     fn is_certain(&self, side: Side, hole: &Hole, tick: u64) -> bool {

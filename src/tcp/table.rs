@@ -276,8 +276,12 @@ impl<L: Listener> Table<L> {
         }
         entry.active = self.elapsed.now;
         self.lists.touch(entry.list, slot);
-        if !usual || open.connection.held() != open.connection.share {
+        if !usual {
             self.review(slot, at, listen, out);
+            self.enforce(slot, at, listen, out);
+        } else if open.connection.held() != open.connection.share {
+            // Nothing else of it has changed.
+            self.account(slot, at);
             self.enforce(slot, at, listen, out);
         }
         self.current = None;
