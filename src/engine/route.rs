@@ -82,26 +82,26 @@ impl<'s, 'p> ByShard<'s, 'p> {
     /// Sorts segments, each with its shard, by shard and keeps the order within each: a counting sort.
     pub(super) fn new(segments: impl Iterator<Item = (&'s Routed<'p>, u8)> + Clone) -> Self {
         let mut starts = [0_usize; FlowKey::SHARDS + 1];
-        for (_, shard) in segments.clone() {
+        segments.clone().for_each(|(_, shard)| {
             if let Some(count) = starts.get_mut(usize::from(shard).saturating_add(1)) {
                 *count = count.saturating_add(1);
             }
-        }
+        });
         let mut sum = 0_usize;
         for start in &mut starts {
             sum = sum.saturating_add(*start);
             *start = sum;
         }
         let mut next = starts;
-        let mut routed: Vec<&'s Routed<'p>> = Vec::with_capacity(sum);
-        routed.extend(segments.clone().map(|(segment, _)| segment));
-        for (segment, shard) in segments {
-            let Some(place) = next.get_mut(usize::from(shard)) else { continue };
+        let any = segments.clone().next().map(|(segment, _)| segment);
+        let mut routed: Vec<&'s Routed<'p>> = any.map_or_else(Vec::new, |any| vec![any; sum]);
+        segments.for_each(|(segment, shard)| {
+            let Some(place) = next.get_mut(usize::from(shard)) else { return };
             if let Some(slot) = routed.get_mut(*place) {
                 *slot = segment;
             }
             *place = place.saturating_add(1);
-        }
+        });
         ByShard { routed, starts }
     }
 

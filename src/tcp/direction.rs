@@ -296,7 +296,9 @@ impl Direction {
         let mut at = start.max(self.next);
         let mut overlap = None;
         while at < end {
-            let before = self.pieces.range(..=at).next_back();
+            // Mostly nothing was captured behind it.
+            let is_behind_all = at >= self.top;
+            let before = if is_behind_all { None } else { self.pieces.range(..=at).next_back() };
             if let Some((&first, piece)) = before.filter(|(first, piece)| first.plus(piece.len()) > at) {
                 let until = first.plus(piece.len()).min(end);
                 if let (Content::Bytes(old), Some(new)) = (&piece.content, bytes) {
@@ -307,7 +309,8 @@ impl Direction {
                 at = until;
                 continue;
             }
-            let until = self.pieces.range(at..).next().map_or(end, |(&first, _)| first.min(end));
+            let next = if is_behind_all { None } else { self.pieces.range(at..).next() };
+            let until = next.map_or(end, |(&first, _)| first.min(end));
             let content = match bytes {
                 Some(bytes) => Content::Bytes(slice(bytes, at.since(start), until.since(start)).into()),
                 None => Content::Missing(until.since(at)),

@@ -19,7 +19,7 @@ impl Elapsed {
         if on >= 0 {
             self.now = self.now.saturating_add(on);
         }
-        if on >= 0 || on < -Self::TOLERANCE {
+        if !(-Self::TOLERANCE..0).contains(&on) {
             self.last = Some(time);
         }
     }
