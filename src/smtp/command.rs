@@ -185,10 +185,11 @@ impl Command {
         is_strict(&self.line)
     }
 
-    /// The verb that the line's first letters would be.
+    /// The verb that the line's first letters would be; some servers pass over a CR before them (Postfix, Sendmail).
     pub(super) fn begins_with(&self) -> Option<Verb> {
-        let letters = self.line.iter().take_while(|byte| byte.is_ascii_alphabetic()).count();
-        self.line.get(..letters).filter(|word| !word.is_empty()).map(Verb::of)
+        let line = self.line.trim_ascii_start();
+        let letters = line.iter().take_while(|byte| byte.is_ascii_alphabetic()).count();
+        line.get(..letters).filter(|word| !word.is_empty()).map(Verb::of)
     }
 
     /// Whether all of the line is printable ASCII.

@@ -25,6 +25,8 @@ pub(super) struct Envelope {
     prdr: bool,
     /// The transaction has its place in the session's list.
     listed: bool,
+    /// The last one ended with a message that was refused; whether it has its place in the list.
+    refused: Option<bool>,
     /// Octets of the addresses in the session's list.
     octets: usize,
     /// A header that the last chunk did not end.
@@ -34,7 +36,7 @@ pub(super) struct Envelope {
 
 impl Envelope {
     pub(super) fn new(most: Most) -> Envelope {
-        Envelope { accepted: 0, prdr: false, listed: false, octets: 0, header: None, most }
+        Envelope { accepted: 0, prdr: false, listed: false, refused: None, octets: 0, header: None, most }
     }
 
     /// Of a copy of the session, which lists nothing.
@@ -70,7 +72,7 @@ impl Envelope {
         self.accepted = 0;
         self.prdr = command.argument().path().is_some_and(|path| path.says.prdr);
         self.listed = session.transactions.len() < self.most.transactions && self.octets < self.most.octets;
-        session.in_transaction = true;
+        (session.in_transaction, self.refused) = (true, None);
         if self.listed {
             let mail_from = self.listed_address(command);
             session.transactions.push(Transaction { mail_from, smuggled, ..Transaction::default() });
@@ -88,6 +90,9 @@ impl Envelope {
         session: &mut Session,
         tally: &mut Tally,
     ) {
+        if !session.in_transaction && accepted {
+            self.resume(session);
+        }
         if !session.in_transaction {
             return;
         }
@@ -100,6 +105,13 @@ impl Envelope {
         let address = self.listed_address(command);
         if let Some(transaction) = self.transaction(session) {
             transaction.rcpt_to.push((address, code));
+        }
+    }
+
+    /// A server that takes a recipient behind a message that it refused has kept the transaction (Exim, behind BDAT).
+    fn resume(&mut self, session: &mut Session) {
+        if let Some(listed) = self.refused.take() {
+            (session.in_transaction, self.listed) = (true, listed);
         }
     }
 
@@ -122,13 +134,16 @@ impl Envelope {
         if let Some(transaction) = self.transaction(session) {
             transaction.code = code;
         }
+        let refused = code.is_some_and(|code| code >= 400);
+        let last = if session.in_transaction { Some(self.listed) } else { self.refused };
         self.close(session);
+        self.refused = last.filter(|_| refused);
     }
 
     /// The transaction was reset, or the session began anew.
     pub(super) fn close(&mut self, session: &mut Session) {
         session.in_transaction = false;
-        (self.accepted, self.prdr, self.listed, self.header) = (0, false, false, None);
+        (self.accepted, self.prdr, self.listed, self.refused, self.header) = (0, false, false, None, None);
     }
 
     /// The open transaction, if it is listed.

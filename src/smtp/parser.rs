@@ -222,7 +222,9 @@ impl Parser {
                 Some(trial) => {
                     let rest;
                     (decided, rest) = trial.follow(&kept.input(), dialogue);
-                    rest.into_iter().for_each(|rest| queue.push_front(rest));
+                    if let Some(rest) = rest {
+                        queue.push_front(rest);
+                    }
                 }
             }
         }
@@ -231,8 +233,8 @@ impl Parser {
     /// Decides what is open by what is known now.
     fn decide(&mut self, hears: &mut dyn Hears) {
         self.settle_server(true, hears);
-        while let Some(trial) = &mut self.trial {
-            let reading = trial.verdict_at_end();
+        while let (Some(trial), Who::Known(dialogue)) = (&mut self.trial, &mut self.who) {
+            let reading = trial.verdict_at_end(dialogue);
             self.read_on(Some(reading), None, hears);
         }
     }

@@ -100,6 +100,13 @@ impl Reply {
         matches!(self.code, Some(200..=299))
     }
 
+    /// Whether it says that its command is none here (RFC 5321 section 4.2.4; Exim's 503 where CHUNKING or AUTH was not on
+    /// offer).
+    pub(super) fn knows_no_such_command(&self) -> bool {
+        let says_so = |line: &[u8]| memchr::memmem::find(line, b"not advertised").is_some();
+        matches!(self.code, Some(500 | 502)) || self.code == Some(503) && self.texts().any(says_so)
+    }
+
     /// The text of its lines, codes left out.
     pub(crate) fn texts(&self) -> impl Iterator<Item = &[u8]> {
         self.lines.iter().map(|line| text(line))

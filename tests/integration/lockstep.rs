@@ -8,19 +8,13 @@ use synth::{Dialogue, Plan, compare};
 
 use crate::support;
 
-/// What the wire does not tell, by the name that stands behind `# differs:` in a dialogue below `testdata/lockstep`.
-const NAMES: &[(&str, &str)] = &[
-    (
-        "chunk-inside-line",
-        "a refused chunk ends inside a line, so executed and swallowed it gets the same number of replies; where no EHLO \
-         reply tells otherwise it is read as data (SESSION.md, BDAT)",
-    ),
-    (
-        "unproved-end",
-        "the server ended the mail at a lone dot, and what stood behind in the same flight got nothing that only a command \
-         can get: it is not told as commands (SESSION.md, end of data)",
-    ),
-];
+/// What the wire does not tell, by the name that stands behind `# differs:` in a dialogue below `testdata/lockstep`, and in
+/// `scripts/record/lockstep/names`.
+const NAMES: &[(&str, &str)] = &[(
+    "chunk-inside-line",
+    "a refused chunk ends inside a line, so executed and swallowed it gets the same number of replies: SESSION.md's default \
+     decides (BDAT), and where its first line is a command, that",
+)];
 
 #[test]
 fn odd_dialogues_are_read_as_their_servers_read_them() {

@@ -180,6 +180,8 @@ class Teller:
                 self.message(write, replies)
                 continue
             size = chunk_size(self.line + write)
+            if self.server == "exim" and re.match(rb"[ \t]*BDAT\t", self.line + write, re.I):
+                size = None  # it knows no such command
             if size is not None and not self.exchange:
                 at = self.chunk(write, replies, size, said, at)
                 continue
@@ -217,6 +219,7 @@ class Teller:
                 self.server not in SWALLOW
                 or code(replies[0]) == b"500"
                 or b"not advertised" in replies[0]
+                or b"only RSET accepted" in replies[0]
                 or answered is not None and until <= size
             )
             if executed or not any(heard for _, heard in said[start:]):

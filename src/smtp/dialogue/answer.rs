@@ -235,7 +235,7 @@ impl Dialogue {
                 self.flush(hears);
                 self.give(&reply, spoken, hears);
             }
-            Pair::Contradiction => match self.matching.realign(self.telling.pairs(), spoken) {
+            Pair::Contradiction => match self.other_pairs(spoken) {
                 // The server may close behind it: then it is no contradiction.
                 Some(_) if spoken.code == 221 => self.matching.keep_farewell(reply),
                 Some(shift) => self.shift(&reply, spoken, shift, hears),
@@ -245,10 +245,16 @@ impl Dialogue {
         }
     }
 
+    /// How the replies since the last certain pair are to be given anew, so that this one fits too.
+    fn other_pairs(&self, spoken: Spoken) -> Option<Shift> {
+        let seen = |reply: Spoken| Spoken { seen: self.streams.server_seen(reply.seen), ..reply };
+        self.matching.realign(self.telling.pairs().map(|(pending, reply)| (pending, seen(reply))), spoken)
+    }
+
     /// A farewell that contradicts what it answers, and behind which the server went on.
     pub(super) fn realign(&mut self, reply: Reply, hears: &mut dyn Hears) {
         let spoken = spoken(&reply, self.streams.server_seen(reply.seen));
-        match self.matching.realign(self.telling.pairs(), spoken) {
+        match self.other_pairs(spoken) {
             Some(shift) => self.shift(&reply, spoken, shift, hears),
             None => self.give_or_hold(reply, spoken, hears),
         }
@@ -301,10 +307,14 @@ impl Dialogue {
     /// What is known at once of a reply that was given to a command.
     fn note_given(&mut self, pending: &Pending, reply: &Reply, spoken: Spoken) {
         let command = &pending.command;
-        self.choices.note_match(self.is_odd(command, spoken.code));
-        if self.choices.is_scout() && is_proof(command, spoken.code) {
-            self.choices.note_proof(command.start, spoken.seen);
+        self.choices.note_match(pending.awaits == Awaits::Reply && self.is_odd(command, spoken.code));
+        if self.choices.is_scout() {
+            self.choices.note_answered(command.start);
+            if is_proof(command, spoken.code) {
+                self.choices.note_proof(command.start, spoken.seen);
+            }
         }
+        self.choices.note_chunk(command.number, reply);
         self.matching.note_refused(command, spoken.code);
         self.note_answer(command, reply);
     }
@@ -335,8 +345,7 @@ impl Dialogue {
         }
         self.session.answered_in_smtp |= self.session.protocol.is_some();
         if pending.awaits != Awaits::Reply {
-            let exactly = spoken.seen.filter(|_| reply.accepts());
-            self.choices.note_message_answer(reply.end, exactly);
+            self.choices.note_message_answer(reply.end, reply.accepts(), spoken.seen);
         }
         let is_message = pending.awaits != Awaits::Reply && self.is_read_as_data(&pending, reply);
         self.note_chunk(&command, reply, hears);
@@ -363,7 +372,6 @@ impl Dialogue {
             self.choices.take();
             self.choose_chunk(command, Reading::Octets, hears);
         }
-        self.choices.note_accepted(command.number, reply.accepts());
         if let State::Chunk(chunk) = &mut *self.client
             && chunk.command().number == command.number
             && !reply.accepts()
@@ -394,10 +402,15 @@ impl Dialogue {
     /// Whether the command can hardly have got that code.
     fn is_odd(&self, command: &Command, code: u16) -> bool {
         match (&command.verb, code) {
-            (None, _) => !command.secret && (200..400).contains(&code),
+            // A line may begin with a verb that RFC 5321 reads none of, and the server does (Sendmail: `NOOP` and a CR).
+            (None, _) => {
+                let is_read = command.begins_with().is_some_and(|verb| verb.is_known());
+                !command.secret && !is_read && (200..400).contains(&code) && code != 221
+            }
             (Some(Verb::Other(name)), 200..=399) => {
                 !name.starts_with('X') && self.session.offers(name) != Some(true) && code != 221
             }
+            (Some(Verb::Data), 200..=299) => code != 221,
             (Some(Verb::Data | Verb::Burl | Verb::XExch50), 354) => false,
             (Some(_), 354) => true,
             (Some(verb), 334) => !verb.is_auth(),

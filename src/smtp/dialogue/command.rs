@@ -164,7 +164,7 @@ impl Dialogue {
             return self.wait(command);
         }
         let offered = if self.is_hello_due() { None } else { self.session.offered("CHUNKING") };
-        let undecided = self.choices.of_undecided_chunk();
+        let undecided = self.choices.of_undecided_chunk(command.number);
         match offered {
             Some(true) if size > SMALL => self.begin_chunk(command, size, last, hears),
             Some(false) if size == 0 => {}
@@ -176,6 +176,8 @@ impl Dialogue {
                 }
                 self.choices.stop(Choice::Chunk(Arc::clone(command)));
             }
+            // Behind another choice its reply tells as much as can be told.
+            _ if !missing && self.choices.is_scout() => self.wait(command),
             _ => self.choose_chunk(command, undecided, hears),
         }
     }
@@ -279,7 +281,7 @@ impl Dialogue {
     fn accepted_wrapping(&mut self, command: &Arc<Command>, code: u16, seen: Option<u64>, hears: &mut dyn Hears) {
         let Some((size, last)) = command.chunk() else { return };
         if !(200..300).contains(&code) {
-            let undecided = self.choices.of_undecided_chunk();
+            let undecided = self.choices.of_undecided_chunk(command.number);
             if self.choices.may_stop() {
                 self.flush(hears);
                 return self.choices.stop(Choice::Chunk(Arc::clone(command)));
@@ -348,7 +350,7 @@ impl Dialogue {
             Some(Verb::StartTls | Verb::XAnonymousTls) => self.resume_at(line),
             Some(Verb::Data | Verb::XExch50) => self.accepted(command, 354, None, hears),
             Some(Verb::Bdat) => {
-                let undecided = self.choices.of_undecided_chunk();
+                let undecided = self.choices.of_undecided_chunk(command.number);
                 self.choose_chunk(command, undecided, hears);
             }
             Some(Verb::Turn | Verb::Atrn) => {

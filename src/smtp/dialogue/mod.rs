@@ -233,9 +233,15 @@ impl Dialogue {
         self.choices.score()
     }
 
-    /// How a chunk is read that nothing decides.
-    pub(super) fn of_undecided_chunk(&self) -> Reading {
-        self.choices.of_undecided_chunk()
+    /// How the chunk that the choice is about is read where nothing decides.
+    pub(super) fn of_watched_chunk(&self) -> Reading {
+        self.choices.of_watched_chunk()
+    }
+
+    /// Whether there are too many replies for a message that did not end where it is tried, each command having its own.
+    /// `has_end`: its CRLF.CRLF has come.
+    pub(super) fn is_proved_by_number(&self, has_end: bool) -> bool {
+        self.is_answered() && self.choices.is_proved_by_number(has_end)
     }
 
     /// Lone dots since the choice, the choice included.
@@ -266,6 +272,18 @@ impl Dialogue {
     /// Whether the client is in message data.
     pub(super) fn is_in_data(&self) -> bool {
         matches!(&*self.client, State::Data(_))
+    }
+
+    /// Whether no reply is due but that to a chunk of which octets are to come.
+    pub(super) fn is_in_chunk(&self) -> bool {
+        let number = match &*self.client {
+            State::Chunk(chunk) => chunk.command().number,
+            State::Wait(command) if command.chunk().is_some_and(|(size, _)| size >= self.held.len() as u64) => {
+                command.number
+            }
+            _ => return false,
+        };
+        self.matching.iter().all(|pending| pending.optional || pending.command.number == number)
     }
 
     /// What was in flight is not known any more.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::super::command::Command;
 use super::super::input::KeptInput;
+use super::super::reply::Reply;
 use super::super::wire::line::Line;
 
 /// A point where bytes can be read in more than one way.
@@ -52,7 +53,7 @@ pub(in crate::smtp) enum Reading {
 /// How well a reading fits what the server said.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(in crate::smtp) struct Score {
-    /// Replies that answered a command or message.
+    /// Replies that answered a command or message; where the choice is about BDAT's octets, those behind BDAT's own.
     pub matched: u32,
     /// What does not fit: replies that answer nothing, or cannot answer what they would.
     pub misfits: u32,
@@ -64,6 +65,8 @@ pub(in crate::smtp) struct Score {
     pub proved: bool,
     /// BDAT, whose octets are the choice, was accepted.
     pub accepted: bool,
+    /// It was refused as a command that the server does not know, or does not offer.
+    pub unknown: bool,
 }
 
 /// What proves that a message ended at a candidate.
@@ -75,6 +78,10 @@ struct Proof {
     answered: Option<u64>,
     /// Where the client's bytes begin that it sent when it knew that reply.
     knew: Option<u64>,
+    /// That reply took the message.
+    taken: bool,
+    /// So many commands behind it got replies.
+    behind: u32,
 }
 
 /// The choices of one session.
@@ -100,6 +107,8 @@ pub(in crate::smtp) struct Choices {
     proof: Option<Proof>,
     /// The BDAT that the choice is about.
     watched: Option<u64>,
+    /// The last command that was refused as one that the server does not know, or does not offer.
+    unknown_chunk: Option<u64>,
     /// Server lines end where the client acknowledges them and speaks: this server ends none otherwise.
     divides: bool,
     /// Whether CHUNKING stood in any EHLO reply; `None` where none was captured.
@@ -172,6 +181,7 @@ impl Choices {
             candidates: 1,
             smuggled_until: self.smuggled_until,
             chunking: self.chunking,
+            unknown_chunk: self.unknown_chunk,
             divides: self.divides,
             ..Choices::default()
         }
@@ -204,11 +214,19 @@ impl Choices {
     /// The BDAT of that number is what the choice is about.
     pub(in crate::smtp) fn watch(&mut self, number: u64) {
         self.watched = Some(number);
+        self.score.unknown = self.unknown_chunk == self.watched;
     }
 
     /// BDAT was answered.
-    pub(in crate::smtp) fn note_accepted(&mut self, number: u64, accepted: bool) {
-        self.score.accepted |= accepted && self.watched == Some(number);
+    pub(in crate::smtp) fn note_chunk(&mut self, number: u64, reply: &Reply) {
+        if self.watched == Some(number) {
+            self.score.accepted |= reply.accepts();
+            self.score.matched = 0;
+        }
+        if reply.knows_no_such_command() {
+            self.unknown_chunk = Some(number);
+            self.score.unknown |= self.watched == Some(number);
+        }
     }
 
     /// A command that begins there got a reply that only a command gets, of a server that had seen so much.
@@ -222,20 +240,33 @@ impl Choices {
         };
     }
 
-    /// What begins there or behind may prove the reading.
-    pub(in crate::smtp) fn prove_from(&mut self, from: u64) {
-        self.proof = Some(Proof { from, answered: None, knew: None });
+    /// A command that begins there got a reply.
+    pub(in crate::smtp) fn note_answered(&mut self, start: u64) {
+        if let Some(proof) = self.proof.as_mut().filter(|proof| start >= proof.from) {
+            proof.behind = proof.behind.saturating_add(1);
+        }
     }
 
-    /// A message was answered by a reply that ends there. `exactly`: where the server that took it had seen the client's
-    /// stream up to.
-    pub(in crate::smtp) fn note_message_answer(&mut self, end: u64, exactly: Option<u64>) {
+    /// Whether the replies are too many for a message that did not end there; to be asked where each command behind it has
+    /// its own. Who takes a message is at its end; who refuses it in the middle may refuse it once more at its end, if that
+    /// has come.
+    pub(in crate::smtp) fn is_proved_by_number(&self, has_end: bool) -> bool {
+        self.proof.is_some_and(|proof| proof.behind > u32::from(!proof.taken && has_end))
+    }
+
+    /// What begins there or behind may prove the reading.
+    pub(in crate::smtp) fn prove_from(&mut self, from: u64) {
+        self.proof = Some(Proof { from, answered: None, knew: None, taken: false, behind: 0 });
+    }
+
+    /// A message was answered by a reply that ends there, and took it or not, of a server that had seen so much.
+    pub(in crate::smtp) fn note_message_answer(&mut self, end: u64, taken: bool, seen: Option<u64>) {
         if let Some(proof) = &mut self.proof
             && proof.answered.is_none()
         {
-            proof.answered = Some(end);
+            (proof.answered, proof.taken) = (Some(end), taken);
             // A message is taken at its end, and nothing had come behind it.
-            self.score.proved |= exactly == Some(proof.from);
+            self.score.proved |= taken && seen == Some(proof.from);
         }
     }
 
@@ -289,9 +320,18 @@ impl Choices {
         self.chunking = Some(self.chunking == Some(true) || chunking);
     }
 
-    /// How a chunk's octets are read that nothing decides (RFC 3030 section 2: where CHUNKING was offered a refused chunk
-    /// is skipped too).
-    pub(in crate::smtp) fn of_undecided_chunk(&self) -> Reading {
-        if self.chunking == Some(false) { Reading::Commands } else { Reading::Octets }
+    /// How the octets of that BDAT are read where nothing decides (RFC 3030 section 2: where CHUNKING was offered a refused
+    /// chunk is skipped too). Who does not know the command knows of no octets (Exim, where a tab stands behind BDAT).
+    pub(in crate::smtp) fn of_undecided_chunk(&self, number: u64) -> Reading {
+        self.of_refused_chunk(self.unknown_chunk == Some(number))
+    }
+
+    /// How the octets of the BDAT that the choice is about are read where nothing decides.
+    pub(in crate::smtp) fn of_watched_chunk(&self) -> Reading {
+        self.of_refused_chunk(self.score.unknown)
+    }
+
+    fn of_refused_chunk(&self, unknown: bool) -> Reading {
+        if unknown || self.chunking == Some(false) { Reading::Commands } else { Reading::Octets }
     }
 }

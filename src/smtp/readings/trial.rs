@@ -174,7 +174,11 @@ impl Trial {
                 // A message that was answered where a candidate stands may have ended there.
                 let ended = strict.dialogue.data_end().is_some() || strict.dialogue.score().suspects == 0;
                 let over = ended && strict.dialogue.is_reading_commands() && strict.is_answered();
-                (over && strict.is_known(seen)).then_some(Reading::Strict)
+                if !strict.is_known(seen) {
+                    return None;
+                }
+                // Whatever the server says to what the client has sent was said.
+                if over { Some(Reading::Strict) } else { self.candidate_by_number(dialogue) }
             }
             Kind::Either { first: (first, one), second: (second, other), question } => {
                 if let Question::Division(rest) = question {
@@ -186,7 +190,8 @@ impl Trial {
                 }
                 let known = (learnt && one.is_known(seen), learnt && other.is_known(seen));
                 match (one.is_answered(), other.is_answered()) {
-                    (true, false) if known.0 => Some(*first),
+                    // To octets that are still to come no reply is due.
+                    (true, false) if known.0 && !other.dialogue.is_in_chunk() => Some(*first),
                     // A client that pipelines goes on whatever is unanswered: of a line only what is left over tells.
                     (false, true) if known.1 && !matches!(question, Question::Division(_)) => Some(*second),
                     _ => None,
@@ -206,16 +211,13 @@ impl Trial {
     /// What the replies tell.
     fn verdict(&mut self, input: &Input<'_>, dialogue: &mut Dialogue) -> Option<Reading> {
         let full = self.bytes > Self::MOST;
-        if let Kind::EndOfData { strict, tries, .. } = &mut self.kind {
-            let score = strict.dialogue.score();
-            let client = dialogue.streams().client_side();
-            let line = matches!(input, Input::Bytes(side, piece) if *side != client && piece.bytes.ends_with(b"\n"));
-            if line && (score.misfits > 0 || score.suspects > 0) && *tries < Self::TRIES {
-                *tries = tries.saturating_add(1);
-                if let Some(reading) = self.candidate(dialogue) {
-                    return Some(reading);
-                }
-            }
+        if matches!(self.kind, Kind::EndOfData { .. })
+            && let Input::Bytes(side, piece) = input
+            && *side != dialogue.streams().client_side()
+            && piece.bytes.ends_with(b"\n")
+            && let Some(reading) = self.candidate(dialogue)
+        {
+            return Some(reading);
         }
         match &mut self.kind {
             Kind::LineEnd { lf, crlf, .. } => {
@@ -261,44 +263,72 @@ impl Trial {
     }
 
     /// The session is over: what is the reading?
-    pub(in crate::smtp) fn verdict_at_end(&mut self) -> Reading {
+    pub(in crate::smtp) fn verdict_at_end(&mut self, dialogue: &mut Dialogue) -> Reading {
         match &mut self.kind {
             Kind::LineEnd { lf, crlf, went_on, answered } => {
                 let later = *went_on > 0 && crlf.dialogue.score().matched > *answered;
                 let proved = later && crlf.is_answered() && !lf.dialogue.is_answered();
                 if proved { Reading::CrLf } else { Reading::Lf }
             }
-            Kind::EndOfData { .. } => Reading::Strict,
+            Kind::EndOfData { .. } => self.candidate_by_number(dialogue).unwrap_or(Reading::Strict),
             Kind::Either { first: (first, one), second: (second, other), question } => {
                 if matches!(question, Question::Division(_)) {
                     let end = other.dialogue.streams().server_end();
                     other.end_open_line(Some(end));
                 }
-                match (&*question, one.is_answered(), other.is_answered()) {
-                    (Question::Division(_), true, false) => *first,
-                    (Question::Division(_), false, true) => *second,
+                let tells = match question {
+                    Question::Division(_) => true,
+                    // Only if the server answered anything behind it.
+                    Question::Chunk | Question::RefusedChunk(_) => one.dialogue.score().matched > 0,
+                    Question::Proxy => false,
+                };
+                match (one.is_answered(), other.is_answered()) {
+                    (true, false) if tells => *first,
+                    (false, true) if tells => *second,
                     _ => question.undecided(one),
                 }
             }
         }
     }
 
-    /// The first candidate that, taken for the end, explains the replies and is proved by one of them.
-    fn candidate(&self, dialogue: &mut Dialogue) -> Option<Reading> {
+    /// The first candidate that, taken for the end, explains the replies, if one of them proves it, and no other candidate.
+    fn candidate(&mut self, dialogue: &mut Dialogue) -> Option<Reading> {
+        let fitting = self.candidates(dialogue, |scout| scout.dialogue.score().proved);
+        // Of several the replies to come tell.
+        let &(first, true) = fitting.first()? else { return None };
+        let others = fitting.iter().filter(|(_, is_proved)| *is_proved).count();
+        (others == 1).then_some(first)
+    }
+
+    /// The first candidate that, taken for the end, has a reply for each command; asked where no more replies are to come to
+    /// what the client has sent.
+    fn candidate_by_number(&mut self, dialogue: &mut Dialogue) -> Option<Reading> {
+        let Kind::EndOfData { strict, .. } = &self.kind else { return None };
+        let has_end = strict.dialogue.data_end().is_some();
+        let is_proved = |scout: &Scout| scout.dialogue.score().proved || scout.dialogue.is_proved_by_number(has_end);
+        self.candidates(dialogue, is_proved).iter().find(|(_, is_proved)| *is_proved).map(|(reading, _)| *reading)
+    }
+
+    /// The candidates that, taken for the end, explain the replies, and whether these prove them.
+    fn candidates(&mut self, dialogue: &mut Dialogue, is_proved: impl Fn(&Scout) -> bool) -> Vec<(Reading, bool)> {
         /// So many candidates are tried.
         const MOST: u32 = 16;
-        let Kind::EndOfData { strict, long, .. } = &self.kind else { return None };
+        let Kind::EndOfData { strict, long, tries, .. } = &mut self.kind else { return Vec::new() };
         let strict = &strict.dialogue;
+        if strict.score().misfits == 0 && strict.score().suspects == 0 || *tries >= Self::TRIES {
+            return Vec::new();
+        }
+        *tries = tries.saturating_add(1);
         dialogue.smuggle_until(strict.data_end().unwrap_or(strict.streams().client_end()));
         let odd = strict.score().odd;
-        let fits = |&reading: &Reading| {
+        let tried = |reading: Reading| {
             let mut scout = Scout::new(dialogue, reading);
             let later = long.iter().flat_map(Long::inputs);
             self.log.iter().cloned().chain(later).for_each(|kept| scout.take(&kept.input()));
             let score = scout.dialogue.score();
-            score.misfits == 0 && score.odd <= odd && score.proved
+            (score.misfits == 0 && score.odd <= odd).then(|| (reading, is_proved(&scout)))
         };
-        (0..strict.candidates().min(MOST)).map(Reading::EndAt).find(fits)
+        (0..strict.candidates().min(MOST)).map(Reading::EndAt).filter_map(tried).collect()
     }
 
     /// Takes the reading; returns the input that is to be read behind it.
@@ -340,7 +370,7 @@ impl Question {
     /// What is read where nothing decides; `first` has read on in the first way.
     fn undecided(&self, first: &Scout) -> Reading {
         match self {
-            Question::Chunk => first.dialogue.of_undecided_chunk(),
+            Question::Chunk => first.dialogue.of_watched_chunk(),
             Question::Proxy => Reading::Taken,
             Question::RefusedChunk(Some(line)) if begins_command(line) => Reading::Commands,
             Question::RefusedChunk(_) => Reading::Octets,

@@ -162,7 +162,7 @@ proptest! {
 }
 
 proptest! {
-    // The same dialogues in every run: of random ones about one in 80,000 is still read otherwise when it is cut, where the
+    // The same dialogues in every run: of random ones a few in 100,000 may still be read otherwise when they are cut, where the
     // client's answer to STARTTLS's 220 begins with no letter: behind what is no handshake, a letter that begins a packet
     // begins a line.
     #![proptest_config(ProptestConfig {
