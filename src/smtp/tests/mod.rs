@@ -11,6 +11,7 @@ mod late;
 mod lines;
 mod loss;
 mod matching;
+mod number;
 mod other;
 mod properties;
 mod surprise;
