@@ -128,6 +128,11 @@ static NOT_SMTP: Check = Check {
             line has no verb of 3 to 12 letters and the server's first line no code",
 };
 
+/// Whether the stream is told as HTTP: SMTP may be hidden in a request, and how its lines are spelled or timed says nothing.
+fn is_http(session: &Session) -> bool {
+    session.protocol == Some("HTTP")
+}
+
 /// The word: early talk was told.
 const EARLY_TOLD: u32 = 1;
 /// Bare line feeds were seen in commands, in replies, in message data.

@@ -1,6 +1,8 @@
 //! The syntax of commands: their verbs, their arguments, the paths of MAIL and RCPT (RFC 5321 sections 4.1.1 and 4.1.2).
 
-use super::{Check, Evidence, Finding, Findings, MANY_UNKNOWN, NOT_OFFERED, RULE, Scope, Severity, UNKNOWN, lines};
+use super::{
+    Check, Evidence, Finding, Findings, MANY_UNKNOWN, NOT_OFFERED, RULE, Scope, Severity, UNKNOWN, is_http, lines,
+};
 use crate::base::Moment;
 use crate::rules::reading;
 use crate::smtp::event::End;
@@ -42,8 +44,7 @@ const MOST_VERBS: usize = 20;
 
 /// Judges a whole line that is no line of an AUTH exchange.
 pub(super) fn judge(command: &Command, session: &Session, word: &mut u32, out: &mut Findings<'_>) {
-    // An HTTP request that SMTP is hidden in is told as such.
-    let http = session.protocol == Some("HTTP");
+    let http = is_http(session);
     // So is whatever made another protocol of the stream.
     let named = command.number == 0 && session.protocol.is_some();
     if named {

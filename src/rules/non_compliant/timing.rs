@@ -3,7 +3,7 @@
 
 use super::{
     ACKNOWLEDGES, Check, EARLY_TOLD, Evidence, Finding, Findings, NEVER_ACKNOWLEDGES, NO_PIPECONNECT, RULE, Scope,
-    Severity, judge_knowledge,
+    Severity, is_http, judge_knowledge,
 };
 use crate::base::Moment;
 use crate::rules::reading::{answered, kept_silent, lists_capabilities};
@@ -44,6 +44,9 @@ pub(super) fn acknowledged(session: &Session, at: Moment, out: &mut Findings<'_>
 }
 
 pub(super) fn judge_command(command: &Command, session: &Session, out: &mut Findings<'_>) {
+    if is_http(session) {
+        return;
+    }
     if command.number == 0 && !session.server_heard {
         // Should the server never speak, this is all that tells.
         out.defer(Finding::new(&RULE, &EARLY_TALK, &command.at, SPOKE_EARLY));
@@ -80,7 +83,7 @@ fn pipelined(command: &Command, knew: &Knew) -> Option<(Finding, u8)> {
 /// Message data behind a DATA whose 354 the client did not know.
 pub(super) fn judge_data(data: &MessageData, session: &Session, out: &mut Findings<'_>) {
     let waits = data.early.is_none() && !session.client_acknowledged && data.early_by_order;
-    if data.early != Some(true) && !waits {
+    if data.early != Some(true) && !waits || is_http(session) {
         return;
     }
     let Some(command) = data.command.as_ref().filter(|_| !data.uncertain && !session.doubt.rests()) else { return };
@@ -94,7 +97,7 @@ pub(super) fn judge_data(data: &MessageData, session: &Session, out: &mut Findin
 pub(super) fn judge_fault(fault: &Fault, session: &Session, out: &mut Findings<'_>) {
     let FaultKind::Injected { accepted: true, .. } = fault.kind else { return };
     let lawful = session.early_talk && session.offers(PIPECONNECT) == Some(true);
-    if !lawful && !session.doubt.rests() {
+    if !lawful && !session.doubt.rests() && !is_http(session) {
         let message = "bytes were sent behind STARTTLS without waiting for its reply";
         let finding = Finding::new(&RULE, &UNADVERTISED_PIPELINING, &fault.at, message);
         out.fire(finding.bytes("behind", b"STARTTLS").verb("STARTTLS"));
@@ -142,7 +145,7 @@ pub(super) fn judge_end(end: &End, session: &Session, word: &mut u32, out: &mut 
 
 fn judge_early(session: &Session, at: Moment, word: &mut u32, out: &mut Findings<'_>) {
     // Where there was no greeting, bad-greeting/none says so.
-    let early = session.early_talk && !session.greeting_missing;
+    let early = session.early_talk && !session.greeting_missing && !is_http(session);
     let Some(packets) = session.early_at.as_ref().filter(|_| early && *word & EARLY_TOLD == 0) else { return };
     *word |= EARLY_TOLD;
     let mut finding = Finding::new(&RULE, &EARLY_TALK, packets, SPOKE_EARLY);
