@@ -139,7 +139,7 @@ class Teller:
             if not replies:
                 self.silent.append(len(self.events) - 1)
                 continue
-            self.reply(replies[0], name)
+            self.reply(replies[0], "*" if name == "BDAT" else name)  # of a message or a command
             last = code(replies[0])
             replies = replies[1:]
             if last == b"354" and name == "DATA":
