@@ -314,7 +314,9 @@ impl Dialogue {
                 self.choices.note_proof(command.start, spoken.seen);
             }
         }
-        self.choices.note_chunk(command.number, reply);
+        if command.is(&Verb::Bdat) {
+            self.choices.note_chunk(command.number, reply);
+        }
         self.matching.note_refused(command, spoken.code);
         self.note_answer(command, reply);
     }

@@ -107,7 +107,7 @@ pub(in crate::smtp) struct Choices {
     proof: Option<Proof>,
     /// The BDAT that the choice is about.
     watched: Option<u64>,
-    /// The last command that was refused as one that the server does not know, or does not offer.
+    /// The last BDAT that was refused as a command that the server does not know, or does not offer.
     unknown_chunk: Option<u64>,
     /// Server lines end where the client acknowledges them and speaks: this server ends none otherwise.
     divides: bool,
