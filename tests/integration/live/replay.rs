@@ -15,6 +15,8 @@ use crate::support::{files_ending, of_type, package, records, run, shared_captur
 const LONGEST_PAUSE: i64 = 10_000_000;
 /// So many captures are replayed at a time: most of the time they wait for their own next packet.
 const AT_ONCE: usize = 32;
+/// So often a capture that differs is replayed alone.
+const TRIED_AGAIN: usize = 3;
 const ETHERNET: i32 = 1;
 /// A frame longer than this does not fit through the interface: the MTU and an Ethernet header.
 const LONGEST_FRAME: u32 = 65_535 + 14;
@@ -29,7 +31,7 @@ fn a_replayed_capture_gives_what_its_file_gives() {
         captures.extend(files_ending(&shared.join("smtp"), &[".pcap", ".pcapng"]));
     }
     let left = Mutex::new(captures.iter().enumerate());
-    let (replayed, left_out, wrong) = (Mutex::new((0, 0)), Mutex::new(Vec::new()), Mutex::new(Vec::new()));
+    let (replayed, left_out, differ) = (Mutex::new((0, 0)), Mutex::new(Vec::new()), Mutex::new(Vec::new()));
     std::thread::scope(|scope| {
         for net in &nets {
             scope.spawn(|| {
@@ -45,7 +47,7 @@ fn a_replayed_capture_gives_what_its_file_gives() {
                     replayed.0 += 1;
                     match compared {
                         Ok(records) => replayed.1 += records,
-                        Err(differs) => wrong.lock().unwrap().push(format!("{}: {differs}", capture.display())),
+                        Err(differs) => differ.lock().unwrap().push((capture, copy, differs)),
                     }
                 }
             });
@@ -54,9 +56,21 @@ fn a_replayed_capture_gives_what_its_file_gives() {
     for (capture, why) in left_out.into_inner().unwrap() {
         println!("not replayed: {}: {why}", capture.display());
     }
-    let ((replayed, records), wrong) = (replayed.into_inner().unwrap(), wrong.into_inner().unwrap());
+    let ((replayed, records), differ) = (replayed.into_inner().unwrap(), differ.into_inner().unwrap());
     println!("{replayed} captures replayed, {records} records compared");
     assert!(replayed > 700 && records > 10 * replayed, "too little was replayed");
+    // Where the machine is busy a sender is late, and pauses are no longer those of the file: what differs is sent again,
+    // with nobody beside it. One that differs for any other reason does so again.
+    assert!(differ.len() <= replayed / 10, "{} of {replayed} captures differ: {differ:?}", differ.len());
+    let mut wrong = Vec::new();
+    for (capture, copy, differs) in differ {
+        let again: Vec<String> = (0..TRIED_AGAIN).map_while(|_| replay(&nets[0], &copy).err()).collect();
+        if again.len() == TRIED_AGAIN {
+            wrong.push(format!("{}: {differs}\nthen {}", capture.display(), again.join("\nthen ")));
+        } else {
+            println!("{} differed where others were sent beside it: {differs}", capture.display());
+        }
+    }
     assert!(wrong.is_empty(), "{} of {replayed} captures differ:\n{}", wrong.len(), wrong.join("\n"));
 }
 
