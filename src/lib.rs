@@ -35,12 +35,14 @@
 //! assert_eq!(findings, 2); // HELP is answered, and offered in the reply to EHLO
 //! # Ok::<(), mailtap::Error>(())
 //! ```
+#![cfg_attr(not(live), expect(dead_code, reason = "what the whole program asks for: there nothing is dead"))]
 
 mod base;
 #[cfg(feature = "bench")]
 #[doc(hidden)]
 pub mod bench;
 mod capture;
+#[cfg(feature = "cli")]
 mod cli;
 mod decode;
 mod defrag;
@@ -52,6 +54,7 @@ mod rules;
 mod smtp;
 mod tcp;
 
+#[cfg(feature = "cli")]
 pub use cli::main;
 pub use engine::Stopped as Error;
 pub use ledger::Kind as RecordKind;

@@ -12,6 +12,7 @@ mod blocks;
 mod compressed;
 mod container;
 mod inputs;
+#[cfg(live)]
 pub(crate) mod live;
 mod pcap;
 mod pcapng;
@@ -22,11 +23,13 @@ mod stored;
 mod testing;
 #[cfg(test)]
 mod tests;
+#[cfg(live)]
 #[cfg(test)]
 mod witness;
 
 pub(crate) use ahead::Portion;
 pub(crate) use batch::{Batch, Follows};
+#[cfg(feature = "cli")]
 pub(crate) use inputs::is_capture;
 pub(crate) use problem::{Cause, Problem, ShownPath};
 pub(crate) use reader::{Next, Notice, Options, Progress, Reader};

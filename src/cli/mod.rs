@@ -9,14 +9,18 @@ mod config;
 mod evidence;
 mod exit;
 mod file;
+#[cfg(live)]
 mod host;
 mod options;
 mod progress;
+#[cfg(live)]
 mod reporting;
 mod rules;
 mod scan;
 mod settings;
+#[cfg(live)]
 mod units;
+#[cfg(live)]
 mod watch;
 
 use std::io::Write;
@@ -42,8 +46,14 @@ fn run() -> Exit {
     match Arguments::try_parse() {
         Ok(arguments) => match arguments.command {
             Command::Scan(arguments) => scan::run(&arguments),
+            #[cfg(live)]
             Command::Watch(arguments) => watch::run(&arguments),
+            #[cfg(live)]
             Command::Interfaces => watch::interfaces(),
+            #[cfg(not(live))]
+            Command::Watch(_) | Command::Interfaces => told(
+                "live capture is not part of this program: it needs Linux, and the feature `live` when it is built",
+            ),
             Command::Config(arguments) => config::run(&arguments),
             Command::Rules(arguments) => rules::run(&arguments),
         },

@@ -17,6 +17,7 @@ mod ethernet;
 mod ip;
 mod ipv4;
 mod ipv6;
+#[cfg(live)]
 pub(crate) mod kernel_filter;
 mod loopback;
 mod ports;
@@ -30,6 +31,7 @@ mod tcp;
 #[cfg(test)]
 mod tests;
 mod tunnel;
+#[cfg(live)]
 #[cfg(test)]
 mod witness;
 

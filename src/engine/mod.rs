@@ -17,6 +17,7 @@ mod bug;
 mod config;
 mod evidence;
 mod flagged;
+#[cfg(live)]
 mod live;
 #[cfg(test)]
 mod properties;
@@ -26,8 +27,11 @@ mod shard;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use bug::{Bug, take_over};
+pub(crate) use bug::Bug;
+#[cfg(feature = "cli")]
+pub(crate) use bug::take_over;
 pub(crate) use config::Config;
+#[cfg(live)]
 pub(crate) use live::{Host, Plan, watch};
 
 use std::fmt;
@@ -36,7 +40,9 @@ use std::path::PathBuf;
 
 use rayon::prelude::*;
 
-use crate::base::{Ordinal, Time};
+use crate::base::Ordinal;
+#[cfg(live)]
+use crate::base::Time;
 use crate::capture::{Notice, Options, Portion, Problem, Progress, Reader, ShownPath};
 use crate::decode::Ports;
 use crate::defrag::Defrag;
@@ -252,6 +258,7 @@ impl<'s> Writing<'s> {
     }
 
     /// For what comes once and has no end.
+    #[cfg(live)]
     fn live(config: &Config, plan: &Plan, sink: &'s mut dyn Sink) -> Self {
         let Writing { ledger, separate, prints_findings, sink, .. } = Writing::new(config, sink);
         let holder = config.evidence.then(|| Holder::new(&config.limits, config.timeouts));
@@ -260,6 +267,7 @@ impl<'s> Writing<'s> {
     }
 
     /// The clock went on.
+    #[cfg(live)]
     fn tick(&mut self, now: Option<Time>) {
         if let (Some(holder), Some(now)) = (&mut self.holder, now) {
             holder.tick(now);

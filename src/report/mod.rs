@@ -23,6 +23,7 @@ pub(crate) mod stamp;
 #[cfg(test)]
 #[expect(clippy::arithmetic_side_effects, reason = "a few fixed times")]
 mod testing;
+#[cfg(feature = "cli")]
 mod text;
 
 use std::collections::BTreeMap;
@@ -73,6 +74,7 @@ pub(crate) struct Named {
 }
 
 /// The default.
+#[cfg(feature = "cli")]
 pub(crate) static TEXT: Named =
     Named { name: "text", help: "a report for a person", groups: true, make: || Box::<text::Text>::default() };
 
@@ -81,6 +83,7 @@ pub(crate) static JSONL: Named =
     Named { name: "jsonl", help: "one JSON object per line", groups: false, make: || Box::<jsonl::Jsonl>::default() };
 
 /// Every output format, the default first.
+#[cfg(feature = "cli")]
 pub(crate) static FORMATS: &[&Named] = &[&TEXT, &JSONL];
 
 /// Formats what it is given and writes it, whole lines at a time.

@@ -31,5 +31,7 @@ mod table;
 mod tests;
 
 pub(crate) use chunk::{Anomaly, Chunk, Closed, Closing, Gap, Listener, Opening, Reach};
-pub(crate) use counters::{Counters, NAMES};
+pub(crate) use counters::Counters;
+#[cfg(feature = "cli")]
+pub(crate) use counters::NAMES;
 pub(crate) use table::{Place, Table};

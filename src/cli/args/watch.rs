@@ -1,0 +1,135 @@
+//! The arguments of `watch`, and what they mean.
+
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::Args;
+
+use crate::capture::live::Request;
+use crate::report;
+
+use super::{Choice, OUTPUT, Output};
+use crate::cli::host::sandbox::Confinement;
+use crate::cli::settings::Settings;
+use crate::cli::units::{self, Rotate};
+
+const CAPTURE: &str = "Capture";
+const PRIVILEGES: &str = "Privileges";
+
+pub(super) const EXIT_CODES: &str = "Signals: SIGINT and SIGTERM end the capture, SIGHUP opens the output file anew.\n\n\
+                                Exit codes: 0 ended as it was told to, 1 with findings at or above --fail-on, 2 wrong usage, an \
+                                interface that is gone, or an output that could not be written; 2 wins over 1";
+
+/// The arguments of `watch`.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Watch {
+    /// The interface to listen on, or any; may be given several times
+    #[arg(short, long = "interface", value_name = "IFACE", required = true, value_delimiter = ',', help_heading = CAPTURE)]
+    pub interfaces: Vec<String>,
+    /// Take only what is addressed to this machine
+    #[arg(short = 'p', long, help_heading = CAPTURE)]
+    pub no_promiscuous_mode: bool,
+    /// The kernel's buffer for each interface
+    #[arg(long, value_name = "SIZE", default_value = "64MiB", value_parser = units::size, help_heading = CAPTURE)]
+    pub buffer: u64,
+    /// Octets kept of a packet
+    #[arg(long, short, value_name = "N", default_value_t = 262_144, value_parser = clap::value_parser!(u32).range(64..=262_144), help_heading = CAPTURE)]
+    pub snap_length: u32,
+    /// A filter for the kernel instead of the one that --port makes, in libpcap's language (pcap-filter(7))
+    #[arg(long, value_name = "FILTER", help_heading = CAPTURE)]
+    pub bpf: Option<String>,
+    /// End after so many packets
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), help_heading = CAPTURE)]
+    pub packets: Option<u64>,
+    /// End after so long, as 90s, 30m or 24h
+    #[arg(long, value_name = "TIME", value_parser = units::duration, help_heading = CAPTURE)]
+    pub duration: Option<Duration>,
+    /// Threads that analyse, besides one that reads and one that writes [default: one per core]
+    #[arg(long, value_name = "N", help_heading = CAPTURE)]
+    pub threads: Option<NonZeroUsize>,
+
+    /// The user to go on as once the interfaces are open [default: nobody where it is started as root]
+    #[arg(long, value_name = "USER", help_heading = PRIVILEGES)]
+    pub user: Option<String>,
+    /// Be killed by a system call that the program has no use for, where it would otherwise be logged; begin only where
+    /// the kernel can confine it
+    #[arg(long, help_heading = PRIVILEGES)]
+    pub strict_sandbox: bool,
+
+    #[command(flatten)]
+    pub output: Output,
+    /// Begin another output file after a time (1h) or at a size (100MB); the finished one gets its time in its name
+    #[arg(long, value_name = "WHEN", value_parser = units::rotate, help_heading = OUTPUT)]
+    pub rotate: Option<Rotate>,
+    /// A record of what was counted every so many seconds, and a server's at most so often; 0 for no such record
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, help_heading = OUTPUT)]
+    pub stats_interval: u32,
+    /// Serve what was counted to Prometheus at GET /metrics; a port alone is one of loopback
+    #[arg(long, value_name = "ADDRESS:PORT", help_heading = OUTPUT)]
+    pub metrics: Option<String>,
+    /// Report again after so long what is reported once per server
+    #[arg(long, value_name = "TIME", default_value = "24h", value_parser = units::duration, help_heading = OUTPUT)]
+    pub renotify: Duration,
+
+    #[command(flatten)]
+    pub choice: Choice,
+}
+
+impl Watch {
+    /// What to listen on.
+    pub(in crate::cli) fn request(&self) -> Result<Request, &'static str> {
+        // libpcap takes its size as an int.
+        let buffer_bytes = u32::try_from(self.buffer).ok().filter(|bytes| i32::try_from(*bytes).is_ok());
+        let twice =
+            self.interfaces.iter().enumerate().any(|(nth, name)| self.interfaces.iter().take(nth).any(|n| n == name));
+        if twice {
+            return Err("--interface: one is named twice");
+        }
+        Ok(Request {
+            interfaces: self.interfaces.clone(),
+            promiscuous: !self.no_promiscuous_mode,
+            buffer_bytes: buffer_bytes.ok_or("--buffer: 2 GiB are too much")?,
+            snap_length: self.snap_length,
+        })
+    }
+
+    /// The first record, as [`Scan::start`].
+    pub(in crate::cli) fn start(&self, settings: &Settings) -> report::Start {
+        let mut options = settings.options();
+        options.insert("show_secrets", self.output.show_secrets.into());
+        options.insert("interface", self.interfaces.clone().into());
+        options.insert("snap_length", self.snap_length.into());
+        options.insert("bpf", self.bpf.clone().into());
+        options.insert("stats_interval", self.stats_interval.into());
+        options.insert("renotify", self.renotify.as_secs().into());
+        report::Start { command: "watch", options }
+    }
+
+    /// The chosen output format.
+    pub(in crate::cli) fn format(&self) -> &'static report::Named {
+        self.output.named()
+    }
+
+    /// How often to print what was counted.
+    pub(in crate::cli) fn stats_interval(&self) -> Option<Duration> {
+        (self.stats_interval > 0).then(|| Duration::from_secs(self.stats_interval.into()))
+    }
+
+    /// What the process still needs of the file system once it listens.
+    pub(in crate::cli) fn confinement(&self) -> Confinement {
+        let directory = |path: &PathBuf| {
+            let named = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+            named.unwrap_or(Path::new(".")).to_owned()
+        };
+        // A pipe or a device is opened once; nothing is created beside it.
+        let is_created = |path: &&PathBuf| !path.metadata().is_ok_and(|is| !is.is_file() && !is.is_dir());
+        let outputs = self.output.file.iter().chain(&self.output.write).filter(is_created);
+        let statistics = |name: &String| PathBuf::from(format!("/sys/class/net/{name}/statistics"));
+        Confinement {
+            writable: outputs.map(directory).collect(),
+            readable: self.interfaces.iter().map(statistics).collect(),
+            strict: self.strict_sandbox,
+        }
+    }
+}
