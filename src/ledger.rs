@@ -6,8 +6,9 @@
 //!
 //! Bounds: [`Limit::Servers`]; beyond it findings are still reported, but once per session instead of once per
 //! server. Findings are capped per session and rule in [`crate::rules::Judge`], where they arise.
-//! Read in this order: [`entry`], [`server`], [`stats`], then this file.
+//! Read in this order: [`entry`], [`server`], [`elsewhere`], [`stats`], then this file.
 
+pub(crate) mod elsewhere;
 pub(crate) mod entry;
 mod greeting;
 pub(crate) mod server;
@@ -15,6 +16,7 @@ pub(crate) mod stats;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use elsewhere::{Elsewhere, Noticed};
 pub(crate) use entry::{Cause, Entry, Exhibit, Found, Item, Kept, Key, SessionEnd, Told, Who};
 pub(crate) use server::Server;
 pub(crate) use stats::Stats;
@@ -122,6 +124,8 @@ pub(crate) struct Totals {
     pub skips: Skips,
     /// What else was not analysed, by its name: fragments without their siblings, bytes never captured, ...
     pub not_analysed: Tally,
+    /// SMTP servers on ports that were not analysed.
+    pub elsewhere: Vec<Noticed>,
     pub limits_hit: Tally,
     pub first_time: Option<Time>,
     pub last_time: Option<Time>,

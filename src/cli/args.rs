@@ -54,7 +54,8 @@ pub(super) enum Command {
 const OUTPUT: &str = "Output";
 
 const EXIT_CODES: &str = "Exit codes: 0 done, 1 findings at or above --fail-on, 2 wrong usage, an input that could not be \
-                          read to its end, or an output that could not be written; 2 wins over 1";
+                          read to its end, no session for --fail-on to judge, or an output that could not be written; 2 \
+                          wins over 1";
 
 /// The arguments of `scan`.
 #[derive(Debug, Args)]
@@ -96,6 +97,9 @@ pub(super) struct Output {
     /// Exit with 1 where a finding of at least this severity was reported
     #[arg(long, value_name = "SEVERITY")]
     pub fail_on: Option<Severity>,
+    /// With --fail-on, where no session was followed: exit with 0 all the same
+    #[arg(long)]
+    pub allow_nothing: bool,
     /// Show passwords and other secrets instead of `<redacted>`
     #[arg(long)]
     pub show_secrets: bool,

@@ -5,6 +5,10 @@ use std::process::ExitCode;
 use crate::engine::Outcome;
 use crate::rules::Severity;
 
+use super::args::Output;
+use super::nothing;
+use super::progress::Terminal;
+
 /// How the program ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Exit {
@@ -12,14 +16,28 @@ pub(super) enum Exit {
     Done,
     /// There are findings at or above `--fail-on`.
     Findings,
-    /// Wrong usage, an input that could not be read to its end, nothing to scan, an output that cannot be
+    /// Wrong usage, an input that could not be read to its end, nothing to judge by `--fail-on`, an output that cannot be
     /// written, or a bug.
     Problem,
 }
 
 impl Exit {
-    /// A problem wins over findings, for what was not read may hold more.
-    pub(super) fn of(outcome: &Outcome, fail_on: Option<Severity>) -> Self {
+    /// Tells what was not judged, and how the program ends: a problem wins over findings, for what was not read may hold
+    /// more.
+    pub(super) fn telling(outcome: &Outcome, ports: &[u16], options: &Output, terminal: &Terminal) -> Self {
+        let exit = Self::of(outcome, options.fail_on);
+        let asked = exit == Exit::Done && options.fail_on.is_some() && !options.allow_nothing;
+        if let Some(why) = nothing::judged(outcome, ports).filter(|_| asked) {
+            terminal.line(&format!("mailtap: {why}"));
+            return Exit::Problem;
+        }
+        if let Some(hint) = nothing::elsewhere(outcome, ports) {
+            terminal.say(&hint);
+        }
+        exit
+    }
+
+    fn of(outcome: &Outcome, fail_on: Option<Severity>) -> Self {
         let fails = fail_on.is_some_and(|least| outcome.worst.is_some_and(|worst| worst >= least));
         match (outcome.problems > 0 || outcome.internal_errors > 0, fails) {
             (true, _) => Exit::Problem,

@@ -2,7 +2,7 @@
 //! standard error; one file per subcommand.
 //!
 //! Read in this order: [`args`], [`options`], [`mod@file`], [`settings`], [`scan`], [`evidence`], [`units`], [`host`],
-//! [`reporting`], [`watch`], [`config`], [`rules`], [`exit`], [`progress`].
+//! [`reporting`], [`watch`], [`config`], [`rules`], [`nothing`], [`exit`], [`progress`].
 
 mod args;
 mod config;
@@ -11,6 +11,7 @@ mod exit;
 mod file;
 #[cfg(live)]
 mod host;
+mod nothing;
 mod options;
 mod progress;
 #[cfg(live)]

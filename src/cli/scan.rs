@@ -64,7 +64,7 @@ fn scan(arguments: &Scan, settings: &Settings, terminal: &Terminal) -> Result<Ex
     let ended = printing.printer.end().map_err(cannot);
     kept.transpose()?;
     ended?;
-    Ok(Exit::of(&outcome, options.fail_on))
+    Ok(Exit::telling(&outcome, &settings.ports, options, terminal))
 }
 
 /// Why the engine stopped, which wrote to `name`.

@@ -104,7 +104,7 @@ fn watch(arguments: &Watch, settings: &Settings) -> Result<Exit, Box<dyn Error>>
     station.terminal().clear();
     station.tell_last_drops();
     reporting.end()?;
-    Ok(Exit::of(&outcome, arguments.output.fail_on))
+    Ok(Exit::telling(&outcome, &settings.ports, &arguments.output, station.terminal()))
 }
 
 /// Why no interface could be opened; of a missing privilege, how to grant it.

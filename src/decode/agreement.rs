@@ -22,6 +22,11 @@ impl Ways {
             return;
         }
         let straight = straight(bytes, ports);
+        let noticed = matches!(&straight, Some(Decoded::Skipped(skip)) if skip.reason == Reason::OtherPortSmtp);
+        if straight.is_some() {
+            let server = elsewhere::server(link_type, bytes, original, ports);
+            assert_eq!(server.is_some(), noticed, "{bytes:02x?}");
+        }
         match &straight {
             Some(Decoded::Segment(_)) => self.segments += 1,
             Some(_) => self.refusals += 1,

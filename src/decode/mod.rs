@@ -3,15 +3,16 @@
 //!
 //! Bounds: VLAN tags and extension headers of one packet; nothing is copied.
 //! Read in this order: [`skip`], [`ports`], one file per link type ([`ethernet`], [`cooked`], [`raw`],
-//! [`loopback`]), [`ether_type`], [`ipv4`], [`ipv6`], [`ip`], [`tcp`], [`tunnel`]; then [`straight`], the short way
-//! through all of them that nearly every packet takes; and [`kernel_filter`], which holds back of a live capture what
-//! they would refuse.
+//! [`loopback`]), [`ether_type`], [`ipv4`], [`ipv6`], [`ip`], [`tcp`], [`elsewhere`], [`tunnel`]; then [`straight`], the
+//! short way through all of them that nearly every packet takes; and [`kernel_filter`], which holds back of a live
+//! capture what they would refuse.
 //!
 //! A new link type is a file with its decoder, and a row in [`LINKS`].
 
 #[cfg(test)]
 mod agreement;
 mod cooked;
+pub(crate) mod elsewhere;
 mod ether_type;
 mod ethernet;
 mod ip;

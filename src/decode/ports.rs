@@ -1,5 +1,7 @@
 //! The TCP ports that are analysed.
 
+use std::sync::LazyLock;
+
 /// A set of ports: one bit for each of the 65,536, so that asking costs the same whatever is in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Ports(Box<[u64; 1024]>);
@@ -13,6 +15,12 @@ impl Ports {
             }
         }
         Ports(words)
+    }
+
+    /// All of them.
+    pub(super) fn all() -> &'static Ports {
+        static ALL: LazyLock<Ports> = LazyLock::new(|| Ports(Box::new([u64::MAX; 1024])));
+        &ALL
     }
 
     /// Whether `port` is in the set.
@@ -41,6 +49,7 @@ mod tests {
         let ports = Ports::new(wanted);
         for port in 0..=u16::MAX {
             assert_eq!(ports.has(port), wanted.contains(&port), "{port}");
+            assert!(Ports::all().has(port), "{port}");
         }
     }
 

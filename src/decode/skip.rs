@@ -42,6 +42,7 @@ impl fmt::Display for Layer {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Reason {
     OtherPort,
+    OtherPortSmtp,
     NotTcp,
     NotIp,
     UnsupportedLinkType,
@@ -82,6 +83,7 @@ impl Reason {
     /// Every reason, in the order of the enum.
     pub(crate) const ALL: &'static [Named] = &[
         named(Reason::OtherPort, "other-port", "TCP, but neither port is wanted"),
+        named(Reason::OtherPortSmtp, "other-port-smtp", "TCP that begins as SMTP does, but neither port is wanted"),
         named(Reason::NotTcp, "not-tcp", "IP that carries no TCP (UDP, ICMP and others)"),
         named(Reason::NotIp, "not-ip", "a frame that carries no IP (ARP, LLDP, spanning tree and others)"),
         named(Reason::UnsupportedLinkType, "unsupported-link-type", "a link type that is not decoded"),
@@ -115,6 +117,11 @@ impl Reason {
     /// The reason's name in the summary.
     pub(crate) fn key(self) -> &'static str {
         Self::ALL.get(self as usize).map_or("", |named| named.key)
+    }
+
+    /// What it means, for a person.
+    pub(crate) fn what(self) -> &'static str {
+        Self::ALL.get(self as usize).map_or("", |named| named.what)
     }
 
     /// A refusal for this reason.
@@ -152,6 +159,11 @@ impl Skips {
                 row.first = Some((ordinal, skip));
             }
         }
+    }
+
+    /// How many packets were skipped for this reason.
+    pub(crate) fn of(&self, reason: Reason) -> u64 {
+        self.rows.get(reason as usize).map_or(0, |row| row.packets)
     }
 
     pub(crate) fn merge(&mut self, other: &Skips) {

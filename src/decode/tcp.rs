@@ -1,11 +1,12 @@
 //! The TCP header (RFC 9293 section 3.1). Options are stepped over; reassembly needs none of them.
 
+use super::elsewhere;
 use super::rest::Rest;
 use super::{Flags, Layer, Ports, Reason, Segment, Skip};
 use crate::base::{FlowKey, Side};
 
 /// The length of the header without options.
-const HEADER: usize = 20;
+pub(super) const HEADER: usize = 20;
 
 /// Decodes the payload of a datagram; `flow` makes the key of the datagram's ends and the two ports.
 #[inline]
@@ -17,7 +18,9 @@ pub(super) fn decode<'p>(
     let Some(&[s0, s1, d0, d1]) = rest.header() else { return Err(no_header(rest)) };
     let (source, destination) = (u16::from_be_bytes([s0, s1]), u16::from_be_bytes([d0, d1]));
     if !ports.either(source, destination) {
-        return Err(Reason::OtherPort.at(Layer::Tcp, rest.at));
+        let begins_smtp = elsewhere::begins_smtp(rest.bytes, source);
+        let reason = if begins_smtp { Reason::OtherPortSmtp } else { Reason::OtherPort };
+        return Err(reason.at(Layer::Tcp, rest.at));
     }
     let Some(&[_, _, _, _, q0, q1, q2, q3, a0, a1, a2, a3, length, bits, ..]) = rest.header::<HEADER>() else {
         return Err(no_header(rest));

@@ -668,3 +668,70 @@ fn packets_per_second() {
         assert_eq!(skips.total(), 29_400_000);
     }
 }
+
+mod elsewhere {
+    use super::*;
+
+    /// The reason and the server of a packet between port 40000 and another one.
+    fn noticed(packet: &[u8], wanted: &[u16]) -> (Reason, Option<Endpoint>) {
+        let (ports, original) = (Ports::new(wanted.iter().copied()), u32::try_from(packet.len()).unwrap());
+        let Decoded::Skipped(skip) = decoded(ETHERNET, packet, original, &ports) else { panic!("no skip") };
+        let full = full(ETHERNET, packet, original, &ports);
+        assert_eq!(full, Decoded::Skipped(skip), "the straight path says the same");
+        (skip.reason, super::super::elsewhere::server(ETHERNET, packet, original, &ports))
+    }
+
+    fn to(port: u16, options: &[u8], payload: &[u8]) -> Vec<u8> {
+        ethernet(0x0800, &ipv4(6, &tcp_to(port, options, payload)))
+    }
+
+    /// From the other port to 40000, or from 40000 to itself where it is that.
+    fn from(port: u16, payload: &[u8]) -> Vec<u8> {
+        let mut segment = tcp_to(40000, &[], payload);
+        segment[..2].copy_from_slice(&port.to_be_bytes());
+        ethernet(0x0800, &ipv4(6, &segment))
+    }
+
+    #[test]
+    fn a_hello_names_whom_it_is_sent_to_and_a_greeting_who_sent_it() {
+        let at = |ip: Ipv4Addr, port| Some(Endpoint { ip: ip.into(), port });
+        for hello in ["EHLO a\r\n", "ehlo a", "HELO ", "Helo x", "LHLO a\r\n", "lHLO b"] {
+            let expected = (Reason::OtherPortSmtp, at(SERVER, 2525));
+            assert_eq!(noticed(&to(2525, &[], hello.as_bytes()), &[25]), expected, "{hello}");
+            assert_eq!(noticed(&to(2525, &[1; 12], hello.as_bytes()), &[25]), expected, "{hello} behind options");
+        }
+        for greeting in ["220 mx ESMTP\r\n", "220-mx\r\n220 hello\r\n", "220 ", "220-"] {
+            let expected = (Reason::OtherPortSmtp, at(CLIENT, 587));
+            assert_eq!(noticed(&from(587, greeting.as_bytes()), &[25]), expected, "{greeting}");
+        }
+        let v6 = ethernet(0x86dd, &ipv6(6, &tcp_to(587, &[], b"EHLO a\r\n")));
+        let server = Endpoint { ip: SERVER6.into(), port: 587 };
+        assert_eq!(noticed(&v6, &[25]), (Reason::OtherPortSmtp, Some(server)));
+    }
+
+    #[test]
+    fn what_does_not_begin_so_is_any_other_port() {
+        for payload in
+            ["", "2", "220", "2200", "220\t", "\x12\x12\x10 ", "221 ", "EHLO", "EHLO\r\n", "ehlos ", "HALO ", "xxlo "]
+        {
+            assert_eq!(noticed(&to(2525, &[], payload.as_bytes()), &[25]), (Reason::OtherPort, None), "{payload:?}");
+        }
+        // FTP greets with the same code.
+        assert_eq!(noticed(&from(21, b"220 ftp ready\r\n"), &[25]), (Reason::OtherPort, None));
+        let mut short = to(2525, &[], b"EHLO a\r\n");
+        short[14 + 20 + 12] = 0x40;
+        assert_eq!(noticed(&short, &[25]), (Reason::OtherPort, None), "a header below 20 octets");
+        let mut long = to(2525, &[], b"EHLO a\r\n");
+        long[14 + 20 + 12] = 0xf0;
+        assert_eq!(noticed(&long, &[25]), (Reason::OtherPort, None), "a header beyond the packet");
+    }
+
+    #[test]
+    fn what_is_wanted_is_not_elsewhere() {
+        for wanted in [&[25, 2525][..], &[40000]] {
+            let ports = Ports::new(wanted.iter().copied());
+            let packet = to(2525, &[], b"EHLO a\r\n");
+            assert_eq!(super::super::elsewhere::server(ETHERNET, &packet, 62, &ports), None);
+        }
+    }
+}

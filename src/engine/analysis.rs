@@ -8,7 +8,7 @@ use crate::base::{FlowKey, Ordinal};
 use crate::capture::Batch;
 use crate::decode::{self, Datagram, Decoded, Skips};
 use crate::defrag::Defrag;
-use crate::ledger::{Entry, Totals};
+use crate::ledger::{Elsewhere, Entry, Totals};
 use crate::tcp::Counters;
 
 use super::evidence::Holder;
@@ -22,6 +22,7 @@ pub(super) struct Analysis {
     defrag: Defrag,
     shards: Vec<Shard>,
     skips: Skips,
+    elsewhere: Elsewhere,
     segments: u64,
     fragments: u64,
     /// Whether threads share a round's work.
@@ -39,6 +40,7 @@ impl Analysis {
             settings,
             defrag,
             skips: Skips::default(),
+            elsewhere: Elsewhere::default(),
             segments: 0,
             fragments: 0,
             shares: true,
@@ -61,6 +63,7 @@ impl Analysis {
         let slices = self.decode_all(&round.batches);
         for slice in &slices {
             self.skips.merge(&slice.skips);
+            slice.elsewhere.iter().for_each(|server| self.elsewhere.add(*server));
             self.segments = self.segments.saturating_add(slice.segments.len() as u64);
             self.fragments = self.fragments.saturating_add(slice.fragments.len() as u64);
         }
@@ -112,6 +115,8 @@ impl Analysis {
     /// Adds what was counted here.
     pub(super) fn count(&self, totals: &mut Totals) {
         totals.skips = self.skips.clone();
+        totals.elsewhere = self.elsewhere.servers();
+        totals.limits_hit.merge(&self.elsewhere.limits_hit());
         totals.segments = self.segments;
         totals.fragments = self.fragments;
         let defrag = self.defrag.counts();

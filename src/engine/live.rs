@@ -328,10 +328,9 @@ impl<'w> Watching<'w> {
         self.tell_bugs();
         self.writing.take(Vec::new(), ended)?;
         let (kernel, interface) = live.dropped();
-        let problems = u64::from(lost);
         let mut totals = Totals {
             captures: live.captures(),
-            problems,
+            problems: u64::from(lost),
             packets: self.stats.packets,
             bytes: self.stats.bytes,
             first_time: self.course.span.map(|(first, _)| first),
@@ -343,7 +342,6 @@ impl<'w> Watching<'w> {
             ..Totals::default()
         };
         self.analysis.count(&mut totals);
-        let (worst, _) = self.writing.finish(totals)?;
-        Ok(Outcome { problems, internal_errors: self.internal_errors, worst, evidence: None })
+        Ok(self.writing.finish(totals)?.0)
     }
 }

@@ -44,9 +44,9 @@ use crate::base::Ordinal;
 #[cfg(live)]
 use crate::base::Time;
 use crate::capture::{Notice, Options, Portion, Problem, Progress, Reader, ShownPath};
-use crate::decode::Ports;
+use crate::decode::{Ports, Skips};
 use crate::defrag::Defrag;
-use crate::ledger::{Entry, Item, Kind, Ledger, Output, Totals};
+use crate::ledger::{Entry, Item, Kind, Ledger, Noticed, Output, Totals};
 use crate::rules::Severity;
 
 use again::Evidence;
@@ -80,6 +80,13 @@ pub(crate) struct Outcome {
     pub internal_errors: u64,
     /// The worst severity that was reported.
     pub worst: Option<Severity>,
+    pub sessions: u64,
+    pub connections: u64,
+    pub packets: u64,
+    /// Packets that gave neither a segment nor a fragment.
+    pub skips: Skips,
+    /// SMTP servers on ports that were not analysed.
+    pub elsewhere: Vec<Noticed>,
     /// What the packets behind the findings can be had with ([`again::packets`]), where [`Config::evidence`] says so.
     pub evidence: Option<Evidence>,
 }
@@ -178,9 +185,9 @@ fn scan(config: &Config, paths: &[PathBuf], sink: &mut dyn Sink, observer: &dyn 
     totals.internal_errors = internal_errors;
     analysis.count(&mut totals);
     let fragments = totals.fragments > 0;
-    let (worst, flagged) = writing.finish(totals).map_err(Stopped::Output)?;
+    let (outcome, flagged) = writing.finish(totals).map_err(Stopped::Output)?;
     let evidence = flagged.map(|flagged| Evidence { flagged, captures: reading.files().to_vec(), fragments });
-    Ok(Outcome { problems: reading.problems, internal_errors, worst, evidence })
+    Ok(Outcome { evidence, ..outcome })
 }
 
 /// Tells the bugs that were caught since the last call; returns how many they were.
@@ -304,17 +311,28 @@ impl<'s> Writing<'s> {
         self.sink.take(outputs)
     }
 
-    fn finish(self, mut totals: Totals) -> io::Result<(Option<Severity>, Option<Flagged>)> {
+    /// Everything was taken: what it came to, and the connections in which something was reported.
+    fn finish(self, mut totals: Totals) -> io::Result<(Outcome, Option<Flagged>)> {
         if let Some(flagged) = &self.flagged {
             totals.limits_hit.merge(&flagged.limits_hit());
         }
         if let Some(holder) = &self.holder {
             totals.limits_hit.merge(holder.limits_hit());
         }
-        let worst = self.ledger.worst();
+        let outcome = Outcome {
+            problems: totals.problems,
+            internal_errors: totals.internal_errors,
+            worst: self.ledger.worst(),
+            sessions: self.ledger.counts().0,
+            connections: totals.connections,
+            packets: totals.packets,
+            skips: totals.skips.clone(),
+            elsewhere: totals.elsewhere.clone(),
+            evidence: None,
+        };
         let mut outputs = Vec::new();
         self.ledger.finish(totals, &mut |output| outputs.push(output));
         self.sink.take(outputs)?;
-        Ok((worst, self.flagged))
+        Ok((outcome, self.flagged))
     }
 }

@@ -1,8 +1,8 @@
 //! Decoding a batch in slices, and sorting what came out of it by shard.
 
-use crate::base::{FlowKey, Moment, Ordinal};
+use crate::base::{Endpoint, FlowKey, Moment, Ordinal};
 use crate::capture::Batch;
-use crate::decode::{self, Fragment, Ports, Segment, Skip, Skips, Takes};
+use crate::decode::{self, Fragment, Ports, Reason, Segment, Skip, Skips, Takes};
 
 /// A segment on its way to its shard.
 #[derive(Clone, Copy, Debug)]
@@ -19,6 +19,8 @@ pub(super) struct Slice<'p> {
     pub shards: Vec<u8>,
     pub fragments: Vec<(Moment, Fragment<'p>)>,
     pub skips: Skips,
+    /// The server of each packet that was skipped as [`Reason::OtherPortSmtp`].
+    pub elsewhere: Vec<Endpoint>,
 }
 
 /// So many packets are decoded by one thread at a time.
@@ -38,6 +40,12 @@ pub(super) fn decode_slice<'p>(batch: &'p Batch, from: usize, ports: &Ports) -> 
         let at = Moment { ordinal: Ordinal(ordinal), time: packet.time };
         let mut place = Place { at, slice: &mut slice };
         decode::decode(packet.link_type, batch.bytes(packet), packet.original, ports, &mut place);
+    }
+    // Nearly no packet begins so: who sent it is looked for again, so that the others pay nothing for it.
+    if slice.skips.of(Reason::OtherPortSmtp) > 0 {
+        slice.elsewhere.extend(packets.iter().filter_map(|packet| {
+            decode::elsewhere::server(packet.link_type, batch.bytes(packet), packet.original, ports)
+        }));
     }
     slice
 }

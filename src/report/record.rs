@@ -7,7 +7,7 @@ use serde::{Serialize, Serializer};
 
 use crate::base::{Endpoint, Moment, Tally};
 use crate::ledger::entry::Answered;
-use crate::ledger::{FindingCounts, Found, Kept, Server, Stats, Summary, Told, Who};
+use crate::ledger::{FindingCounts, Found, Kept, Noticed, Server, Stats, Summary, Told, Who};
 use crate::rules::{Counts, Evidence};
 use crate::smtp::DataEnd;
 use crate::smtp::wire::tls::Tls;
@@ -386,6 +386,7 @@ pub(crate) struct SummaryRecord<'s> {
     pub not_analysed: BTreeMap<&'static str, u64>,
     /// Where decoding first stopped for each reason.
     pub skipped: Vec<SkipFields<'s>>,
+    pub smtp_on_other_ports: Vec<NoticedFields>,
     pub limits_hit: BTreeMap<&'static str, u64>,
     pub capture_dropped: u64,
     pub time_backwards: u64,
@@ -418,6 +419,21 @@ pub(crate) struct SkipFields<'s> {
     pub offset: u32,
     pub capture: &'s str,
     pub frame: u64,
+}
+
+/// A server on a port that was not analysed.
+#[derive(Serialize)]
+pub(crate) struct NoticedFields {
+    pub ip: std::net::IpAddr,
+    pub port: u16,
+    /// Those that begin as SMTP does.
+    pub packets: u64,
+}
+
+impl From<&Noticed> for NoticedFields {
+    fn from(Noticed { server, packets }: &Noticed) -> Self {
+        NoticedFields { ip: server.ip, port: server.port, packets: *packets }
+    }
 }
 
 impl<'s> SummaryRecord<'s> {
@@ -456,6 +472,7 @@ impl<'s> SummaryRecord<'s> {
             findings: by_name(&summary.findings),
             not_analysed: named(&not_analysed),
             skipped: skipped.collect(),
+            smtp_on_other_ports: totals.elsewhere.iter().map(NoticedFields::from).collect(),
             limits_hit: named(&totals.limits_hit),
             capture_dropped: totals.capture_dropped,
             time_backwards: totals.time_backwards,

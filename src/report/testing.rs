@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::base::{Moment, Ordinal, Packets, Tally, Time};
+use crate::base::{Endpoint, Moment, Ordinal, Packets, Tally, Time};
 use crate::capture::CaptureFile;
 use crate::ledger::server::{Help, StartTls};
-use crate::ledger::{Found, Server, SessionEnd, Stats, Summary, Told, Totals, Who};
+use crate::ledger::{Found, Noticed, Server, SessionEnd, Stats, Summary, Told, Totals, Who};
 use crate::rules::dialogue::Dialogue;
 use crate::rules::{Severity, Software};
 use crate::smtp::session::{Auth, Helo, Spoken, Transaction};
@@ -175,6 +175,7 @@ pub(crate) fn summary() -> Summary {
         last_time: Some(at(199, 250).time),
         connections: 3,
         not_analysed,
+        elsewhere: vec![Noticed { server: Endpoint { ip: [192, 0, 2, 9].into(), port: 2525 }, packets: 412 }],
         limits_hit,
         time_backwards: 1,
         ..Totals::default()

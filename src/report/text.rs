@@ -12,6 +12,7 @@ use super::record::{self, EventRecord, FindingRecord, Proof, SummaryRecord};
 use super::stamp::{Clockwork, Stamp};
 use super::{Format, Scene, ids};
 use crate::base::{Endpoint, Limit};
+use crate::ledger::elsewhere::{self, Noticed};
 use crate::ledger::{self, Found, Server, SessionEnd, Stats, Summary, Told, Who};
 use crate::{defrag, tcp};
 
@@ -89,7 +90,7 @@ impl Format for Text {
 
     fn summary(&mut self, summary: &Summary, scene: &Scene, _out: &mut Vec<u8>) {
         let record = SummaryRecord::of(summary, scene, &mut self.clock);
-        self.summary = Some(render_summary(&record, Styles::of(scene)));
+        self.summary = Some(render_summary(&record, &summary.totals.elsewhere, Styles::of(scene)));
     }
 
     fn end(&mut self, scene: &Scene, out: &mut Vec<u8>) {
@@ -272,7 +273,7 @@ fn table<'s>(servers: impl Iterator<Item = &'s Server>) -> String {
     table.trim_fmt()
 }
 
-fn render_summary(record: &SummaryRecord<'_>, style: Styles) -> String {
+fn render_summary(record: &SummaryRecord<'_>, elsewhere: &[Noticed], style: Styles) -> String {
     let mut text = format!("{}\n", style.bold("Summary"));
     let mut row = |label: &str, value: &dyn Display| {
         let _ = writeln!(text, "  {} {value}", style.dim(format_args!("{label:<13}")));
@@ -321,6 +322,9 @@ fn render_summary(record: &SummaryRecord<'_>, style: Styles) -> String {
     }
     for (nth, what) in unread.iter().enumerate() {
         row(if nth == 0 { "not analysed" } else { "" }, what);
+    }
+    if !elsewhere.is_empty() {
+        row("other ports", &format_args!("SMTP was seen on {}", elsewhere::Line(elsewhere)));
     }
     for capture in record.captures.iter().filter(|capture| capture.truncated) {
         let path = capture.path.as_os_str().as_encoded_bytes();

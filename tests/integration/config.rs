@@ -35,7 +35,7 @@ impl File {
 
     /// What a scan with it finds, as `rule/check severity`.
     fn findings(&self, arguments: &[&str]) -> Vec<String> {
-        let ran = self.scan(arguments);
+        let ran = self.scan(&[&["--quiet"], arguments].concat());
         assert_eq!((ran.code(), ran.stderr.as_str()), (0, ""), "{arguments:?}");
         let text = |record: &Value, name: &str| record[name].as_str().unwrap().to_owned();
         let line =

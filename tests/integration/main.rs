@@ -20,6 +20,7 @@ mod formats;
 mod hostile;
 mod house;
 mod invariance;
+mod judged;
 mod late;
 mod lawful;
 mod live;

@@ -18,8 +18,9 @@ const CAPTURE: &str = "Capture";
 const PRIVILEGES: &str = "Privileges";
 
 pub(super) const EXIT_CODES: &str = "Signals: SIGINT and SIGTERM end the capture, SIGHUP opens the output file anew.\n\n\
-                                Exit codes: 0 ended as it was told to, 1 with findings at or above --fail-on, 2 wrong usage, an \
-                                interface that is gone, or an output that could not be written; 2 wins over 1";
+                                     Exit codes: 0 ended as it was told to, 1 with findings at or above --fail-on, 2 wrong \
+                                     usage, an interface that is gone, no session for --fail-on to judge, or an output that \
+                                     could not be written; 2 wins over 1";
 
 /// The arguments of `watch`.
 #[derive(Debug, Args)]
