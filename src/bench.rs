@@ -7,7 +7,7 @@
 use std::hint::black_box;
 use std::path::Path;
 
-use crate::base::{Clock, Limits, Moment, Ordinal, Side, Tally, Timeouts};
+use crate::base::{Clock, Limits, Moment, Side, Tally, Timeouts};
 use crate::capture::{self, Batch, Next, Reader};
 use crate::decode::{self, Decoded, Ports, Segment};
 use crate::engine::Config;
@@ -95,8 +95,8 @@ impl Packets {
 
     fn each<'p>(&'p self, mut take: impl FnMut(Moment, Decoded<'p>)) {
         for batch in &self.batches {
-            for (ordinal, packet) in (batch.first.0..).zip(&batch.packets) {
-                let at = Moment { ordinal: Ordinal(ordinal), time: packet.time };
+            for (ordinal, packet) in batch.runs().flat_map(|(run, packets)| run.of(packets)) {
+                let at = Moment { ordinal, time: packet.time };
                 take(at, decode::decoded(packet.link_type, batch.bytes(packet), packet.original, &self.ports));
             }
         }

@@ -21,7 +21,7 @@ pub(crate) use entry::{Cause, Entry, Exhibit, Found, Item, Kept, Key, SessionEnd
 pub(crate) use server::Server;
 pub(crate) use stats::Stats;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use foldhash::fast::RandomState;
@@ -97,8 +97,8 @@ impl Default for Records {
 /// What is printed.
 #[derive(Clone, Debug)]
 pub(crate) enum Output {
-    /// A file begins whose first packet has this number: what comes behind may name its frames.
-    Capture(PathBuf, Ordinal),
+    /// The capture of the next rank begins: what comes behind may name its frames.
+    Capture(PathBuf),
     Event(Who, Box<Told>),
     Finding(Box<Found>),
     /// Packets that are kept, in their order: of live captures alone.
@@ -168,8 +168,8 @@ pub(crate) struct Ledger {
     servers: ByServer<Partial>,
     /// What was said of the servers of which anything was; as many at most.
     said: ByServer<Said>,
-    /// First packets of files that are treated alone and that no entry has come from yet.
-    cuts: VecDeque<Ordinal>,
+    /// Every capture is treated alone: the rank of the last one that an entry came from.
+    alone: Option<u32>,
     /// Connections of which a finding was withheld, until they end.
     withheld: BTreeSet<Ordinal>,
     sessions: u64,
@@ -204,7 +204,7 @@ impl Ledger {
             most_servers: usize::try_from(limits.get(Limit::Servers)).unwrap_or(usize::MAX),
             servers: ByServer::default(),
             said: ByServer::default(),
-            cuts: VecDeque::new(),
+            alone: None,
             withheld: BTreeSet::new(),
             sessions: 0,
             findings: BTreeMap::new(),
@@ -274,17 +274,18 @@ impl Ledger {
         }
     }
 
-    /// A file that is treated alone begins with the packet `first`: what was said before does not silence
-    /// what is found in it. To be told before any entry from there on is taken.
-    pub(crate) fn cut(&mut self, first: Ordinal) {
-        self.cuts.push_back(first);
+    /// Every capture is treated alone: what was said of one does not silence what is found in the next.
+    pub(crate) fn separate(mut self) -> Self {
+        self.alone = Some(0);
+        self
     }
 
     /// Takes the next entry; what is to be printed for it goes to `print`.
     pub(crate) fn take(&mut self, entry: Entry, print: &mut impl FnMut(Output)) {
         let Entry { key, item } = entry;
-        while self.cuts.front().is_some_and(|first| *first <= key.connection) {
-            self.cuts.pop_front();
+        let rank = key.connection.rank();
+        if self.alone.is_some_and(|last| last != rank) {
+            self.alone = Some(rank);
             self.said.clear();
         }
         match item {

@@ -1,13 +1,102 @@
 //! A packet's place in the whole scan, what was captured of it, and the packets that carry a piece of evidence.
 
+use std::cmp::Ordering;
+use std::fmt;
+
 use super::Time;
 
-/// A packet's number in the whole scan, from 0, across all files in the order in which they are read.
+/// A packet's place in the one order of all packets of a scan, and in its capture.
 ///
-/// File and frame (as Wireshark counts it) follow from the ordinal and the table of files, which only
-/// the output needs; nothing between the reader and the output carries more than this.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct Ordinal(pub u64);
+/// Packets stand in the order of the greatest time so far within their capture, then of the capture's rank, then of
+/// the frame. So captures that overlap in time can be merged while their ends are unknown. Nothing is computed with
+/// ordinals: they are compared, and tell which capture and frame they stand for.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub(crate) struct Ordinal {
+    /// The time with its sign flipped, so that it compares as an unsigned number.
+    reached: u64,
+    /// The rank above [`Ordinal::FRAME_BITS`] bits of the frame.
+    place: u64,
+}
+
+impl Ordinal {
+    /// A capture has fewer frames than these bits can count: empty ones would fill 16 TiB.
+    const FRAME_BITS: u32 = 40;
+    const MOST_FRAMES: u64 = (1 << Self::FRAME_BITS) - 1;
+    /// The greatest rank of a capture.
+    pub(crate) const MOST_RANK: u32 = (1 << (u64::BITS - Self::FRAME_BITS)) - 1;
+    const SIGN: u64 = 1 << 63;
+
+    /// Behind every packet.
+    pub(crate) const END: Ordinal = Ordinal { reached: u64::MAX, place: u64::MAX };
+
+    /// The packet of this frame, from 1, in the capture of this rank, from 0; `reached` is the greatest time of that
+    /// capture's packets up to this one.
+    pub(crate) fn new(reached: Time, rank: u32, frame: u64) -> Self {
+        let rank = u64::from(rank.min(Self::MOST_RANK));
+        let place = (rank << Self::FRAME_BITS) | frame.min(Self::MOST_FRAMES);
+        Ordinal { reached: reached.0.cast_unsigned() ^ Self::SIGN, place }
+    }
+
+    /// The frame behind this one in the same capture; no packet up to it is later than `reached`.
+    #[inline]
+    pub(crate) fn following(self, reached: Time) -> Self {
+        Ordinal { reached: reached.0.cast_unsigned() ^ Self::SIGN, place: self.place.saturating_add(1) }
+    }
+
+    /// The same frame, where no packet up to it is later than `reached`.
+    #[inline]
+    pub(crate) fn at(self, reached: Time) -> Self {
+        Ordinal { reached: reached.0.cast_unsigned() ^ Self::SIGN, ..self }
+    }
+
+    /// The greatest time of its capture so far.
+    #[inline]
+    pub(crate) fn reached(self) -> Time {
+        Time((self.reached ^ Self::SIGN).cast_signed())
+    }
+
+    /// The capture, counted from 0 in the order of the first packets' times, then of paths.
+    pub(crate) fn rank(self) -> u32 {
+        u32::try_from(self.place >> Self::FRAME_BITS).unwrap_or(Self::MOST_RANK)
+    }
+
+    /// The packet's number in its capture, from 1, as Wireshark counts.
+    pub(crate) fn frame(self) -> u64 {
+        self.place & Self::MOST_FRAMES
+    }
+
+    /// Both halves as one number, so that comparing is one compare.
+    #[inline]
+    fn key(self) -> u128 {
+        (u128::from(self.reached) << u64::BITS) | u128::from(self.place)
+    }
+
+    /// For tests: the packet of this frame in a capture of which nothing else matters.
+    #[cfg(test)]
+    pub(crate) fn of(frame: u64) -> Self {
+        Ordinal::new(Time::default(), 0, frame)
+    }
+}
+
+impl Ord for Ordinal {
+    #[inline]
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.key().cmp(&other.key())
+    }
+}
+
+impl PartialOrd for Ordinal {
+    #[inline]
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl fmt::Debug for Ordinal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}@{}", self.rank(), self.frame(), self.reached().0)
+    }
+}
 
 /// Which packet, and its time by the capture's own clock.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -91,7 +180,7 @@ mod tests {
     use super::*;
 
     fn at(ordinal: u64) -> Moment {
-        Moment { ordinal: Ordinal(ordinal), time: Time::default() }
+        Moment { ordinal: Ordinal::of(ordinal), time: Time::default() }
     }
 
     #[test]
@@ -106,10 +195,27 @@ mod tests {
     }
 
     #[test]
+    fn time_goes_before_rank_and_rank_before_frame() {
+        let times = [i64::MIN, -1, 0, 1, i64::MAX];
+        let ordinals: Vec<Ordinal> = times
+            .iter()
+            .flat_map(|&time| [0, 1, Ordinal::MOST_RANK].map(|rank| (Time(time), rank)))
+            .flat_map(|(time, rank)| [1, 2, Ordinal::MOST_FRAMES].map(|frame| Ordinal::new(time, rank, frame)))
+            .collect();
+        assert!(ordinals.is_sorted_by(|one, next| one < next));
+        assert!(ordinals.iter().all(|ordinal| *ordinal <= Ordinal::END));
+        let one = Ordinal::new(Time(-7), 5, 9);
+        assert_eq!((one.reached(), one.rank(), one.frame()), (Time(-7), 5, 9));
+        assert_eq!(one.following(Time(3)), Ordinal::new(Time(3), 5, 10));
+        let beyond = Ordinal::new(Time(0), u32::MAX, u64::MAX);
+        assert_eq!((beyond.rank(), beyond.frame()), (Ordinal::MOST_RANK, Ordinal::MOST_FRAMES));
+    }
+
+    #[test]
     fn the_same_packet_is_named_once() {
         let mut packets = Packets::one(at(1));
         packets.push(at(1));
         packets.extend(&Packets::one(at(1)));
-        assert_eq!(packets.iter().collect::<Vec<_>>(), [Ordinal(1)]);
+        assert_eq!(packets.iter().collect::<Vec<_>>(), [Ordinal::of(1)]);
     }
 }

@@ -69,20 +69,19 @@ impl Clock {
     /// A step above this is believed and counted.
     const JUMP: i64 = 3600 * Time::SECOND;
 
-    /// Takes times as long as each is within the second that the clock is in and not behind it, as nearly every
-    /// packet's is: nothing is due before such a packet, and nothing to be counted. Returns how many it took; the
-    /// next one is for [`Clock::advance`].
-    pub(crate) fn pass(&mut self, times: impl Iterator<Item = Time>) -> usize {
-        let Some(mut now) = self.now else { return 0 };
-        let goes_on = |time: &Time| {
-            let goes_on = now <= *time && time.0 < self.second_ends;
-            if goes_on {
-                now = *time;
-            }
-            goes_on
+    /// Takes times of which none is below the one before it, as long as they are within the second that the clock is
+    /// in and not behind it, as nearly every packet's is: nothing is due before such a packet, and nothing to be
+    /// counted. It looks at few of them. Returns how many it took; the next one is for [`Clock::advance`].
+    pub(crate) fn pass<T>(&mut self, all: &[T], time: impl Fn(&T) -> Time) -> usize {
+        let Some(now) = self.now else { return 0 };
+        let within = |of: &T| time(of).0 < self.second_ends;
+        let passed = match (all.first(), all.last()) {
+            (Some(first), _) if time(first) < now => 0,
+            (_, Some(last)) if within(last) => all.len(),
+            _ => all.partition_point(within),
         };
-        let passed = times.take_while(goes_on).count();
-        self.now = Some(now);
+        let last = passed.checked_sub(1).and_then(|last| all.get(last));
+        self.now = Some(last.map_or(now, time));
         passed
     }
 
@@ -185,7 +184,7 @@ mod tests {
         let passed = times.map(|time| {
             let counts = (plain.backwards, plain.jumps);
             let due = ticks(&mut plain, Time(time));
-            let passes = quick.pass([Time(time)].into_iter()) == 1;
+            let passes = quick.pass(&[Time(time)], |time| *time) == 1;
             if passes {
                 assert_eq!((due, plain.backwards, plain.jumps), (0, counts.0, counts.1), "{time}");
             } else {
@@ -196,9 +195,30 @@ mod tests {
             passes
         });
         assert_eq!(passed, [false, false, true, true, false, true, false, false, false, false, false, true]);
-        assert_eq!((quick.pass([1, 2, 1, 3].map(Time).into_iter()), quick.now), (2, Some(Time(2))));
         quick.reset();
-        assert_eq!(quick.pass([Time(1)].into_iter()), 0, "a clock without a time knows no second");
+        assert_eq!(quick.pass(&[Time(1)], |time| *time), 0, "a clock without a time knows no second");
+    }
+
+    #[test]
+    fn rising_times_are_passed_at_once() {
+        let all: Vec<Time> = [-1, 0, 0, 5, 999_999_999, 1_000_000_000, 1_000_000_001].map(Time).to_vec();
+        for count in 0..=all.len() {
+            let times = all.get(all.len().saturating_sub(count)..).unwrap_or_default();
+            for begun in [None, Some(-2_000_000_000), Some(0), Some(1), Some(999_999_999), Some(1_500_000_000)] {
+                let (mut quick, mut plain) = (Clock::default(), Clock::default());
+                if let Some(time) = begun {
+                    assert_eq!((ticks(&mut quick, Time(time)), ticks(&mut plain, Time(time))), (0, 0));
+                }
+                let one_by_one =
+                    times.iter().take_while(|time| plain.pass(std::slice::from_ref(*time), |time| *time) == 1);
+                let one_by_one = one_by_one.count();
+                assert_eq!(
+                    (quick.pass(times, |time| *time), quick.now),
+                    (one_by_one, plain.now),
+                    "{begun:?} {times:?}"
+                );
+            }
+        }
     }
 
     #[test]

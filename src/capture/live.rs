@@ -16,7 +16,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::CaptureFile;
 use super::batch::{Batch, PacketEntry};
-use crate::base::{LinkType, Ordinal, Time};
+use crate::base::{LinkType, Time};
 
 /// What to listen on, and how.
 #[derive(Clone, Debug)]
@@ -161,7 +161,6 @@ impl Live {
     pub(crate) fn captures(&self) -> Vec<CaptureFile> {
         let capture = |interface: &Interface| CaptureFile {
             path: interface.name.clone().into(),
-            first: Ordinal::default(),
             packets: interface.counted.packets,
             bytes: interface.counted.bytes,
             first_time: interface.counted.first_time,

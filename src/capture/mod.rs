@@ -28,7 +28,7 @@ mod tests;
 mod witness;
 
 pub(crate) use ahead::Portion;
-pub(crate) use batch::{Batch, Follows};
+pub(crate) use batch::{Batch, Counting, Follows};
 #[cfg(feature = "cli")]
 pub(crate) use inputs::is_capture;
 pub(crate) use problem::{Cause, Problem, ShownPath};
@@ -36,15 +36,13 @@ pub(crate) use reader::{Next, Notice, Options, Progress, Reader};
 
 use std::path::PathBuf;
 
-use crate::base::{Ordinal, Time};
+use crate::base::Time;
 
 /// One capture file (or standard input) as the summary tells it (FORMATS.md, `captures`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct CaptureFile {
     /// As named on the command line, or found below a directory that was.
     pub path: PathBuf,
-    /// The ordinal of its first packet: frame = ordinal - first + 1.
-    pub first: Ordinal,
     pub packets: u64,
     /// The sum of the captured lengths.
     pub bytes: u64,

@@ -6,11 +6,11 @@ use std::path::PathBuf;
 
 use super::CaptureFile;
 use super::ahead::{self, Ahead, Begun, Portion};
-use super::batch::{Batch, Follows};
+use super::batch::{Batch, Counting, Follows, Run};
 use super::blocks::{Block, Blocks};
 use super::inputs::{Input, Inputs, Source};
 use super::problem::{Cause, Fault, Problem, ShownPath};
-use crate::base::{LinkType, Ordinal, Time};
+use crate::base::{LinkType, Time};
 
 /// How to read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,13 +83,15 @@ pub(crate) struct Reader {
     progress: Progress,
     files: Vec<CaptureFile>,
     current: Option<Current>,
-    next: Ordinal,
+    /// The greatest time so far.
+    reached: Time,
     /// Time and link type of the last packet read.
     last: Option<(Time, LinkType)>,
     /// A batch whose notice went first.
     held: Option<Batch>,
     /// Buffers to be used again.
     spare: Block,
+    spare_runs: Vec<Run>,
 }
 
 /// The input that is being read; its [`CaptureFile`] is the last of the list.
@@ -100,6 +102,7 @@ struct Current {
     /// Whether its first batch went out.
     begun: bool,
     bytes: u64,
+    counting: Counting,
 }
 
 impl Reader {
@@ -117,17 +120,19 @@ impl Reader {
             progress: Progress { read: 0, total: inputs.bytes },
             files: Vec::new(),
             current: None,
-            next: Ordinal::default(),
+            reached: Time(i64::MIN),
             last: None,
             held: None,
             spare: Block::default(),
+            spare_runs: Vec::new(),
         }
     }
 
     /// The next batch, or what else there is to tell. A batch that is no longer needed lends its buffers.
     pub(crate) fn next(&mut self, recycled: Option<Batch>) -> Next {
-        if let Some(Batch { data, packets, .. }) = recycled {
+        if let Some(Batch { data, packets, runs, .. }) = recycled {
             self.spare = Block { data, packets };
+            self.spare_runs = runs;
         }
         if let Some(batch) = self.held.take() {
             return Next::Batch(batch);
@@ -189,10 +194,10 @@ impl Reader {
         };
         // What was cut off before its header ended was a capture as far as can be told, and is listed.
         let truncated = matches!(&opened, Err(Fault { cause: Cause::Truncated, .. }));
+        let rank = u32::try_from(self.files.len()).unwrap_or(u32::MAX);
         if opened.is_ok() || truncated {
             self.files.push(CaptureFile {
                 path: path.clone(),
-                first: self.next,
                 packets: 0,
                 bytes: 0,
                 first_time: None,
@@ -203,7 +208,10 @@ impl Reader {
             });
         }
         match opened {
-            Ok(Begun { blocks, ready, .. }) => self.current = Some(Current { blocks, ready, begun: false, bytes }),
+            Ok(Begun { blocks, ready, .. }) => {
+                let counting = Counting::new(rank, self.reached);
+                self.current = Some(Current { blocks, ready, begun: false, bytes, counting });
+            }
             Err(fault) => {
                 self.progress.read = self.progress.read.saturating_add(bytes);
                 self.problems.push_back(fault.of(path));
@@ -219,6 +227,9 @@ impl Reader {
             return self.next(None);
         };
         let begins = !std::mem::replace(&mut current.begun, true);
+        let mut runs = std::mem::take(&mut self.spare_runs);
+        let captured = current.counting.number(&packets, &mut runs);
+        self.reached = current.counting.reached();
         self.current = Some(current);
         let (follows, earlier) = match self.last {
             _ if !begins => (Follows::Same, false),
@@ -232,14 +243,12 @@ impl Reader {
         let mut path = None;
         if let Some(file) = self.files.last_mut() {
             file.packets = file.packets.saturating_add(packets.len() as u64);
-            let captured: u64 = packets.iter().map(|packet| u64::from(packet.captured)).sum();
             file.bytes = file.bytes.saturating_add(captured);
             file.first_time = file.first_time.or(Some(first.time));
             file.last_time = Some(last.time);
             path = earlier.then(|| file.path.clone());
         }
-        let batch = Batch { first: self.next, follows, data, packets };
-        self.next = Ordinal(self.next.0.saturating_add(batch.packets.len() as u64));
+        let batch = Batch { follows, data, packets, runs };
         match path {
             Some(path) => {
                 self.held = Some(batch);

@@ -4,6 +4,7 @@
 use std::io::{Cursor, Read, Write};
 use std::path::PathBuf;
 
+use super::batch::Run;
 use super::blocks::{Block, Blocks};
 use super::container::{Compression, Order};
 use super::stored::Stored;
@@ -49,7 +50,7 @@ pub(super) fn read_from(input: Box<dyn Read + Send>, block_bytes: usize) -> Read
     let mut used = Block::default();
     while let Some(Block { data, packets: entries }) = blocks.next(&mut used) {
         assert!(!entries.is_empty());
-        let batch = Batch { first: Ordinal::default(), follows: Follows::Same, data, packets: entries };
+        let batch = Batch { data, packets: entries, ..Batch::default() };
         packets.extend(unbatch(&batch));
         used = Block { data: batch.data, packets: batch.packets };
     }
@@ -99,14 +100,27 @@ pub(super) fn read_paths(paths: &[PathBuf], options: &Options) -> Told {
     let mut reader = Reader::open(paths, options);
     let mut told = Told::default();
     let mut recycled = None;
+    let mut last = None;
     loop {
         match reader.next(recycled.take()) {
             Next::Batch(batch) => {
-                assert_eq!(batch.first.0, told.packets.len() as u64, "ordinals without a hole");
+                for (run, packets) in batch.runs() {
+                    assert!(packets.len() <= Run::MOST && (!run.rising || packets.is_sorted_by_key(|one| one.time)));
+                    for (ordinal, packet) in run.of(packets) {
+                        let rank = reader.files().len() - 1;
+                        assert_eq!(ordinal.rank() as usize, rank);
+                        let frame =
+                            last.filter(|last: &Ordinal| last.rank() == ordinal.rank()).map_or(0, |last| last.frame());
+                        assert_eq!(ordinal.frame(), frame + 1, "frames without a hole");
+                        assert!(last.is_none_or(|last| last < ordinal), "{last:?} {ordinal:?}");
+                        assert_eq!(batch.captured(ordinal).unwrap().bytes, batch.bytes(packet));
+                        last = Some(ordinal);
+                    }
+                }
                 told.packets.extend(unbatch(&batch));
                 if batch.follows != Follows::Same {
                     told.follows.push(batch.follows);
-                    assert_eq!(reader.files().last().unwrap().first, batch.first);
+                    assert_eq!(batch.runs[0].first.frame(), 1);
                 }
                 recycled = Some(batch);
             }

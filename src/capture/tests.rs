@@ -65,7 +65,7 @@ fn rotated_files_are_sorted_and_carry_on() {
     assert_eq!(dir.names(&told), ["b", "a", "c"]);
     assert_eq!(told.follows, [Fresh, Continues, Continues]);
     assert_eq!((told.notices.len(), told.problems.len()), (0, 0));
-    assert_eq!(told.files.iter().map(|file| file.first.0).collect::<Vec<_>>(), [0, 2, 4]);
+    assert_eq!(told.files.iter().map(|file| file.packets).collect::<Vec<_>>(), [2, 2, 1]);
 }
 
 #[test]

@@ -215,16 +215,16 @@ mod tests {
     #[test]
     fn merged_counts_do_not_depend_on_the_order() {
         let (mut early, mut late) = (Skips::default(), Skips::default());
-        early.one(Ordinal(3), Reason::NotIp.at(Layer::Link, 12));
-        early.one(Ordinal(4), Reason::NotIp.at(Layer::Vlan, 16));
-        late.one(Ordinal(9), Reason::NotIp.at(Layer::Vlan, 16));
-        late.one(Ordinal(8), Reason::OtherPort.at(Layer::Tcp, 34));
+        early.one(Ordinal::of(3), Reason::NotIp.at(Layer::Link, 12));
+        early.one(Ordinal::of(4), Reason::NotIp.at(Layer::Vlan, 16));
+        late.one(Ordinal::of(9), Reason::NotIp.at(Layer::Vlan, 16));
+        late.one(Ordinal::of(8), Reason::OtherPort.at(Layer::Tcp, 34));
         let (mut there, mut back) = (early.clone(), late.clone());
         there.merge(&late);
         back.merge(&early);
         assert_eq!(there, back);
         assert_eq!((there.total(), there.tally().get("not-ip")), (4, 3));
         let (_, not_ip) = there.iter().find(|&(reason, _)| reason == Reason::NotIp).unwrap();
-        assert_eq!(not_ip.first, Some((Ordinal(3), Reason::NotIp.at(Layer::Link, 12))));
+        assert_eq!(not_ip.first, Some((Ordinal::of(3), Reason::NotIp.at(Layer::Link, 12))));
     }
 }

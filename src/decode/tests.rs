@@ -604,7 +604,7 @@ mod datagrams {
     use super::*;
 
     fn datagram(protocol: u8, payload: Vec<u8>, missing: u32) -> Datagram {
-        let at = Moment { ordinal: Ordinal(7), time: Time(0) };
+        let at = Moment { ordinal: Ordinal::of(7), time: Time(0) };
         Datagram {
             source: CLIENT6.into(),
             destination: SERVER6.into(),
@@ -659,7 +659,7 @@ fn packets_per_second() {
         for round in 0..10_000 {
             for frame in &frames {
                 if let Decoded::Skipped(skip) = way(ETHERNET, std::hint::black_box(frame), 81, &ports) {
-                    skips.one(Ordinal(round), skip);
+                    skips.one(Ordinal::of(round), skip);
                 }
             }
         }

@@ -130,7 +130,7 @@ fn differences(path: &Path) -> (Vec<String>, usize) {
     while let Ok(packet) = capture.next_packet() {
         let seen = &witness[frame];
         frame += 1;
-        let at = Moment { ordinal: Ordinal(frame as u64), time: Time::default() };
+        let at = Moment { ordinal: Ordinal::of(frame as u64), time: Time::default() };
         let decoded = decoded(link_type, packet.data, packet.header.len, &ports);
         let (kind, segment, datagram);
         match decoded {

@@ -20,7 +20,7 @@ fn bounded(bytes: usize) -> Defrag {
 }
 
 fn at(ordinal: u64) -> Moment {
-    Moment { ordinal: Ordinal(ordinal), time: Time::default() }
+    Moment { ordinal: Ordinal::of(ordinal), time: Time::default() }
 }
 
 fn tick(seconds: i64) -> Tick {
@@ -71,7 +71,7 @@ fn in_order() {
         payload: b"0123456789abcdefxyz".to_vec(),
         missing: 0,
         at: at(2),
-        fragments: [0, 1, 2].map(Ordinal).to_vec(),
+        fragments: [0, 1, 2].map(Ordinal::of).to_vec(),
     };
     assert_eq!(whole, Some(expected));
     assert_eq!((defrag.held_bytes(), defrag.counts()), (0, &Counts::default()));
@@ -91,7 +91,7 @@ fn repeated_fragments_change_nothing() {
     let mut defrag = defrag();
     let first = v4(0, true, b"01234567");
     let whole = hand_over(&mut defrag, &[first, first, first, v4(8, false, b"89")]).unwrap();
-    assert_eq!((whole.payload, whole.fragments), (b"0123456789".to_vec(), [0, 3].map(Ordinal).to_vec()));
+    assert_eq!((whole.payload, whole.fragments), (b"0123456789".to_vec(), [0, 3].map(Ordinal::of).to_vec()));
     assert_eq!(defrag.counts(), &Counts::default());
 }
 

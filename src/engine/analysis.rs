@@ -92,10 +92,10 @@ impl Analysis {
         wanted.flat_map(|(_, datagram)| datagram.fragments.iter().copied().chain([datagram.at.ordinal])).collect()
     }
 
-    /// The end of all connections; `next` is the number that the next packet would have had.
-    pub(super) fn finish(&mut self, next: Ordinal) -> Vec<Entry> {
+    /// The end of all connections.
+    pub(super) fn finish(&mut self) -> Vec<Entry> {
         self.defrag.finish();
-        self.shards.par_iter_mut().for_each(|shard| shard.finish(next));
+        self.shards.par_iter_mut().for_each(|shard| shard.finish(Ordinal::END));
         self.take()
     }
 

@@ -124,10 +124,7 @@ impl Holder {
 
     /// Takes the packets of a round that gave segments and fragments, and the datagrams that were completed in it.
     pub(super) fn round(&mut self, batches: &[Batch], slices: &[Slice<'_>], completed: &[(Routed<'_>, &Datagram)]) {
-        let captured = |number: Ordinal| {
-            let begun = batches.partition_point(|batch| batch.first <= number);
-            batches.get(begun.checked_sub(1)?)?.captured(number)
-        };
+        let captured = |number: Ordinal| batches.iter().find_map(|batch| batch.captured(number));
         for (at, fragment) in slices.iter().flat_map(|slice| &slice.fragments) {
             if let Some(captured) = captured(at.ordinal) {
                 self.fragment(*at, fragment, &captured);

@@ -12,9 +12,9 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, SendTimeoutError, Sender, bounded};
 
-use crate::base::{Ordinal, Time};
+use crate::base::Time;
 use crate::capture::live::{Live, Lost, now};
-use crate::capture::{Batch, Options};
+use crate::capture::{Batch, Counting, Options};
 use crate::defrag::Defrag;
 use crate::ledger::{Output, Stats, Totals};
 
@@ -198,6 +198,7 @@ impl Sink for Queue {
 /// The analysis of a live capture.
 struct Watching<'w> {
     analysis: Analysis,
+    counting: Counting,
     course: Course,
     writing: Writing<'w>,
     stats: Stats,
@@ -217,6 +218,7 @@ impl<'w> Watching<'w> {
     fn new(config: &Config, plan: &'w Plan, sink: &'w mut dyn Sink, host: &'w dyn Host) -> Self {
         Watching {
             analysis: Analysis::new(settings(config), Defrag::new(&config.limits, &config.timeouts)),
+            counting: Counting::new(0, Time(i64::MIN)),
             course: Course::default(),
             writing: Writing::live(config, plan, sink),
             stats: Stats::default(),
@@ -232,7 +234,7 @@ impl<'w> Watching<'w> {
 
     fn begin(&mut self, name: PathBuf) -> io::Result<()> {
         self.name.clone_from(&name);
-        self.writing.take(vec![(name, Ordinal::default())], Vec::new())
+        self.writing.take(vec![name], Vec::new())
     }
 
     /// Takes what arrives until nothing follows; batches that are done with go back.
@@ -241,7 +243,7 @@ impl<'w> Watching<'w> {
             let mut round = Round::default();
             let mut next = Some(arrival);
             while let Some(Arrival { mut batch, now, kernel_dropped, interface_dropped }) = next {
-                batch.first = self.course.next;
+                self.counting.number(&batch.packets, &mut batch.runs);
                 if batch.packets.is_empty() {
                     self.course.idle(Time(now.0.saturating_sub(BEHIND)), &mut round.marks);
                 } else {
@@ -278,7 +280,7 @@ impl<'w> Watching<'w> {
     fn tell_bugs(&mut self) {
         for (packet, place) in self.analysis.take_bugs() {
             self.internal_errors = self.internal_errors.saturating_add(1);
-            let frame = packet.0.saturating_add(1);
+            let frame = packet.frame().min(self.course.packets);
             self.host.internal_error(&Bug { capture: self.name.clone(), frame, place });
         }
     }
@@ -324,7 +326,7 @@ impl<'w> Watching<'w> {
     /// The end of all connections, then the servers and the summary.
     fn finish(mut self, live: &Live, lost: bool) -> io::Result<Outcome> {
         self.analysis.share(true);
-        let ended = self.analysis.finish(self.course.next);
+        let ended = self.analysis.finish();
         self.tell_bugs();
         self.writing.take(Vec::new(), ended)?;
         let (kernel, interface) = live.dropped();

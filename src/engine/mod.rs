@@ -177,7 +177,7 @@ fn scan(config: &Config, paths: &[PathBuf], sink: &mut dyn Sink, observer: &dyn 
         }
     }
     writing.take(std::mem::take(&mut done.starts), found).map_err(Stopped::Output)?;
-    let ended = analysis.finish(reading.course.next);
+    let ended = analysis.finish();
     internal_errors = internal_errors.saturating_add(tell_bugs(&mut analysis, &reading, observer));
     writing.take(Vec::new(), ended).map_err(Stopped::Output)?;
 
@@ -203,9 +203,8 @@ fn tell_bugs(analysis: &mut Analysis, reading: &Reading, observer: &dyn Observer
 /// File and frame of a packet; where nothing follows, of the last one.
 fn frame_of(reading: &Reading, packet: Ordinal) -> (PathBuf, u64) {
     let files = reading.files();
-    let begun = files.partition_point(|file| file.first <= packet);
-    let Some(file) = begun.checked_sub(1).and_then(|nth| files.get(nth)) else { return (PathBuf::new(), 0) };
-    (file.path.clone(), packet.0.saturating_sub(file.first.0).saturating_add(1).min(file.packets))
+    let Some(file) = files.get(packet.rank() as usize).or(files.last()) else { return (PathBuf::new(), 0) };
+    (file.path.clone(), packet.frame().min(file.packets))
 }
 
 fn settings(config: &Config) -> Settings {
@@ -240,8 +239,6 @@ fn totals(reading: &Reading) -> Totals {
 /// The ledger, and where what it lets through goes.
 struct Writing<'s> {
     ledger: Ledger,
-    /// Every file is treated alone.
-    separate: bool,
     /// In which connections something was reported, where that is wanted.
     flagged: Option<Flagged>,
     /// The packets of a live capture, where those of sessions with findings are wanted.
@@ -254,9 +251,9 @@ struct Writing<'s> {
 impl<'s> Writing<'s> {
     fn new(config: &Config, sink: &'s mut dyn Sink) -> Self {
         let records = if config.evidence { config.records.with(Kind::Findings) } else { config.records };
+        let ledger = Ledger::new(records, config.servers.clone(), &config.limits);
         Writing {
-            ledger: Ledger::new(records, config.servers.clone(), &config.limits),
-            separate: config.reading.separate,
+            ledger: if config.reading.separate { ledger.separate() } else { ledger },
             flagged: config.evidence.then(|| Flagged::new(&config.limits)),
             holder: None,
             prints_findings: config.records.has(Kind::Findings),
@@ -267,10 +264,10 @@ impl<'s> Writing<'s> {
     /// For what comes once and has no end.
     #[cfg(live)]
     fn live(config: &Config, plan: &Plan, sink: &'s mut dyn Sink) -> Self {
-        let Writing { ledger, separate, prints_findings, sink, .. } = Writing::new(config, sink);
+        let Writing { ledger, prints_findings, sink, .. } = Writing::new(config, sink);
         let holder = config.evidence.then(|| Holder::new(&config.limits, config.timeouts));
         let ledger = ledger.endless(plan.renotify, plan.server_interval());
-        Writing { ledger, separate, flagged: None, holder, prints_findings, sink }
+        Writing { ledger, flagged: None, holder, prints_findings, sink }
     }
 
     /// The clock went on.
@@ -281,14 +278,9 @@ impl<'s> Writing<'s> {
         }
     }
 
-    /// Takes a round's entries, after the files that began in it.
-    fn take(&mut self, starts: Vec<(PathBuf, Ordinal)>, entries: Vec<Entry>) -> io::Result<()> {
-        if self.separate {
-            for (_, first) in &starts {
-                self.ledger.cut(*first);
-            }
-        }
-        let mut outputs: Vec<Output> = starts.into_iter().map(|(path, first)| Output::Capture(path, first)).collect();
+    /// Takes a round's entries, after the captures that began in it.
+    fn take(&mut self, starts: Vec<PathBuf>, entries: Vec<Entry>) -> io::Result<()> {
+        let mut outputs: Vec<Output> = starts.into_iter().map(Output::Capture).collect();
         for entry in entries {
             if let Item::End(ended) = &entry.item {
                 self.flagged.iter_mut().for_each(|flagged| flagged.ended(ended));

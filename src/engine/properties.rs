@@ -74,10 +74,11 @@ fn step() -> impl Strategy<Value = Step> {
 /// The steps as segments: each side's next number follows from what it sent, lies aside.
 fn segments(steps: &[Step]) -> Vec<(Moment, Segment<'static>)> {
     let mut next = [[1000_u32, 5000]; 3];
-    let mut time = 0_i64;
+    let (mut time, mut reached) = (0_i64, i64::MIN);
     let mut out = Vec::new();
-    for (ordinal, step) in (0..).zip(steps) {
+    for (frame, step) in (1..).zip(steps) {
         time = time.saturating_add(step.later);
+        reached = reached.max(time);
         let client = Endpoint { ip: [192, 0, 2, 1].into(), port: 40_000 + step.flow };
         let server = Endpoint { ip: [198, 51, 100, 25].into(), port: 25 };
         let (from, to) = if step.client { (client, server) } else { (server, client) };
@@ -99,7 +100,7 @@ fn segments(steps: &[Step]) -> Vec<(Moment, Segment<'static>)> {
             let length = u32::try_from(payload.len()).unwrap() + u32::from(flags.syn) + u32::from(flags.fin);
             numbers[own] = numbers[own].wrapping_add(length);
         }
-        out.push((Moment { ordinal: Ordinal(ordinal), time: Time(time) }, segment));
+        out.push((Moment { ordinal: Ordinal::new(Time(reached), 0, frame), time: Time(time) }, segment));
     }
     out
 }
@@ -132,7 +133,7 @@ fn found(segments: &[(Moment, Segment<'static>)], tight: bool, round: usize) -> 
         of_round.sort_unstable_by_key(|entry| entry.key);
         entries.extend(of_round);
     }
-    shard.finish(Ordinal(segments.len() as u64));
+    shard.finish(Ordinal::END);
     let mut of_end = shard.take();
     of_end.sort_unstable_by_key(|entry| entry.key);
     entries.extend(of_end);

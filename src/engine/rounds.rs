@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use crate::base::{Clock, LinkType, Ordinal, Tick, Time};
+use crate::capture::batch::PacketEntry;
 use crate::capture::{Batch, CaptureFile, Cause, Follows, Next, Portion, Problem, Reader};
 use crate::decode;
 
@@ -15,8 +16,8 @@ pub(super) struct Round {
     pub batches: Vec<Batch>,
     /// In the order of their packets.
     pub marks: Vec<Mark>,
-    /// Files that began in this round, with the number of their first packet.
-    pub starts: Vec<(PathBuf, Ordinal)>,
+    /// Captures that began in this round, in the order of their ranks.
+    pub starts: Vec<PathBuf>,
     /// Nothing is left to read behind this round.
     pub last: bool,
 }
@@ -38,40 +39,64 @@ pub(super) enum What {
     Tick(Tick),
 }
 
-/// How far the packets came: their numbers, and the scan's clock.
+/// How far the packets came, and the scan's clock.
 #[derive(Default)]
 pub(super) struct Course {
     pub clock: Clock,
     /// The least and the greatest time of all packets.
     pub span: Option<(Time, Time)>,
-    /// The number of the next packet: how many came.
-    pub next: Ordinal,
+    /// The last packet.
+    pub last: Ordinal,
+    /// How many packets came.
+    pub packets: u64,
 }
 
 impl Course {
     /// Lets the clock see every packet.
     pub(super) fn watch(&mut self, batch: &Batch, marks: &mut Vec<Mark>) {
-        let mut left = batch.packets.as_slice();
-        loop {
-            let passed = self.clock.pass(left.iter().map(|packet| packet.time));
-            if passed > 0 {
+        for (run, packets) in batch.runs() {
+            if run.rising {
+                self.watch_rising(run.first, packets, marks);
+                continue;
+            }
+            for (before, packet) in run.of(packets) {
+                self.advance(before, packet.time, marks);
+            }
+        }
+        self.packets = self.packets.saturating_add(batch.packets.len() as u64);
+    }
+
+    /// The same for packets of which none is earlier than the one before it: of most of them nothing comes.
+    fn watch_rising(&mut self, first: Ordinal, packets: &[PacketEntry], marks: &mut Vec<Mark>) {
+        let mut left = packets;
+        while let Some(packet) = left.first() {
+            let passed = self.clock.pass(left, |packet| packet.time);
+            if passed == 0 {
+                let behind = packets.len().saturating_sub(left.len()) as u64;
+                let before = Ordinal::new(packet.time, first.rank(), first.frame().saturating_add(behind));
+                self.advance(before, packet.time, marks);
+            } else {
                 // The last of them is the greatest, and none is below those before.
                 self.reach(self.clock.now());
             }
-            self.next = Ordinal(self.next.0.saturating_add(passed as u64));
-            let Some((packet, behind)) = left.get(passed..).and_then(<[_]>::split_first) else { return };
-            let before = self.next;
-            marks.extend(self.clock.advance(packet.time).map(|tick| Mark { before, what: What::Tick(tick) }));
-            self.reach(Some(packet.time));
-            self.next = Ordinal(before.0.saturating_add(1));
-            left = behind;
+            left = left.get(passed.max(1)..).unwrap_or_default();
         }
+        if let Some(last) = packets.last() {
+            let behind = packets.len().saturating_sub(1) as u64;
+            self.last = Ordinal::new(last.time, first.rank(), first.frame().saturating_add(behind));
+        }
+    }
+
+    fn advance(&mut self, before: Ordinal, time: Time, marks: &mut Vec<Mark>) {
+        marks.extend(self.clock.advance(time).map(|tick| Mark { before, what: What::Tick(tick) }));
+        self.reach(Some(time));
+        self.last = before;
     }
 
     /// No packet before `time` is to come: the clock reaches it, unless it has.
     pub(super) fn idle(&mut self, time: Time, marks: &mut Vec<Mark>) {
         if self.clock.now().is_some_and(|now| now < time) {
-            let before = self.next;
+            let before = self.last.following(self.last.reached());
             marks.extend(self.clock.advance(time).map(|tick| Mark { before, what: What::Tick(tick) }));
         }
     }
@@ -119,8 +144,8 @@ impl Reading {
     pub(super) fn round(&mut self, done: Round, observer: &dyn Observer) -> Round {
         self.spare.extend(done.batches);
         let mut round = Round::default();
-        let enough = Ordinal(self.course.next.0.saturating_add(Self::PACKETS));
-        while round.batches.len() < Self::BATCHES && self.course.next < enough && !round.last {
+        let enough = self.course.packets.saturating_add(Self::PACKETS);
+        while round.batches.len() < Self::BATCHES && self.course.packets < enough && !round.last {
             match self.reader.next(self.spare.pop()) {
                 Next::Batch(batch) => {
                     self.begin(&batch, &mut round);
@@ -158,7 +183,7 @@ impl Reading {
     fn begin(&mut self, batch: &Batch, round: &mut Round) {
         let files = self.reader.files();
         let new = files.get(self.told..).unwrap_or_default();
-        round.starts.extend(new.iter().map(|file| (file.path.clone(), file.first)));
+        round.starts.extend(new.iter().map(|file| file.path.clone()));
         self.told = files.len();
         let what = match batch.follows {
             Follows::Same => return,
@@ -169,7 +194,7 @@ impl Reading {
             }
         };
         self.unsupported.clear();
-        round.marks.push(Mark { before: batch.first, what });
+        round.marks.extend(batch.runs.first().map(|run| Mark { before: run.first, what }));
     }
 
     /// Lets the clock see every packet, and tells of link types that nothing decodes.
@@ -195,7 +220,7 @@ impl Reading {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::capture::batch::PacketEntry;
+    use crate::capture::Counting;
 
     const SECOND: i64 = Time::SECOND;
 
@@ -203,7 +228,9 @@ mod tests {
     fn after(time: i64) -> Course {
         let packet = PacketEntry { offset: 0, captured: 0, original: 0, link_type: LinkType(1), time: Time(time) };
         let (mut course, mut marks) = (Course::default(), Vec::new());
-        course.watch(&Batch { packets: vec![packet], ..Batch::default() }, &mut marks);
+        let mut batch = Batch { packets: vec![packet], ..Batch::default() };
+        Counting::new(0, Time(i64::MIN)).number(&batch.packets, &mut batch.runs);
+        course.watch(&batch, &mut marks);
         assert_eq!(marks, []);
         course
     }
@@ -224,7 +251,7 @@ mod tests {
             .collect();
         let tick = |time| {
             let what = What::Tick(Tick { time: Time(time), nth: 0 });
-            (time, Mark { before: Ordinal(1), what })
+            (time, Mark { before: Ordinal::new(Time(10 * SECOND), 0, 2), what })
         };
         assert_eq!(ticks, [11, 12, 13].map(|second| tick(second * SECOND)));
     }
@@ -248,7 +275,7 @@ mod tests {
         assert_eq!(idle(&mut course, 11 * SECOND), []);
         assert_eq!(course.clock.now(), Some(Time(12 * SECOND)));
         let packet = Time(10 * SECOND);
-        assert_eq!((course.span, course.next), (Some((packet, packet)), Ordinal(1)));
+        assert_eq!((course.span, course.packets), (Some((packet, packet)), 1));
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! Decoding a batch in slices, and sorting what came out of it by shard.
 
-use crate::base::{Endpoint, FlowKey, Moment, Ordinal};
+use crate::base::{Endpoint, FlowKey, Moment};
 use crate::capture::Batch;
+use crate::capture::batch::Run;
 use crate::decode::{self, Fragment, Ports, Reason, Segment, Skip, Skips, Takes};
 
 /// A segment on its way to its shard.
@@ -24,25 +25,26 @@ pub(super) struct Slice<'p> {
 }
 
 /// So many packets are decoded by one thread at a time.
-pub(super) const SLICE: usize = 1024;
+pub(super) const SLICE: usize = Run::MOST;
 
-/// Decodes the packets of `batch` from the one at `from`, at most [`SLICE`] of them.
+/// Decodes the packets of `batch` from the one at `from`, a multiple of [`SLICE`], at most so many of them.
 pub(super) fn decode_slice<'p>(batch: &'p Batch, from: usize, ports: &Ports) -> Slice<'p> {
-    let packets = batch.packets.get(from..).unwrap_or_default();
-    let packets = packets.get(..SLICE).unwrap_or(packets);
-    let mut slice = Slice {
-        segments: Vec::with_capacity(packets.len()),
-        shards: Vec::with_capacity(packets.len()),
-        ..Slice::default()
-    };
-    let first = batch.first.0.saturating_add(from as u64);
-    for (ordinal, packet) in (first..).zip(packets) {
-        let at = Moment { ordinal: Ordinal(ordinal), time: packet.time };
-        let mut place = Place { at, slice: &mut slice };
-        decode::decode(packet.link_type, batch.bytes(packet), packet.original, ports, &mut place);
+    let to = from.saturating_add(SLICE).min(batch.packets.len());
+    let count = to.saturating_sub(from);
+    let mut slice =
+        Slice { segments: Vec::with_capacity(count), shards: Vec::with_capacity(count), ..Slice::default() };
+    let first = batch.runs.partition_point(|run| (run.from as usize) < from);
+    let runs = (first..).map_while(|nth| batch.run(nth)).take_while(|(run, _)| (run.from as usize) < to);
+    for (run, packets) in runs {
+        for (ordinal, packet) in run.of(packets) {
+            let at = Moment { ordinal, time: packet.time };
+            let mut place = Place { at, slice: &mut slice };
+            decode::decode(packet.link_type, batch.bytes(packet), packet.original, ports, &mut place);
+        }
     }
     // Nearly no packet begins so: who sent it is looked for again, so that the others pay nothing for it.
     if slice.skips.of(Reason::OtherPortSmtp) > 0 {
+        let packets = batch.packets.get(from..to).unwrap_or_default();
         slice.elsewhere.extend(packets.iter().filter_map(|packet| {
             decode::elsewhere::server(packet.link_type, batch.bytes(packet), packet.original, ports)
         }));

@@ -8,7 +8,7 @@ use crate::rules::dialogue::Dialogue;
 /// Everything of a dialogue as entries, beginning with the packet `at`.
 fn entries(dialogue: &Dialogue, at: u64) -> Vec<Entry> {
     let mut session = dialogue.session.clone();
-    session.first = Moment { ordinal: Ordinal(at), time: Time(i64::try_from(at).unwrap()) };
+    session.first = Moment { ordinal: ordinal(at), time: Time(i64::try_from(at).unwrap()) };
     session.last = session.first;
     let who = Who::of(&session);
     let (judge, verdicts) = dialogue.verdicts();
@@ -21,8 +21,13 @@ fn entries(dialogue: &Dialogue, at: u64) -> Vec<Entry> {
     entries
 }
 
+/// Two hundred packets make a capture.
+fn ordinal(at: u64) -> Ordinal {
+    Ordinal::new(Time::default(), u32::try_from(at / 200).unwrap(), at % 200 + 1)
+}
+
 fn key(at: u64, place: u8, nth: u32) -> Key {
-    Key { cause: Cause::packet(Ordinal(at)), connection: Ordinal(at), place, nth }
+    Key { cause: Cause::packet(ordinal(at)), connection: ordinal(at), place, nth }
 }
 
 fn everything() -> Records {
@@ -105,15 +110,13 @@ fn help_that_is_advertised_is_withheld_behind_a_refusal_and_not_counted() {
 
 #[test]
 fn what_was_said_of_one_file_silences_nothing_in_a_file_that_is_treated_alone() {
-    let mut ledger = Ledger::new(everything(), Vec::new(), &Limits::default());
-    // The cut is told early, as the engine does for a whole round; the second session still belongs to the first file.
-    ledger.cut(Ordinal(150));
-    let out = printed(ledger, &read(&[EXPOSED, EXPOSED, EXPOSED]));
+    let separate = || Ledger::new(everything(), Vec::new(), &Limits::default()).separate();
+    // The first two are of one file.
+    let out = printed(separate(), &read(&[EXPOSED, EXPOSED, EXPOSED]));
     assert_eq!(findings(&out), ["help-exposed/answered", "help-exposed/answered"]);
     assert_eq!(servers(&out)[0].sessions, 3);
-    let mut ledger = Ledger::new(everything(), Vec::new(), &Limits::default());
-    ledger.cut(Ordinal(100));
-    assert_eq!(findings(&printed(ledger, &read(&[REFUSED, ADVERTISED]))), ["help-exposed/advertised"]);
+    let out = printed(separate(), &read(&[REFUSED, ADVERTISED, ADVERTISED]));
+    assert_eq!(findings(&out), ["help-exposed/advertised"]);
 }
 
 #[test]
@@ -197,7 +200,7 @@ fn capabilities_are_those_of_the_last_session_without_early_talk() {
 
 #[test]
 fn the_total_order_is_packet_tick_connection_place_number() {
-    let tick = Key { cause: Cause::tick(Ordinal(5), 1), connection: Ordinal(9), place: Key::END, nth: 9 };
+    let tick = Key { cause: Cause::tick(ordinal(5), 1), connection: ordinal(9), place: Key::END, nth: 9 };
     assert!(key(4, 9, 9) < tick && tick < key(5, 0, 0), "a tick stands before its packet");
     assert!(key(5, Key::EVENT, 9) < key(5, 1, 0) && key(5, 1, 9) < key(5, Key::END, 0));
 }

@@ -167,7 +167,7 @@ mod tests {
     }
 
     fn who(client: Endpoint, server: Endpoint, time: i64) -> Who {
-        Who { client, server, first: Moment { ordinal: Ordinal(0), time: Time(time) } }
+        Who { client, server, first: Moment { ordinal: Ordinal::of(0), time: Time(time) } }
     }
 
     fn witness(a: Endpoint, b: Endpoint) -> String {

@@ -140,7 +140,7 @@ mod tests {
         let finding = printed(|format, out| format.finding(&testing::found(), &scene, out));
         let filter = "&& frame.time_epoch >= 1795531544.000000000 && frame.time_epoch <= 1795531544.020000000\"";
         assert!(finding.contains(filter) && !finding.contains("frame.number"), "{finding}");
-        assert!(finding.contains("\"packets\":[{\"capture\":\"eth0,eth1\",\"frame\":102}"), "{finding}");
+        assert!(finding.contains("\"packets\":[{\"capture\":\"eth0,eth1\",\"frame\":2}"), "{finding}");
     }
 
     #[test]

@@ -134,7 +134,7 @@ impl<W: Write> Printer<W> {
     fn one(&mut self, output: &Output) {
         let Printer { format, scene, buffer, .. } = self;
         match output {
-            Output::Capture(path, first) => scene.places.begin(path, *first),
+            Output::Capture(path) => scene.places.begin(path),
             Output::Event(who, told) => format.event(who, told, scene, buffer),
             Output::Finding(found) => format.finding(found, scene, buffer),
             Output::Session(ended) => format.session(ended, scene, buffer),

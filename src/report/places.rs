@@ -1,4 +1,4 @@
-//! From a packet's number in the scan to what a person opens: a capture file and a frame number in it.
+//! From a packet's ordinal to what a person opens: a capture file and a frame number in it.
 
 use std::path::Path;
 
@@ -8,9 +8,9 @@ use crate::base::{Ordinal, Packets};
 
 use super::escape::Text;
 
-/// The files read so far, by the number of their first packet.
+/// The captures that began so far, by rank.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Places(Vec<(Ordinal, String)>);
+pub(crate) struct Places(Vec<String>);
 
 /// A frame of a capture file, counted from 1 as Wireshark does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -27,20 +27,14 @@ pub(crate) struct Range {
 }
 
 impl Places {
-    /// A file begins; files come in the order of their packets. One without packets leaves no trace.
-    pub(crate) fn begin(&mut self, path: &Path, first: Ordinal) {
-        let path = Text(path.as_os_str().as_encoded_bytes()).to_string();
-        match self.0.last_mut() {
-            Some((last, name)) if *last == first => *name = path,
-            _ => self.0.push((first, path)),
-        }
+    /// The capture of the next rank begins.
+    pub(crate) fn begin(&mut self, path: &Path) {
+        self.0.push(Text(path.as_os_str().as_encoded_bytes()).to_string());
     }
 
     pub(crate) fn of(&self, packet: Ordinal) -> Place<'_> {
-        let behind = self.0.partition_point(|(first, _)| *first <= packet);
-        let file = behind.checked_sub(1).and_then(|nth| self.0.get(nth));
-        let (first, capture) = file.map_or((Ordinal(0), ""), |(first, capture)| (*first, capture.as_str()));
-        Place { capture, frame: packet.0.saturating_sub(first.0).saturating_add(1) }
+        let capture = self.0.get(packet.rank() as usize).map_or("", String::as_str);
+        Place { capture, frame: packet.frame() }
     }
 
     /// The least range that holds the frames of all `packets`, whichever file each lies in: a display filter
@@ -60,29 +54,19 @@ mod tests {
     use super::*;
     use crate::base::{Moment, Time};
 
-    fn at(ordinal: u64) -> Moment {
-        Moment { ordinal: Ordinal(ordinal), time: Time::default() }
+    fn at(rank: u32, frame: u64) -> Moment {
+        Moment { ordinal: Ordinal::new(Time::default(), rank, frame), time: Time::default() }
     }
 
     #[test]
-    fn a_frame_counts_from_one_in_its_own_file() {
+    fn a_range_holds_the_frames_of_every_capture() {
         let mut places = Places::default();
-        places.begin(Path::new("a.pcap"), Ordinal(0));
-        places.begin(Path::new("empty.pcap"), Ordinal(10));
-        places.begin(Path::new("b.pcap"), Ordinal(10));
-        assert_eq!(places.of(Ordinal(0)), Place { capture: "a.pcap", frame: 1 });
-        assert_eq!(places.of(Ordinal(9)), Place { capture: "a.pcap", frame: 10 });
-        assert_eq!(places.of(Ordinal(10)), Place { capture: "b.pcap", frame: 1 });
-    }
-
-    #[test]
-    fn a_range_holds_the_frames_of_every_file() {
-        let mut places = Places::default();
-        places.begin(Path::new("a.pcap"), Ordinal(0));
-        places.begin(Path::new("b.pcap"), Ordinal(10));
-        let mut packets = Packets::one(at(7));
-        packets.push(at(12));
-        packets.push(at(11));
+        places.begin(Path::new("a.pcap"));
+        places.begin(Path::new("b.pcap"));
+        let mut packets = Packets::one(at(0, 8));
+        packets.push(at(1, 3));
+        packets.push(at(1, 2));
         assert_eq!(places.range(&packets), Range { first: 2, last: 8 });
+        assert_eq!(places.of(packets.last().ordinal), Place { capture: "b.pcap", frame: 2 });
     }
 }

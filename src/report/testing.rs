@@ -17,22 +17,27 @@ use super::Scene;
 /// 2026-11-24T14:45:44Z.
 const START: i64 = 1_795_531_544;
 
-fn at(ordinal: u64, millis: i64) -> Moment {
-    Moment { ordinal: Ordinal(ordinal), time: Time(START * Time::SECOND + millis * 1_000_000) }
+/// The packet of this number, of which the first 100 lie in the first capture.
+fn at(number: u64, millis: i64) -> Moment {
+    let (rank, frame) = if number < 100 { (0, number + 1) } else { (1, number - 99) };
+    let time = Time(START * Time::SECOND + millis * 1_000_000);
+    Moment { ordinal: Ordinal::new(time, rank, frame), time }
 }
 
-/// Two captures, of which the second begins with the packet 100.
+/// Two captures.
 pub(crate) fn scene() -> Scene {
     let mut scene = Scene::default();
-    scene.places.begin(Path::new("mail/monday.pcap"), Ordinal(0));
-    scene.places.begin(Path::new("mail/tuesday.pcap"), Ordinal(100));
+    scene.places.begin(Path::new("mail/monday.pcap"));
+    scene.places.begin(Path::new("mail/tuesday.pcap"));
     scene
 }
 
 /// Two interfaces, listened on.
 pub(crate) fn live_scene() -> Scene {
     let mut scene = Scene { as_it_goes: true, ..Scene::default() };
-    scene.places.begin(Path::new("eth0,eth1"), Ordinal(0));
+    // The packets of this file's fixtures are of two captures.
+    scene.places.begin(Path::new("eth0,eth1"));
+    scene.places.begin(Path::new("eth0,eth1"));
     scene
 }
 
@@ -154,7 +159,6 @@ pub(crate) fn stats() -> Stats {
 pub(crate) fn summary() -> Summary {
     let file = |name: &str, first| CaptureFile {
         path: PathBuf::from(name),
-        first: Ordinal(first),
         packets: 100,
         bytes: 5000,
         first_time: Some(at(first, 0).time),

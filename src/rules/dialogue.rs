@@ -50,7 +50,7 @@ impl Default for Dialogue {
 }
 
 fn moment(ordinal: u64) -> Moment {
-    Moment { ordinal: Ordinal(ordinal), time: Time(i64::try_from(ordinal).unwrap() * Time::SECOND) }
+    Moment { ordinal: Ordinal::of(ordinal), time: Time(i64::try_from(ordinal).unwrap() * Time::SECOND) }
 }
 
 impl Dialogue {

@@ -363,8 +363,8 @@ mod tests {
         let settled = Tls { settled: true, ..chosen.clone() };
         let dialogue = Dialogue::read("S: 220 mx\nC: STARTTLS\nS: 220 go").tls(chosen).tls(settled);
         let finding = dialogue.findings().remove(0);
-        assert_eq!(finding.at.ordinal.0, 4, "the packet that told the version, not one that told nothing more");
-        assert_eq!(finding.packets.last().ordinal.0, 4);
+        assert_eq!(finding.at.ordinal.frame(), 4, "the packet that told the version, not one that told nothing more");
+        assert_eq!(finding.packets.last().ordinal.frame(), 4);
         for (state, hello, expected) in [
             (State::Started, true, "of the TLS handshake only the client's hello was captured"),
             (State::Started, false, "no TLS handshake was captured"),
@@ -376,7 +376,7 @@ mod tests {
         }
         let failed = Tls { state: State::Failed, alert: Some(48), settled: true, ..Tls::default() };
         let finding = Dialogue::read("S: 220 mx\nC: STARTTLS\nS: 220 go").tls(failed).findings().remove(0);
-        assert_eq!(finding.at.ordinal.0, 4, "the packet that settled it, not the session's last");
+        assert_eq!(finding.at.ordinal.frame(), 4, "the packet that settled it, not the session's last");
     }
 
     #[test]

@@ -26,7 +26,7 @@ fn name(side: Side) -> char {
 
 impl Ear {
     fn hear(&self, out: &mut Vec<Heard>, line: String) {
-        out.push((self.opening.first.ordinal.0, line));
+        out.push((self.opening.first.ordinal.frame(), line));
     }
 }
 
@@ -204,7 +204,7 @@ impl Lab {
                 payload: &part.payload,
                 missing: part.missing,
             };
-            let at = Moment { ordinal: Ordinal(self.ordinal), time: Time(self.time) };
+            let at = Moment { ordinal: Ordinal::of(self.ordinal), time: Time(self.time) };
             self.ordinal += 1;
             let openings = &mut self.openings;
             let mut listen = |opening: &Opening| {
@@ -224,7 +224,7 @@ impl Lab {
     /// One tick, `seconds` later.
     pub(super) fn later(&mut self, seconds: i64) {
         self.time += seconds * Time::SECOND;
-        let at = Moment { ordinal: Ordinal(self.ordinal), time: Time(self.time) };
+        let at = Moment { ordinal: Ordinal::of(self.ordinal), time: Time(self.time) };
         let openings = &mut self.openings;
         let mut listen = |opening: &Opening| {
             openings.push(opening.clone());

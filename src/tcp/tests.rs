@@ -1037,7 +1037,7 @@ mod panics {
         let caught = catch_unwind(AssertUnwindSafe(|| lab.take([s(1, 1, "PANIC")])));
         assert!(caught.is_err());
         let (flow, first) = lab.table.abandon().unwrap();
-        assert_eq!((flow, first.ordinal.0), (lab.flow(), 0));
+        assert_eq!((flow, first.ordinal.frame()), (lab.flow(), 0));
         assert_eq!((lab.table.len(), lab.table.held_bytes()), (1, 0));
         lab.heard();
         lab.port += 1;

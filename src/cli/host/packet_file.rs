@@ -71,7 +71,7 @@ mod tests {
     use crate::base::{LinkType, Moment, Ordinal, Time};
 
     fn packet(second: i64) -> Exhibit {
-        let at = Moment { ordinal: Ordinal(0), time: Time(second.saturating_mul(Time::SECOND)) };
+        let at = Moment { ordinal: Ordinal::of(0), time: Time(second.saturating_mul(Time::SECOND)) };
         Exhibit { at, link_type: LinkType(1), original: 60, bytes: [7; 60].into(), comments: Vec::new() }
     }
 

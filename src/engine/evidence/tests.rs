@@ -23,7 +23,7 @@ fn end(ip: [u8; 4], port: u16) -> Endpoint {
 }
 
 fn at(ordinal: u64) -> Moment {
-    Moment { ordinal: Ordinal(ordinal), time: Time(i64::try_from(ordinal).unwrap() * 1_000_000) }
+    Moment { ordinal: Ordinal::of(ordinal), time: Time(i64::try_from(ordinal).unwrap() * 1_000_000) }
 }
 
 const SYN: Flags = Flags { syn: true, fin: false, rst: false };
@@ -82,7 +82,7 @@ impl Lab {
     }
 
     fn taken(&mut self) -> Vec<u64> {
-        self.holder.take().iter().map(|packet| packet.at.ordinal.0).collect()
+        self.holder.take().iter().map(|packet| packet.at.ordinal.frame()).collect()
     }
 
     fn hit(&self, limit: Limit) -> u64 {
@@ -110,7 +110,7 @@ fn held_packets_are_given_out_once_something_is_found_and_those_that_follow_at_o
     let next = lab.data(1, 80);
     lab.data(2, 80);
     assert_eq!(lab.found(1, first, next), Kept { packets: 3, bytes: 210, fell_out: 0 });
-    assert_eq!(lab.taken(), [next.ordinal.0]);
+    assert_eq!(lab.taken(), [next.ordinal.frame()]);
     assert_eq!(lab.taken(), [0_u64; 0]);
 }
 
@@ -202,11 +202,11 @@ fn what_is_over_is_forgotten_and_what_follows_between_the_same_ends_is_another_c
     let last = lab.data(1, 100);
     let next = lab.packet(1, SYN, 60);
     lab.ended(1, first, last);
-    assert_eq!(lab.taken(), [first.ordinal.0, last.ordinal.0]);
+    assert_eq!(lab.taken(), [first.ordinal.frame(), last.ordinal.frame()]);
     lab.data(1, 100);
     assert_eq!(lab.taken(), [0_u64; 0]);
     assert_eq!(lab.found(1, next, next), Kept { packets: 2, bytes: 160, fell_out: 0 });
-    assert_eq!(lab.taken(), [next.ordinal.0, next.ordinal.0 + 1]);
+    assert_eq!(lab.taken(), [next.ordinal.frame(), next.ordinal.frame() + 1]);
 }
 
 #[test]
@@ -276,7 +276,7 @@ fn fragments_wait_for_their_siblings_within_their_share() {
         lab.holder.fragment(at, &fragment([192, 0, 2, 1], protocol), &captured);
         at
     };
-    assert_eq!((put(&mut lab, 17).ordinal.0, lab.holder.fragments.len()), (1, 0), "UDP is none of ours");
+    assert_eq!((put(&mut lab, 17).ordinal.frame(), lab.holder.fragments.len()), (1, 0), "UDP is none of ours");
     let numbers: Vec<Moment> = (0..12).map(|_| put(&mut lab, 6)).collect();
     assert_eq!((lab.holder.fragments.len(), lab.hit(OF_ALL)), (10, 2));
     let (flow, from) = FlowKey::new(end(1_u32.to_be_bytes(), 40_000), end(SERVER.0, SERVER.1));
@@ -395,7 +395,7 @@ fn live(path: &std::path::Path, config: &Config) -> (Vec<Told>, Vec<Kept>) {
         last = round.last;
         let mut entries = analysis.round_held(&round, Some(&mut holder));
         if last {
-            entries.extend(analysis.finish(Ordinal(u64::MAX)));
+            entries.extend(analysis.finish());
         }
         for entry in entries {
             if let Item::End(ended) = &entry.item {

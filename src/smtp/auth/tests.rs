@@ -143,7 +143,7 @@ fn line(text: &str, seen: Option<u64>) -> Line {
         bare_cr: false,
         start: 0,
         end: (text.len() as u64).saturating_add(2),
-        at: Packets::one(Moment { ordinal: Ordinal(1), time: Time(1) }),
+        at: Packets::one(Moment { ordinal: Ordinal::of(1), time: Time(1) }),
         seen,
         captured: 0,
         after_fin: false,

@@ -35,7 +35,10 @@ impl Dialogue {
             (Reach::Listener, _) => {
                 let lines = if side == self.streams.client_side() { &self.lines.client } else { &self.lines.server };
                 let flags = self.session.client_crlf ^ self.session.server_heard ^ lines.is_open();
-                self.streams.client_end() ^ self.held.len() as u64 ^ self.session.last.ordinal.0 ^ u64::from(flags)
+                self.streams.client_end()
+                    ^ self.held.len() as u64
+                    ^ self.session.last.ordinal.frame()
+                    ^ u64::from(flags)
             }
             (Reach::Behind, State::Data(data)) => data.touch(),
             _ => 0,

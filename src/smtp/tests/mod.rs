@@ -208,7 +208,7 @@ impl Talk {
         let mut fin = PerSide { a: false, b: false };
         let mut at = Moment::default();
         for (place, step) in self.steps.iter().enumerate() {
-            at = Moment { ordinal: Ordinal(place as u64 + 1), time: Time(i64::try_from(place).unwrap()) };
+            at = Moment { ordinal: Ordinal::of(place as u64 + 1), time: Time(i64::try_from(place).unwrap()) };
             match step {
                 &Step::Bytes { side, ref bytes, seen, captured: captured_of_other, after_fin } => {
                     let seen = if self.acks { seen } else { seen.map(|_| 0) };
