@@ -33,6 +33,7 @@ pub(crate) use live::{Host, Plan, watch};
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use rayon::prelude::*;
 
@@ -242,7 +243,7 @@ impl<'s> Writing<'s> {
     fn new(config: &Config, sink: &'s mut dyn Sink) -> Self {
         let records = if config.evidence { config.records.with(Kind::Findings) } else { config.records };
         Writing {
-            ledger: Ledger::new(records, config.servers.clone(), &config.limits),
+            ledger: Ledger::new(records, config.servers.clone(), &config.limits, config.selection.catalogue()),
             separate: config.reading.separate,
             flagged: config.evidence.then(|| Flagged::new(&config.limits)),
             holder: None,
@@ -274,6 +275,7 @@ impl<'s> Writing<'s> {
             }
         }
         let mut outputs: Vec<Output> = starts.into_iter().map(|(path, first)| Output::Capture(path, first)).collect();
+        let catalogue = Arc::clone(self.ledger.catalogue());
         for entry in entries {
             if let Item::End(ended) = &entry.item {
                 self.flagged.iter_mut().for_each(|flagged| flagged.ended(ended));
@@ -281,8 +283,8 @@ impl<'s> Writing<'s> {
             }
             self.ledger.take(entry, &mut |mut output| {
                 if let Output::Finding(found) = &mut output {
-                    self.flagged.iter_mut().for_each(|flagged| flagged.found(found));
-                    self.holder.iter_mut().for_each(|holder| holder.found(found));
+                    self.flagged.iter_mut().for_each(|flagged| flagged.found(found, &catalogue));
+                    self.holder.iter_mut().for_each(|holder| holder.found(found, &catalogue));
                 }
                 if self.prints_findings || !matches!(output, Output::Finding(_)) {
                     outputs.push(output);

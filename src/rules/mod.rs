@@ -11,8 +11,9 @@
 //!
 //! Bounds: [`crate::base::Limit::FindingsPerRule`] for each session and rule; what a finding quotes is cut to
 //! [`finding::MOST_OCTETS`] and [`finding::MOST_LINES`].
-//! Read in this order: [`rule`], [`finding`], [`glance`], [`judge`], [`patterns`], [`reading`], a file per rule.
+//! Read in this order: [`rule`], [`catalogue`], [`finding`], [`glance`], [`judge`], [`patterns`], [`reading`], a file per rule.
 
+pub(crate) mod catalogue;
 pub(crate) mod finding;
 mod glance;
 pub(crate) mod judge;
@@ -30,6 +31,7 @@ mod private_command;
 mod recipient_without_domain;
 mod starttls;
 
+pub(crate) use catalogue::{Catalogue, CheckNumber};
 pub(crate) use finding::{Evidence, Finding, Severity};
 pub(crate) use judge::{Counts, Findings, Judge, Note, Verdict, What};
 pub(crate) use patterns::Software;

@@ -326,7 +326,8 @@ mod tests {
         assert_eq!(judged_by(&RULE, &recipients(&["a", "b", "c", "d", "A", "B", "d"])), [one]);
         assert_eq!(judged_by(&RULE, &recipients(&["a", "b", "c", "d", "postmaster", "e@x"])), [one]);
         let findings = Dialogue::read(&recipients(&["a", "b", "a", "c", "d", "e"])).findings();
-        let harvest = findings.iter().find(|finding| finding.check == &HARVEST).unwrap();
+        let harvest =
+            findings.iter().find(|finding| finding.check == crate::rules::CheckNumber::of(&RULE, &HARVEST)).unwrap();
         assert_eq!(harvest.at.ordinal.0, 12, "the fifth of them, not its reply");
         assert_eq!(harvest.packets.iter().count(), 5);
     }

@@ -145,7 +145,7 @@ pub(super) fn judge_end(end: &End, session: &Session, word: &mut u32, out: &mut 
     };
     settle_unknown(end.at, offers, word, out);
     if let Some(mut finding) = out.take(&UNKNOWN_VERB, end.at) {
-        let count = out.times(&RULE, &UNKNOWN_VERB).saturating_add(1);
+        let count = out.times(&UNKNOWN_VERB).saturating_add(1);
         finding.message = format!("the client sent {count} commands that SMTP does not have");
         finding.evidence.clear();
         finding.verb = None;
