@@ -23,6 +23,7 @@ pub(crate) use stats::Stats;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 use hashbrown::hash_map::{Entry as Slot, HashMap};
@@ -31,7 +32,7 @@ use ipnet::IpNet;
 use crate::base::{Endpoint, Limit, Limits, Ordinal, Tally, Time};
 use crate::capture::CaptureFile;
 use crate::decode::Skips;
-use crate::rules::{Note, Severity};
+use crate::rules::{Catalogue, CheckNumber, Note, Severity};
 use server::{Partial, Said};
 
 /// A kind of records (`--records`).
@@ -150,7 +151,7 @@ pub(crate) struct Summary {
 }
 
 /// Findings that were reported, by rule and severity.
-pub(crate) type FindingCounts = BTreeMap<&'static str, BTreeMap<Severity, u64>>;
+pub(crate) type FindingCounts = BTreeMap<String, BTreeMap<Severity, u64>>;
 
 /// A new server is told when its first session is over, or after so many nanoseconds.
 const FIRST_SESSION: i64 = 800_000_000;
@@ -162,6 +163,9 @@ type ByServer<T> = HashMap<Endpoint, T, RandomState>;
 #[derive(Debug)]
 pub(crate) struct Ledger {
     records: Records,
+    catalogue: Arc<Catalogue>,
+    /// What a refused HELP silences.
+    withheld_check: Option<CheckNumber>,
     /// Report only what concerns these servers; all where it is empty.
     nets: Vec<IpNet>,
     most_servers: usize,
@@ -197,9 +201,11 @@ struct ToldServers {
 }
 
 impl Ledger {
-    pub(crate) fn new(records: Records, nets: Vec<IpNet>, limits: &Limits) -> Self {
+    pub(crate) fn new(records: Records, nets: Vec<IpNet>, limits: &Limits, catalogue: &Arc<Catalogue>) -> Self {
         Ledger {
             records,
+            catalogue: Arc::clone(catalogue),
+            withheld_check: server::withheld(catalogue),
             nets,
             most_servers: usize::try_from(limits.get(Limit::Servers)).unwrap_or(usize::MAX),
             servers: ByServer::default(),
@@ -251,6 +257,11 @@ impl Ledger {
             print(Output::Server(Box::new(server.clone())));
             last.insert(endpoint, (server, now));
         }
+    }
+
+    /// What names its checks.
+    pub(crate) fn catalogue(&self) -> &Arc<Catalogue> {
+        &self.catalogue
     }
 
     /// Sessions that ended, and findings that were reported.
@@ -353,7 +364,7 @@ impl Ledger {
             return;
         }
         if let Some(said) = room(&mut self.said, found.who.server, self.most_servers) {
-            if said.withholds(&found.finding) {
+            if said.withholds(&found.finding, self.withheld_check) {
                 self.withheld.insert(key.connection);
                 return;
             }
@@ -362,12 +373,16 @@ impl Ledger {
             }
         }
         let severity = found.finding.severity;
-        let count = self.findings.entry(found.finding.rule.id).or_default().entry(severity).or_default();
-        *count = count.saturating_add(1);
+        self.count(self.catalogue.rule_id(found.finding.check).to_owned(), severity);
         self.worst = self.worst.max(Some(severity));
         if self.records.has(Kind::Findings) {
             print(Output::Finding(found));
         }
+    }
+
+    fn count(&mut self, rule: String, severity: Severity) {
+        let count = self.findings.entry(rule).or_default().entry(severity).or_default();
+        *count = count.saturating_add(1);
     }
 
     fn end(&mut self, key: Key, mut ended: Box<SessionEnd>, print: &mut impl FnMut(Output)) {
@@ -376,7 +391,7 @@ impl Ledger {
         let missing = session.missing_client.saturating_add(session.missing_server);
         self.not_analysed.add(MISSING.0, missing);
         if self.withheld.remove(&key.connection) {
-            ended.findings.forget(server::WITHHELD.0, server::WITHHELD.1);
+            self.withheld_check.into_iter().for_each(|check| ended.findings.forget(check));
         }
         match room(&mut self.servers, ended.session.server, self.most_servers) {
             Some(server) => server.session(key, &ended),

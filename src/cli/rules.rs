@@ -8,7 +8,7 @@ use std::fmt::{Display, Write as _};
 
 use anstyle::Style;
 
-use crate::rules::{self, Check, RULES, Rule, Scope};
+use crate::rules::{self, Check, Fix, Otherwise, RULES, Rule, Scope};
 
 use super::args::{self, Catalogue};
 use super::exit::Exit;
@@ -36,7 +36,8 @@ fn catalogue() -> String {
     for rule in RULES {
         let _ = writeln!(text, "{}  {}", bold(rule.id), rule.title);
         for check in rule.checks {
-            let _ = writeln!(text, "  {:<18} {:<9} {:>3}", check.id, check.severity.name(), check.confidence);
+            let (severity, confidence) = (check.severity.name(), check.confidence);
+            let _ = writeln!(text, "  {:<24} {severity:<9} {confidence:>3}  {}", check.id, check.title);
         }
         text.push('\n');
     }
@@ -56,8 +57,8 @@ fn whole(rule: &Rule) -> String {
     section("Checks", &rule.checks.iter().map(|check| one_check(check)).collect::<String>());
     section("Where the triggers come from", &wrapped("  ", rule.honesty));
     let fixes = rule.fixes.iter().map(|fix| {
-        let (server, text, source) = (fix.server, wrapped("    ", fix.text), fix.source);
-        format!("  {server}\n{text}{}", wrapped("    ", &format!("({source})")))
+        let (whom, text, source) = (whom(fix), wrapped("    ", fix.text), fix.source);
+        format!("  {whom}\n{text}{}", wrapped("    ", &format!("({source})")))
     });
     section("How to fix it", &fixes.collect::<String>());
     let references = rule.references.iter().map(|reference| match reference.url {
@@ -76,9 +77,30 @@ fn one_check(check: &Check) -> String {
         Scope::Session => "once per session and verb",
         Scope::Total => "once per session, with a count",
     };
-    let head =
-        format!("  {}  {}, confidence {}, reported {often}\n", check.id, check.severity.name(), check.confidence);
-    head + &wrapped("    ", check.fires)
+    let (severity, confidence, about) = (check.severity.name(), check.confidence, check.about.name());
+    let head = format!(
+        "  {}  {}\n    {severity}, confidence {confidence}, about the {about}, reported {often}\n",
+        check.id, check.title
+    );
+    let mut text = head + &wrapped("    ", check.fires);
+    for otherwise in check.otherwise {
+        text += &wrapped("    ", &otherwise_reads(otherwise));
+    }
+    text
+}
+
+/// What a check is called where its rule gives a finding another severity.
+pub(super) fn otherwise_reads(otherwise: &Otherwise) -> String {
+    format!("{}: {}, about the {}", otherwise.severity.name(), otherwise.title, otherwise.about.name())
+}
+
+/// What a fix is for: `Postfix, for end-of-data and bare-lf`.
+pub(super) fn whom(fix: &Fix) -> String {
+    let software = fix.software.unwrap_or("any software");
+    match fix.checks {
+        [] => software.to_owned(),
+        checks => format!("{software}, for {}", checks.join(" and ")),
+    }
 }
 
 fn bold(text: impl Display) -> String {

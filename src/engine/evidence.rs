@@ -26,6 +26,7 @@ use crate::capture::Batch;
 use crate::decode::{Datagram, Fragment, Segment};
 use crate::ledger::{Exhibit, Found, Kept, SessionEnd, Who};
 use crate::report::pcapng;
+use crate::rules::Catalogue;
 
 use super::route::{Routed, Slice};
 
@@ -187,13 +188,13 @@ impl Holder {
 
     /// Something was reported: the packets of its session are to be written from now on, those that are held first.
     /// What is kept, and what fell out, is told in the finding.
-    pub(crate) fn found(&mut self, found: &mut Found) {
+    pub(crate) fn found(&mut self, found: &mut Found, catalogue: &Catalogue) {
         let (flow, first) = (found.who.flow(), found.who.first.ordinal);
         self.connection(flow, found.finding.at);
         for held in self.change(&flow, |connection| connection.flag(first)).unwrap_or_default() {
             self.ready.insert(held.packet.at.ordinal, (flow, held));
         }
-        let comment = pcapng::comment(&found.finding);
+        let comment = pcapng::comment(&found.finding, catalogue);
         for number in found.finding.packets.iter() {
             let carries = self.ready.get_mut(&number).filter(|(of, _)| *of == flow);
             let comments = carries.map(|(_, held)| &mut held.packet.comments);

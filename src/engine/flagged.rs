@@ -11,6 +11,7 @@ use hashbrown::HashMap;
 use crate::base::{FlowKey, Limit, Limits, Ordinal, Tally};
 use crate::ledger::{Found, SessionEnd, Who};
 use crate::report::pcapng;
+use crate::rules::Catalogue;
 
 /// What a connection and a comment are taken to cost beside the comment's text.
 const CONNECTION_COST: usize = 128;
@@ -49,7 +50,7 @@ impl Flagged {
     }
 
     /// Something was reported.
-    pub(super) fn found(&mut self, found: &Found) {
+    pub(super) fn found(&mut self, found: &Found, catalogue: &Catalogue) {
         let (flow, first) = (found.who.flow(), found.who.first.ordinal);
         let known = self.stretches.get(&flow).is_some_and(|known| known.iter().any(|one| one.first == first));
         if !known {
@@ -61,7 +62,7 @@ impl Flagged {
             let place = stretches.partition_point(|one| one.first < first);
             stretches.insert(place, Stretch { first, last: None });
         }
-        let text = pcapng::comment(&found.finding);
+        let text = pcapng::comment(&found.finding, catalogue);
         for packet in found.finding.packets.iter() {
             let said = self.comments.get(&packet).is_some_and(|said| said.contains(&text));
             if said {

@@ -37,6 +37,7 @@ pub(crate) use live::{Host, Plan, watch};
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use rayon::prelude::*;
 
@@ -251,7 +252,7 @@ struct Writing<'s> {
 impl<'s> Writing<'s> {
     fn new(config: &Config, sink: &'s mut dyn Sink) -> Self {
         let records = if config.evidence { config.records.with(Kind::Findings) } else { config.records };
-        let ledger = Ledger::new(records, config.servers.clone(), &config.limits);
+        let ledger = Ledger::new(records, config.servers.clone(), &config.limits, config.selection.catalogue());
         Writing {
             ledger: if config.reading.separate { ledger.separate() } else { ledger },
             flagged: config.evidence.then(|| Flagged::new(&config.limits)),
@@ -281,6 +282,7 @@ impl<'s> Writing<'s> {
     /// Takes a round's entries, after the captures that began in it.
     fn take(&mut self, starts: Vec<PathBuf>, entries: Vec<Entry>) -> io::Result<()> {
         let mut outputs: Vec<Output> = starts.into_iter().map(Output::Capture).collect();
+        let catalogue = Arc::clone(self.ledger.catalogue());
         for entry in entries {
             if let Item::End(ended) = &entry.item {
                 self.flagged.iter_mut().for_each(|flagged| flagged.ended(ended));
@@ -288,8 +290,8 @@ impl<'s> Writing<'s> {
             }
             self.ledger.take(entry, &mut |mut output| {
                 if let Output::Finding(found) = &mut output {
-                    self.flagged.iter_mut().for_each(|flagged| flagged.found(found));
-                    self.holder.iter_mut().for_each(|holder| holder.found(found));
+                    self.flagged.iter_mut().for_each(|flagged| flagged.found(found, &catalogue));
+                    self.holder.iter_mut().for_each(|holder| holder.found(found, &catalogue));
                 }
                 if self.prints_findings || !matches!(output, Output::Finding(_)) {
                     outputs.push(output);

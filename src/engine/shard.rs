@@ -269,7 +269,7 @@ struct Hearing<'h> {
 }
 
 impl Mind {
-    fn put(&mut self, place: u8, item: Item, out: &mut Outbox) {
+    fn put(&mut self, place: u16, item: Item, out: &mut Outbox) {
         let key = Key { cause: out.cause, connection: self.first, place, nth: self.next };
         self.next = self.next.saturating_add(1);
         out.entries.push(Entry { key, item });
@@ -289,7 +289,7 @@ impl Hears for Hearing<'_> {
             let mut verdicts = std::mem::take(&mut out.verdicts);
             let who = Who::of(session);
             for verdict in verdicts.drain(..) {
-                mind.put(verdict.place, Item::of(verdict, who), out);
+                mind.put(Key::of(verdict.rule), Item::of(verdict, who), out);
             }
             out.verdicts = verdicts;
         }

@@ -1,7 +1,7 @@
 //! What the shards hand over: entries, each with its place in the total order of output.
 
 use crate::base::{Captured, Endpoint, FlowKey, LinkType, Moment, Ordinal};
-use crate::rules::{Counts, Finding, Note, Verdict, What};
+use crate::rules::{CheckNumber, Counts, Finding, Note, Verdict, What};
 use crate::smtp::event::{DataEnd, End};
 use crate::smtp::wire::tls::Tls;
 use crate::smtp::{self, Answers, Event, Reply, Session, Verb};
@@ -13,17 +13,22 @@ pub(crate) struct Key {
     pub cause: Cause,
     /// The connection's first packet.
     pub connection: Ordinal,
-    /// [`Key::EVENT`], 1 + the rule's place in [`crate::rules::RULES`] for findings and notes, or [`Key::END`].
-    pub place: u8,
+    /// [`Key::EVENT`], for findings and notes that of their rule ([`Key::of`]), or [`Key::END`].
+    pub place: u16,
     /// A running number.
     pub nth: u32,
 }
 
 impl Key {
     /// Events come before what the rules make of them.
-    pub(crate) const EVENT: u8 = 0;
+    pub(crate) const EVENT: u16 = 0;
     /// A session's end comes behind all else of its packet.
-    pub(crate) const END: u8 = u8::MAX;
+    pub(crate) const END: u16 = u16::MAX;
+
+    /// The place of what a rule says, by the number of its first check.
+    pub(crate) fn of(rule: CheckNumber) -> u16 {
+        rule.rank().saturating_add(1)
+    }
 }
 
 /// A packet, or one of the at most two ticks before it, or the end of what came before.

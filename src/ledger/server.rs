@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::base::{Endpoint, Time};
-use crate::rules::{Finding, Note, Scope, Severity, Software};
+use crate::rules::{Catalogue, CheckNumber, Finding, Note, Scope, Severity, Software};
 use crate::smtp::Session;
 use crate::smtp::wire::tls::State;
 
@@ -24,8 +24,8 @@ pub(crate) struct Server {
     pub starttls: StartTls,
     pub first_seen: Time,
     pub last_seen: Time,
-    /// Per rule and check, repeats included.
-    pub findings: BTreeMap<(&'static str, &'static str), u64>,
+    /// Per check, repeats included.
+    pub findings: BTreeMap<CheckNumber, u64>,
 }
 
 impl Server {
@@ -85,8 +85,10 @@ impl StartTls {
 /// A server keeps so many greetings.
 pub(crate) const MOST_GREETINGS: usize = 8;
 
-/// Rule and check that are withheld where a refused HELP of the server stands earlier in the total order.
-pub(super) const WITHHELD: (&str, &str) = ("help-exposed", "advertised");
+/// The check that is withheld where a refused HELP of the server stands earlier in the total order.
+pub(super) fn withheld(catalogue: &Catalogue) -> Option<CheckNumber> {
+    catalogue.find("help-exposed", "advertised")
+}
 
 /// A server's record in the making.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -101,31 +103,31 @@ pub(crate) struct Partial {
     help: Help,
     starttls: StartTls,
     seen: Option<(Time, Time)>,
-    findings: BTreeMap<(&'static str, &'static str), u64>,
+    findings: BTreeMap<CheckNumber, u64>,
 }
 
 /// What was said of a server already, by which the ledger judges what it still has to say.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Said {
     /// What was reported, and when last, by the capture's time.
-    reported: BTreeMap<(&'static str, &'static str, Severity), Time>,
+    reported: BTreeMap<(CheckNumber, Severity), Time>,
     /// What answers to HELP showed, the strongest of them: a server that answered one refuses what it was asked
     /// besides, not HELP.
     pub(super) help: Help,
 }
 
 impl Said {
-    /// Whether a finding is withheld because of what this server did before.
-    pub(super) fn withholds(&self, finding: &Finding) -> bool {
-        self.help == Help::Refused && (finding.rule.id, finding.check.id) == WITHHELD
+    /// Whether a finding is withheld because of what this server did before; `check` is the one that may be.
+    pub(super) fn withholds(&self, finding: &Finding, check: Option<CheckNumber>) -> bool {
+        self.help == Help::Refused && Some(finding.check) == check
     }
 
     /// Whether this finding of the server was reported before, and not `renotify` nanoseconds ago; it now has been.
     pub(super) fn repeats(&mut self, finding: &Finding, renotify: Option<i64>) -> bool {
-        if finding.check.scope != Scope::Server {
+        if finding.scope != Scope::Server {
             return false;
         }
-        let (what, now) = ((finding.rule.id, finding.check.id, finding.severity), finding.at.time);
+        let (what, now) = ((finding.check, finding.severity), finding.at.time);
         let repeats =
             self.reported.get(&what).is_some_and(|then| renotify.is_none_or(|after| now.since(*then) < after));
         if !repeats {
@@ -161,7 +163,7 @@ impl Partial {
         }
         self.starttls = self.starttls.max(starttls(session, offer));
         self.seen_at(session.first.time, session.last.time);
-        ended.findings.iter().for_each(|(rule, check, count)| self.fired((rule, check), count));
+        ended.findings.iter().for_each(|(check, count)| self.fired(check, count));
     }
 
     /// Joins another partial record of the same server; the order in which partial records are joined does not
@@ -215,7 +217,7 @@ impl Partial {
         self.seen = Some((first.min(earliest), last.max(latest)));
     }
 
-    fn fired(&mut self, check: (&'static str, &'static str), count: u64) {
+    fn fired(&mut self, check: CheckNumber, count: u64) {
         let sum = self.findings.entry(check).or_default();
         *sum = sum.saturating_add(count);
     }

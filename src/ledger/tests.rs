@@ -14,7 +14,7 @@ fn entries(dialogue: &Dialogue, at: u64) -> Vec<Entry> {
     let (judge, verdicts) = dialogue.verdicts();
     let mut entries: Vec<Entry> = (0..)
         .zip(verdicts)
-        .map(|(nth, verdict)| Entry { key: key(at, verdict.place, nth), item: Item::of(verdict, who) })
+        .map(|(nth, verdict)| Entry { key: key(at, Key::of(verdict.rule), nth), item: Item::of(verdict, who) })
         .collect();
     let ended = SessionEnd { session, end: dialogue.end(), findings: judge.counts().clone() };
     entries.push(Entry { key: key(at, Key::END, 0), item: Item::End(Box::new(ended)) });
@@ -26,8 +26,12 @@ fn ordinal(at: u64) -> Ordinal {
     Ordinal::new(Time::default(), u32::try_from(at / 200).unwrap(), at % 200 + 1)
 }
 
-fn key(at: u64, place: u8, nth: u32) -> Key {
+fn key(at: u64, place: u16, nth: u32) -> Key {
     Key { cause: Cause::packet(ordinal(at)), connection: ordinal(at), place, nth }
+}
+
+fn answered() -> CheckNumber {
+    Catalogue::built_in().find("help-exposed", "answered").unwrap()
 }
 
 fn everything() -> Records {
@@ -47,12 +51,12 @@ fn printed(ledger: Ledger, dialogues: &[Dialogue]) -> Vec<Output> {
 }
 
 fn all(dialogues: &[Dialogue]) -> Vec<Output> {
-    printed(Ledger::new(everything(), Vec::new(), &Limits::default()), dialogues)
+    printed(Ledger::new(everything(), Vec::new(), &Limits::default(), &Catalogue::built_in()), dialogues)
 }
 
 fn findings(outputs: &[Output]) -> Vec<String> {
     let finding = |output: &Output| match output {
-        Output::Finding(f) => Some(format!("{}/{}", f.finding.rule.id, f.finding.check.id)),
+        Output::Finding(f) => Some(Catalogue::built_in().name(f.finding.check).to_owned()),
         _ => None,
     };
     outputs.iter().filter_map(finding).collect()
@@ -78,7 +82,7 @@ fn a_condition_of_a_server_is_reported_once_and_counted_each_time() {
     let out = all(&read(&[EXPOSED, EXPOSED, EXPOSED]));
     assert_eq!(findings(&out), ["help-exposed/answered"]);
     let server = servers(&out)[0];
-    assert_eq!((server.sessions, server.help, server.findings[&("help-exposed", "answered")]), (3, Help::Exposed, 3));
+    assert_eq!((server.sessions, server.help, server.findings[&answered()]), (3, Help::Exposed, 3));
     assert_eq!(server.software.as_ref().unwrap().to_string(), "Exim 4.96");
     let sessions = out.iter().filter(|output| matches!(output, Output::Session(_)));
     assert_eq!(sessions.count(), 3);
@@ -110,7 +114,7 @@ fn help_that_is_advertised_is_withheld_behind_a_refusal_and_not_counted() {
 
 #[test]
 fn what_was_said_of_one_file_silences_nothing_in_a_file_that_is_treated_alone() {
-    let separate = || Ledger::new(everything(), Vec::new(), &Limits::default()).separate();
+    let separate = || Ledger::new(everything(), Vec::new(), &Limits::default(), &Catalogue::built_in()).separate();
     // The first two are of one file.
     let out = printed(separate(), &read(&[EXPOSED, EXPOSED, EXPOSED]));
     assert_eq!(findings(&out), ["help-exposed/answered", "help-exposed/answered"]);
@@ -124,7 +128,7 @@ fn only_the_servers_asked_for_are_reported_but_all_are_counted() {
     let mut dialogues = read(&[EXPOSED, EXPOSED]);
     dialogues[1].session.server.ip = [203, 0, 113, 9].into();
     let nets = vec!["203.0.113.0/24".parse().unwrap()];
-    let out = printed(Ledger::new(everything(), nets, &Limits::default()), &dialogues);
+    let out = printed(Ledger::new(everything(), nets, &Limits::default(), &Catalogue::built_in()), &dialogues);
     assert_eq!((findings(&out).len(), servers(&out).len()), (1, 1));
     let Some(Output::Summary(summary)) = out.last() else { panic!("the summary is last") };
     assert_eq!((summary.sessions, summary.findings["help-exposed"][&Severity::Low]), (2, 1));
@@ -138,7 +142,7 @@ fn a_full_table_of_servers_loses_no_finding_and_says_so() {
     for dialogue in &mut dialogues[1..] {
         dialogue.session.server.ip = [203, 0, 113, 9].into();
     }
-    let out = printed(Ledger::new(everything(), Vec::new(), &limits), &dialogues);
+    let out = printed(Ledger::new(everything(), Vec::new(), &limits, &Catalogue::built_in()), &dialogues);
     assert_eq!((findings(&out).len(), servers(&out).len()), (3, 1));
     let Some(Output::Summary(summary)) = out.last() else { panic!("the summary is last") };
     assert_eq!(summary.totals.limits_hit.get("servers"), 2);
@@ -146,7 +150,7 @@ fn a_full_table_of_servers_loses_no_finding_and_says_so() {
 
 #[test]
 fn records_that_are_not_wanted_are_not_printed_but_the_worst_finding_is_known() {
-    let mut ledger = Ledger::new(Records::of(&[]), Vec::new(), &Limits::default());
+    let mut ledger = Ledger::new(Records::of(&[]), Vec::new(), &Limits::default(), &Catalogue::built_in());
     let mut printed = 0;
     for entry in entries(&Dialogue::read("S: 220 mx\nC: XXXX\nS: 500 no"), 0) {
         ledger.take(entry, &mut |_| printed += 1);
@@ -207,7 +211,7 @@ fn the_total_order_is_packet_tick_connection_place_number() {
 
 /// Of a capture that has no end in sight; tells a server at most every ten seconds.
 fn endless(renotify: Option<i64>) -> Ledger {
-    Ledger::new(everything(), Vec::new(), &Limits::default()).endless(renotify, INTERVAL)
+    Ledger::new(everything(), Vec::new(), &Limits::default(), &Catalogue::built_in()).endless(renotify, INTERVAL)
 }
 
 const INTERVAL: i64 = 10 * Time::SECOND;
@@ -269,7 +273,7 @@ fn a_server_whose_first_session_goes_on_is_told_all_the_same() {
     take(&mut ledger, [end]);
     assert_eq!(told(&mut ledger, Time::SECOND), []);
     let again = told(&mut ledger, 7 + FIRST_SESSION + INTERVAL);
-    assert_eq!(again[0].findings[&("help-exposed", "answered")], 1, "what its session's end told is new");
+    assert_eq!(again[0].findings[&answered()], 1, "what its session's end told is new");
 }
 
 #[test]

@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 
 use crate::base::{Endpoint, FlowKey, Side, Time};
 use crate::ledger::{Found, Who};
+use crate::rules::Catalogue;
 
 use super::ascii::Ascii;
 use super::places::Range;
@@ -49,13 +50,14 @@ pub(crate) fn community(flow: FlowKey) -> Ascii<30> {
 }
 
 /// Version 1: 16 hex digits over rule, check, server, verb and reply code.
-pub(crate) fn fingerprint(found: &Found) -> Ascii<16> {
+pub(crate) fn fingerprint(found: &Found, catalogue: &Catalogue) -> Ascii<16> {
     let Found { who, finding, .. } = found;
+    let (rule, check) = catalogue.ids(finding.check);
     let verb = finding.verb.as_deref().unwrap_or_default();
     let code = finding.code.map(|code| code.to_string()).unwrap_or_default();
     let (ip, port) = (who.server.ip.to_string(), who.server.port.to_string());
     let mut hash = Sha256::new();
-    for part in ["1", finding.rule.id, finding.check.id, &ip, &port, verb, &code] {
+    for part in ["1", rule, check, &ip, &port, verb, &code] {
         hash.update(part);
         hash.update([0]);
     }

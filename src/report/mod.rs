@@ -28,8 +28,10 @@ mod text;
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
+use std::sync::Arc;
 
 use crate::ledger::{Found, Output, Server, SessionEnd, Stats, Summary, Told, Who};
+use crate::rules::Catalogue;
 
 use places::Places;
 
@@ -41,14 +43,22 @@ pub(crate) struct Start {
 }
 
 /// What a format needs beside the thing it formats.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct Scene {
+    pub catalogue: Arc<Catalogue>,
     pub places: Places,
     pub show_secrets: bool,
     /// Styles are wanted: the output is a terminal that shows them.
     pub color: bool,
     /// There is no end in sight to wait for, and no file behind the frames' numbers.
     pub as_it_goes: bool,
+}
+
+impl Default for Scene {
+    fn default() -> Self {
+        let catalogue = Catalogue::built_in();
+        Scene { catalogue, places: Places::default(), show_secrets: false, color: false, as_it_goes: false }
+    }
 }
 
 /// An output format: appends whole lines to `out`. Only the end is required.
@@ -99,7 +109,7 @@ impl<W: Write> Printer<W> {
     const ENOUGH: usize = 64 << 10;
 
     pub(crate) fn new(format: &Named, show_secrets: bool, color: bool, to: W) -> Self {
-        let scene = Scene { places: Places::default(), show_secrets, color, as_it_goes: false };
+        let scene = Scene { show_secrets, color, ..Scene::default() };
         Printer { format: (format.make)(), scene, buffer: Vec::new(), to }
     }
 

@@ -9,7 +9,7 @@
 use std::io::{self, Write};
 
 use crate::base::{Captured, LinkType, Time};
-use crate::rules::Finding;
+use crate::rules::{Catalogue, Finding};
 
 use super::escape::Text;
 
@@ -138,8 +138,8 @@ impl<W: Write> Pcapng<W> {
 }
 
 /// What a packet that carries a finding is commented with: `rule/check: message`.
-pub(crate) fn comment(finding: &Finding) -> String {
-    format!("{}/{}: {}", finding.rule.id, finding.check.id, Text(finding.message.as_bytes()))
+pub(crate) fn comment(finding: &Finding, catalogue: &Catalogue) -> String {
+    format!("{}: {}", catalogue.name(finding.check), Text(finding.message.as_bytes()))
 }
 
 /// Appends a block: its type, its length, its body, its length again.

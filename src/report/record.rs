@@ -8,7 +8,7 @@ use serde::{Serialize, Serializer};
 use crate::base::{Endpoint, Moment, Tally};
 use crate::ledger::entry::Answered;
 use crate::ledger::{FindingCounts, Found, Kept, Noticed, Server, Stats, Summary, Told, Who};
-use crate::rules::{Counts, Evidence};
+use crate::rules::{Catalogue, Counts, Evidence};
 use crate::smtp::DataEnd;
 use crate::smtp::wire::tls::Tls;
 use crate::tcp::Closed;
@@ -64,9 +64,10 @@ pub(crate) struct KeptFields {
 impl<'f> FindingRecord<'f> {
     pub(crate) fn of(found: &'f Found, scene: &'f Scene, time: Stamp) -> Self {
         let Found { who, finding, kept } = found;
+        let (rule, check) = scene.catalogue.ids(finding.check);
         FindingRecord {
-            rule: finding.rule.id,
-            check: finding.check.id,
+            rule,
+            check,
             severity: finding.severity.name(),
             confidence: finding.confidence,
             time,
@@ -78,7 +79,7 @@ impl<'f> FindingRecord<'f> {
             wireshark_filter: ids::wireshark_filter(who, window(found, scene)),
             message: &finding.message,
             evidence: EvidenceMap(finding.evidence.iter().map(|(name, e)| (*name, Proof::of(e, scene))).collect()),
-            fingerprint: ids::fingerprint(found),
+            fingerprint: ids::fingerprint(found, &scene.catalogue),
             kept: kept.map(|Kept { packets, bytes, fell_out }| KeptFields { packets, bytes, fell_out }),
         }
     }
@@ -150,8 +151,8 @@ pub(super) fn closed(how: Closed) -> &'static str {
 }
 
 /// How often each check fired, by `rule/check`.
-pub(super) fn counts(counts: &Counts) -> BTreeMap<String, u64> {
-    counts.iter().map(|(rule, check, count)| (format!("{rule}/{check}"), count)).collect()
+pub(super) fn counts<'c>(counts: &Counts, catalogue: &'c Catalogue) -> BTreeMap<&'c str, u64> {
+    counts.iter().map(|(check, count)| (catalogue.name(check), count)).collect()
 }
 
 /// A `command`, `reply`, `data` or `tls` record.
@@ -302,7 +303,7 @@ pub(crate) struct ServerRecord<'s> {
     pub starttls: &'static str,
     pub first_seen: Stamp,
     pub last_seen: Stamp,
-    pub findings: BTreeMap<String, u64>,
+    pub findings: BTreeMap<&'s str, u64>,
 }
 
 #[derive(Serialize)]
@@ -312,7 +313,7 @@ pub(crate) struct SoftwareFields<'s> {
 }
 
 impl<'s> ServerRecord<'s> {
-    pub(crate) fn of(server: &'s Server, first_seen: Stamp, last_seen: Stamp) -> Self {
+    pub(crate) fn of(server: &'s Server, catalogue: &'s Catalogue, first_seen: Stamp, last_seen: Stamp) -> Self {
         let software = server.software.as_ref();
         ServerRecord {
             ip: server.endpoint.ip,
@@ -325,7 +326,7 @@ impl<'s> ServerRecord<'s> {
             starttls: server.starttls.name(),
             first_seen,
             last_seen,
-            findings: server.findings.iter().map(|((rule, check), n)| (format!("{rule}/{check}"), *n)).collect(),
+            findings: server.findings.iter().map(|(check, n)| (catalogue.name(*check), *n)).collect(),
         }
     }
 }
@@ -342,7 +343,7 @@ pub(crate) struct StatsRecord {
     pub connections: u64,
     pub open_connections: u64,
     pub sessions: u64,
-    pub findings: BTreeMap<&'static str, BTreeMap<&'static str, u64>>,
+    pub findings: BTreeMap<String, BTreeMap<&'static str, u64>>,
     pub limits_hit: BTreeMap<&'static str, u64>,
     pub memory_bytes: u64,
 }
@@ -382,7 +383,7 @@ pub(crate) struct SummaryRecord<'s> {
     pub duration_seconds: f64,
     pub connections: u64,
     pub sessions: u64,
-    pub findings: BTreeMap<&'static str, BTreeMap<&'static str, u64>>,
+    pub findings: BTreeMap<String, BTreeMap<&'static str, u64>>,
     pub not_analysed: BTreeMap<&'static str, u64>,
     /// Where decoding first stopped for each reason.
     pub skipped: Vec<SkipFields<'s>>,
@@ -491,11 +492,11 @@ fn duration(summary: &Summary) -> f64 {
     }
 }
 
-fn by_name(findings: &FindingCounts) -> BTreeMap<&'static str, BTreeMap<&'static str, u64>> {
+fn by_name(findings: &FindingCounts) -> BTreeMap<String, BTreeMap<&'static str, u64>> {
     let severities = |counts: &BTreeMap<_, u64>| {
         counts.iter().map(|(severity, count): (&crate::rules::Severity, _)| (severity.name(), *count)).collect()
     };
-    findings.iter().map(|(rule, counts)| (*rule, severities(counts))).collect()
+    findings.iter().map(|(rule, counts)| (rule.clone(), severities(counts))).collect()
 }
 
 fn named(tally: &Tally) -> BTreeMap<&'static str, u64> {

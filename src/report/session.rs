@@ -19,7 +19,7 @@ pub(super) fn write(ended: &SessionEnd, scene: &Scene, start: Stamp, end: Stamp,
     if findings.iter().next().is_none() {
         json.raw("{}");
     } else {
-        json.value(&record::counts(findings));
+        json.value(&record::counts(findings, &scene.catalogue));
     }
     write_end(session, how, &mut json);
 }

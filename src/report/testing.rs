@@ -133,7 +133,7 @@ pub(crate) fn server() -> Server {
         starttls: StartTls::NotOffered,
         first_seen: at(3, 0).time,
         last_seen: at(104, 250).time,
-        findings: [(("help-exposed", "answered"), 3)].into(),
+        findings: [(found().finding.check, 3)].into(),
     }
 }
 
@@ -149,7 +149,7 @@ pub(crate) fn stats() -> Stats {
         connections: 3,
         open_connections: 1,
         sessions: 2,
-        findings: [("help-exposed", [(Severity::Low, 1)].into())].into(),
+        findings: [("help-exposed".to_owned(), [(Severity::Low, 1)].into())].into(),
         limits_hit,
         memory_bytes: 40 << 20,
         last_packet: Some(at(199, 250).time),
@@ -184,5 +184,5 @@ pub(crate) fn summary() -> Summary {
         time_backwards: 1,
         ..Totals::default()
     };
-    Summary { totals, sessions: 2, findings: [("help-exposed", [(Severity::Low, 1)].into())].into() }
+    Summary { totals, sessions: 2, findings: [("help-exposed".to_owned(), [(Severity::Low, 1)].into())].into() }
 }

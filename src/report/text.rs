@@ -14,6 +14,7 @@ use super::{Format, Scene, ids};
 use crate::base::{Endpoint, Limit};
 use crate::ledger::elsewhere::{self, Noticed};
 use crate::ledger::{self, Found, Server, SessionEnd, Stats, Summary, Told, Who};
+use crate::rules::Catalogue;
 use crate::{defrag, tcp};
 
 /// A person reads no more; the rest is counted.
@@ -108,7 +109,10 @@ impl Format for Text {
             push(out, format_args!("{} more findings; --format jsonl prints all of them\n\n", count(self.beyond)));
         }
         if !self.servers.is_empty() {
-            push(out, format_args!("{}\n{}\n\n", style.bold("Servers"), table(self.servers.values())));
+            push(
+                out,
+                format_args!("{}\n{}\n\n", style.bold("Servers"), table(self.servers.values(), &scene.catalogue)),
+            );
         }
         if let Some(summary) = &self.summary {
             push(out, format_args!("{summary}"));
@@ -250,14 +254,17 @@ fn address(endpoint: Endpoint) -> String {
     std::net::SocketAddr::new(endpoint.ip, endpoint.port).to_string()
 }
 
-fn table<'s>(servers: impl Iterator<Item = &'s Server>) -> String {
+fn table<'s>(servers: impl Iterator<Item = &'s Server>, catalogue: &Catalogue) -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
     table.set_header(["  server", "software", "sessions", "help", "starttls", "findings, with repeats"]);
     for server in servers {
         let software = server.software.as_ref().map_or_else(|| "-".to_owned(), ToString::to_string);
-        let findings: Vec<_> =
-            server.findings.iter().map(|((rule, check), times)| format!("{rule}/{check} {}", count(*times))).collect();
+        let findings: Vec<_> = server
+            .findings
+            .iter()
+            .map(|(check, times)| format!("{} {}", catalogue.name(*check), count(*times)))
+            .collect();
         table.add_row([
             Cell::new(format!("  {}", address(server.endpoint))),
             Cell::new(software),

@@ -1,7 +1,7 @@
 //! `bad-greeting`: the server's first words are none of SMTP's (RFC 5321 section 4.2; SBP-2010-06).
 
 use super::reading;
-use super::{Check, Evidence, Finding, Findings, Fix, Hears, Reference, Rule, Scope, Severity};
+use super::{About, Check, Evidence, Finding, Findings, Fix, Hears, Otherwise, Reference, Rule, Scope, Severity};
 use crate::base::Moment;
 use crate::smtp::wire::tls::State;
 use crate::smtp::{Answers, Command, End, Event, Reply, Session, Verb};
@@ -19,16 +19,23 @@ pub(super) static RULE: Rule = Rule {
     checks: &[&REFUSED, &UNEXPECTED_CODE, &NOT_SMTP, &INCONSISTENT, &NONE],
     fixes: &[
         Fix {
-            server: "any",
+            software: None,
+            checks: &[],
             text: "A server that cannot serve should greet with 421, 521 or 554 and close. Where the greeting is no SMTP, \
                    find out what listens there.",
             source: "RFC 5321 sections 3.1, 3.8 and 4.2, RFC 7504",
         },
         Fix {
-            server: "Sendmail and smtp-server (Nodemailer)",
-            text: "They refuse a client that speaks before the greeting, with 554 and 421: it is the client that must wait \
-                   for the whole greeting.",
-            source: "recorded from Sendmail 8.17.1.9; recorded from smtp-server 3.21.6; RFC 5321 section 3.1",
+            software: Some("Sendmail"),
+            checks: &["refused"],
+            text: "It refuses a client that speaks before the greeting with 554: it is the client that must wait for the whole greeting.",
+            source: "recorded from Sendmail 8.17.1.9; RFC 5321 section 3.1",
+        },
+        Fix {
+            software: Some("smtp-server"),
+            checks: &["refused"],
+            text: "It refuses a client that speaks before the greeting with 421: it is the client that must wait for the whole greeting.",
+            source: "recorded from smtp-server 3.21.6; RFC 5321 section 3.1",
         },
     ],
     references: &[
@@ -47,6 +54,14 @@ pub(super) static RULE: Rule = Rule {
 
 static REFUSED: Check = Check {
     id: "refused",
+    title: "Greeting turns the client away",
+    about: About::Server,
+    otherwise: &[Otherwise {
+        severity: Severity::Info,
+        about: About::Client,
+        title: "Client turned away: it spoke early",
+    }],
+    discriminator: &["reply_code"],
     severity: Severity::Low,
     confidence: 95,
     scope: Scope::Server,
@@ -55,6 +70,10 @@ static REFUSED: Check = Check {
 
 static UNEXPECTED_CODE: Check = Check {
     id: "unexpected-code",
+    title: "The greeting has an unexpected reply code",
+    about: About::Server,
+    otherwise: &[],
+    discriminator: &["reply_code"],
     severity: Severity::Medium,
     confidence: 95,
     scope: Scope::Server,
@@ -63,6 +82,10 @@ static UNEXPECTED_CODE: Check = Check {
 
 static NOT_SMTP: Check = Check {
     id: "not-smtp",
+    title: "The greeting is not SMTP",
+    about: About::Server,
+    otherwise: &[],
+    discriminator: &[],
     severity: Severity::Medium,
     confidence: 90,
     scope: Scope::Server,
@@ -71,6 +94,10 @@ static NOT_SMTP: Check = Check {
 
 static INCONSISTENT: Check = Check {
     id: "inconsistent",
+    title: "The lines of the greeting have different codes",
+    about: About::Server,
+    otherwise: &[],
+    discriminator: &["reply_code"],
     severity: Severity::Medium,
     confidence: 90,
     scope: Scope::Server,
@@ -79,6 +106,10 @@ static INCONSISTENT: Check = Check {
 
 static NONE: Check = Check {
     id: "none",
+    title: "The server sent no greeting",
+    about: About::Server,
+    otherwise: &[],
+    discriminator: &["verb", "reply_code"],
     severity: Severity::Low,
     confidence: 70,
     scope: Scope::Server,

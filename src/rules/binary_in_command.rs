@@ -1,6 +1,6 @@
 //! `binary-in-command`: octets in a command line that are no text (RFC 5321 section 4.1.2; SBP-2010-06).
 
-use super::{Check, Evidence, Finding, Findings, Fix, Hears, Reference, Rule, Scope, Severity};
+use super::{About, Check, Evidence, Finding, Findings, Fix, Hears, Reference, Rule, Scope, Severity};
 use crate::smtp::{Answers, Command, Ending, Event, Session, Verb};
 
 pub(super) static RULE: Rule = Rule {
@@ -16,30 +16,35 @@ pub(super) static RULE: Rule = Rule {
     checks: &[&NUL, &CONTROL, &EIGHT_BIT, &INVALID_UTF8],
     fixes: &[
         Fix {
-            server: "any client",
-            text: "Find it: software that speaks SMTP sends no such octets. Mail addresses beyond ASCII need SMTPUTF8 in the \
+            software: None,
+            checks: &[],
+            text: "Find the client: software that speaks SMTP sends no such octets. Mail addresses beyond ASCII need SMTPUTF8 in the \
                    EHLO reply and on MAIL.",
             source: "RFC 5321 section 2.4, RFC 6531 section 3.4",
         },
         Fix {
-            server: "Postfix",
+            software: Some("Postfix"),
+            checks: &[],
             text: "It refuses a NUL in an address (501) and what is not UTF-8 (500), but takes NOOP with a NUL or a control \
                    character and, without SMTPUTF8, a sender's address in UTF-8.",
             source: "recorded from Postfix 3.7.11; recorded from Postfix 3.10.13",
         },
         Fix {
-            server: "Exim",
+            software: Some("Exim"),
+            checks: &[],
             text: "It refuses a NUL in any command (501), but takes NOOP with a control character or an octet above ASCII.",
             source: "recorded from Exim 4.96",
         },
         Fix {
-            server: "Sendmail",
+            software: Some("Sendmail"),
+            checks: &[],
             text: "It takes NOOP with any of them, and takes the eighth bit off a sender's address and accepts what is left: \
                    let a relay in front of it refuse these.",
             source: "recorded from Sendmail 8.17.1.9",
         },
         Fix {
-            server: "OpenSMTPD",
+            software: Some("OpenSMTPD"),
+            checks: &[],
             text: "It refuses addresses that hold any of them (553), and NOOP with an argument (500).",
             source: "recorded from OpenSMTPD 6.8.0p2",
         },
@@ -64,6 +69,10 @@ pub(super) static RULE: Rule = Rule {
 
 static NUL: Check = Check {
     id: "nul",
+    title: "NUL byte in a command",
+    about: About::Client,
+    otherwise: &[],
+    discriminator: &["verb"],
     severity: Severity::High,
     confidence: 95,
     scope: Scope::Session,
@@ -72,6 +81,10 @@ static NUL: Check = Check {
 
 static CONTROL: Check = Check {
     id: "control",
+    title: "Control character in a command",
+    about: About::Client,
+    otherwise: &[],
+    discriminator: &["verb"],
     severity: Severity::Medium,
     confidence: 95,
     scope: Scope::Session,
@@ -80,6 +93,10 @@ static CONTROL: Check = Check {
 
 static EIGHT_BIT: Check = Check {
     id: "eight-bit",
+    title: "Non-ASCII byte in a command",
+    about: About::Client,
+    otherwise: &[],
+    discriminator: &["verb"],
     severity: Severity::Medium,
     confidence: 90,
     scope: Scope::Session,
@@ -89,6 +106,10 @@ static EIGHT_BIT: Check = Check {
 
 static INVALID_UTF8: Check = Check {
     id: "invalid-utf8",
+    title: "Invalid UTF-8 in a command",
+    about: About::Client,
+    otherwise: &[],
+    discriminator: &["verb"],
     severity: Severity::Medium,
     confidence: 90,
     scope: Scope::Session,

@@ -228,7 +228,8 @@ impl Dialogue {
     }
 
     pub(crate) fn judged(&self) -> Vec<String> {
-        let line = |f: Finding| format!("{}/{} {} {}", f.rule.id, f.check.id, f.severity.name(), f.confidence);
+        let name = |f: &Finding| self.selection.catalogue().name(f.check).to_owned();
+        let line = |f: Finding| format!("{} {} {}", name(&f), f.severity.name(), f.confidence);
         self.findings().into_iter().map(line).collect()
     }
 
@@ -239,7 +240,12 @@ impl Dialogue {
     }
 
     pub(crate) fn counts(&self) -> Vec<(&'static str, &'static str, u64)> {
-        self.run().0.counts().iter().collect()
+        let checks: Vec<_> = self.selection.catalogue().checks().collect();
+        let named = |(check, count): (super::CheckNumber, u64)| {
+            let (rule, check) = checks[check.row()];
+            (rule.id, check.id, count)
+        };
+        self.run().0.counts().iter().map(named).collect()
     }
 
     pub(crate) fn limits(&self) -> Tally {

@@ -1,7 +1,7 @@
 //! `exchange-command`: verbs that only Exchange servers have for each other (MS03-046, MS05-021; SBP-2010-06).
 
 use super::reading;
-use super::{Check, Evidence, Finding, Findings, Fix, Hears, Reference, Rule, Scope, Severity};
+use super::{About, Check, Evidence, Finding, Findings, Fix, Hears, Otherwise, Reference, Rule, Scope, Severity};
 use crate::smtp::wire::argument::{Argument, LinkChunk, LinkState};
 use crate::smtp::{Command, Event, Reply, Secret, Session, Verb};
 
@@ -18,13 +18,15 @@ pub(super) static RULE: Rule = Rule {
     checks: &[&XEXCH50, &X_LINK2STATE, &X_EXPS],
     fixes: &[
         Fix {
-            server: "Exchange 5.5 to 2003",
-            text: "Install the updates of both bulletins, and let only the organisation's own Exchange servers reach the \
+            software: Some("Microsoft Exchange"),
+            checks: &[],
+            text: "Exchange 5.5 to 2003: install the updates of both bulletins, and let only the organisation's own Exchange servers reach the \
                    server's port directly.",
             source: "MS03-046, MS05-021",
         },
         Fix {
-            server: "any other",
+            software: None,
+            checks: &[],
             text: "Find out who the client is: nobody sends these verbs to it for mail. Postfix, Exim, Sendmail and OpenSMTPD \
                    refuse them with 500 as they are installed.",
             source: "RFC 5321 section 4.1.5, on private-use commands; recorded from Postfix 3.10.13; recorded from Exim 4.96; \
@@ -52,6 +54,10 @@ pub(super) static RULE: Rule = Rule {
 
 static XEXCH50: Check = Check {
     id: "xexch50",
+    title: "XEXCH50 sent",
+    about: About::Client,
+    otherwise: &[Otherwise { severity: Severity::High, about: About::Client, title: "XEXCH50 sent as in an attack" }],
+    discriminator: &["attack", "reply_code"],
     severity: Severity::Medium,
     confidence: 95,
     scope: Scope::Session,
@@ -60,6 +66,14 @@ static XEXCH50: Check = Check {
 
 static X_LINK2STATE: Check = Check {
     id: "x-link2state",
+    title: "X-LINK2STATE sent",
+    about: About::Client,
+    otherwise: &[Otherwise {
+        severity: Severity::High,
+        about: About::Client,
+        title: "X-LINK2STATE sent as in an attack",
+    }],
+    discriminator: &["attack", "reply_code"],
     severity: Severity::Medium,
     confidence: 95,
     scope: Scope::Session,
@@ -67,8 +81,17 @@ static X_LINK2STATE: Check = Check {
             the session (CVE-2005-0560)",
 };
 
-static X_EXPS: Check =
-    Check { id: "x-exps", severity: Severity::Medium, confidence: 95, scope: Scope::Session, fires: "X-EXPS" };
+static X_EXPS: Check = Check {
+    id: "x-exps",
+    title: "X-EXPS sent",
+    about: About::Client,
+    otherwise: &[],
+    discriminator: &["reply_code"],
+    severity: Severity::Medium,
+    confidence: 95,
+    scope: Scope::Session,
+    fires: "X-EXPS",
+};
 
 /// The most octets that follow an honest XEXCH50.
 const MOST_OCTETS: i64 = 1 << 20;

@@ -4,7 +4,7 @@ use crate::base::{Moment, Packets};
 use crate::smtp::{Command, Reply};
 
 use super::reading;
-use super::{Check, Rule};
+use super::{Check, CheckNumber, Rule, Scope};
 
 /// A finding quotes at most so many octets of one line.
 pub(crate) const MOST_OCTETS: usize = 1024;
@@ -41,8 +41,9 @@ impl Severity {
 /// What a rule found. Session, client and server are added by the engine, the rest by `report`.
 #[derive(Clone, Debug)]
 pub(crate) struct Finding {
-    pub rule: &'static Rule,
-    pub check: &'static Check,
+    pub check: CheckNumber,
+    /// How often the check is reported.
+    pub scope: Scope,
     /// The check's own, unless the rule or the configuration says otherwise.
     pub severity: Severity,
     pub confidence: u8,
@@ -90,15 +91,10 @@ impl Evidence {
 
 impl Finding {
     /// A finding with the check's own severity and confidence; `message` is one sentence.
-    pub(crate) fn new(
-        rule: &'static Rule,
-        check: &'static Check,
-        packets: &Packets,
-        message: impl Into<String>,
-    ) -> Self {
+    pub(crate) fn new(rule: &Rule, check: &Check, packets: &Packets, message: impl Into<String>) -> Self {
         Finding {
-            rule,
-            check,
+            check: CheckNumber::of(rule, check),
+            scope: check.scope,
             severity: check.severity,
             confidence: check.confidence,
             at: packets.last(),

@@ -6,7 +6,7 @@ use memchr::memmem;
 
 use super::patterns::{self, Glob};
 use super::reading::{self, answered, keywords, keywords_in, lists_capabilities};
-use super::{Check, Finding, Findings, Fix, Hears, Note, Reference, Rule, Scope, Severity};
+use super::{About, Check, Finding, Findings, Fix, Hears, Note, Reference, Rule, Scope, Severity};
 use crate::smtp::event::End;
 use crate::smtp::{Answers, Command, Event, Reply, Session, Verb};
 
@@ -22,7 +22,8 @@ pub(super) static RULE: Rule = Rule {
     checks: &[&ANSWERED, &ADVERTISED, &PATTERN],
     fixes: &[
         Fix {
-            server: "Postfix",
+            software: Some("Postfix"),
+            checks: &[],
             text: "3.7.11 refuses HELP by itself (500), 3.10.13 answers it. There smtpd_command_filter = regexp:FILE with \
                    the line `/^help/ XHELP` has it refused with 500, and smtpd_noop_commands = HELP has it answered \
                    250 Ok and no more. HELP in smtpd_forbidden_commands has no effect.",
@@ -31,7 +32,8 @@ pub(super) static RULE: Rule = Rule {
                      https://www.postfix.org/postconf.5.html#smtpd_command_filter",
         },
         Fix {
-            server: "Exim",
+            software: Some("Exim"),
+            checks: &[],
             text: "There is neither an option nor an ACL for HELP, and nothing takes it out of the EHLO reply. \
                    smtp_accept_max_nonmail = 0 answers it 554 and closes the connection, and does so to every command but \
                    those of a mail, NOOP and VRFY too. Else only a relay in front whose own HELP is refused helps.",
@@ -40,7 +42,8 @@ pub(super) static RULE: Rule = Rule {
                      https://www.exim.org/exim-html-current/doc/html/spec_html/ch-main_configuration.html",
         },
         Fix {
-            server: "Sendmail",
+            software: Some("Sendmail"),
+            checks: &[],
             text: "Set HELP_FILE to /dev/null, or have no line `O HelpFile` in sendmail.cf: HELP then gets 502, which still \
                    names the version, and the EHLO reply still lists it. An empty help file is no fix: it answers 214.",
             source: "recorded from Sendmail 8.17.1.9 help-file-dev-null; recorded from Sendmail 8.17.1.9 no-help-file; \
@@ -49,23 +52,27 @@ pub(super) static RULE: Rule = Rule {
                      https://www.oreilly.com/library/view/sendmail-4th-edition/9780596510299/ch24s09s54.html",
         },
         Fix {
-            server: "OpenSMTPD",
+            software: Some("OpenSMTPD"),
+            checks: &[],
             text: "There is no option for HELP, nor to take it out of the EHLO reply. Only a relay in front whose own HELP is \
                    refused helps.",
             source: "recorded from OpenSMTPD 6.8.0p2; smtpd.conf(5), which names none, https://man.openbsd.org/smtpd.conf.5",
         },
         Fix {
-            server: "qpsmtpd",
+            software: Some("qpsmtpd"),
+            checks: &[],
             text: "Give the plugin `help` the option `not_implemented 1`: HELP then gets 502.",
             source: "qpsmtpd, plugins/help, section OPTIONS, https://github.com/smtpd/qpsmtpd/blob/master/plugins/help",
         },
         Fix {
-            server: "aiosmtpd",
+            software: Some("aiosmtpd"),
+            checks: &[],
             text: "Override smtp_HELP in a subclass of SMTP to answer 502, and leave HELP out of what handle_EHLO returns.",
             source: "recorded from aiosmtpd 1.4.6 no-help; https://aiosmtpd.aio-libs.org/en/stable/handlers.html",
         },
         Fix {
-            server: "smtp-server (Nodemailer)",
+            software: Some("smtp-server"),
+            checks: &[],
             text: "Set disabledCommands: ['HELP']: HELP then gets 500.",
             source: "recorded from smtp-server 3.21.6 no-help; https://nodemailer.com/extras/smtp-server",
         },
@@ -111,6 +118,10 @@ pub(super) static RULE: Rule = Rule {
 
 static ANSWERED: Check = Check {
     id: "answered",
+    title: "HELP is answered",
+    about: About::Server,
+    otherwise: &[],
+    discriminator: &["reply_code"],
     severity: Severity::Low,
     confidence: 95,
     scope: Scope::Server,
@@ -122,6 +133,10 @@ static ANSWERED: Check = Check {
 
 static ADVERTISED: Check = Check {
     id: "advertised",
+    title: "HELP is advertised",
+    about: About::Server,
+    otherwise: &[],
+    discriminator: &[],
     severity: Severity::Info,
     confidence: 85,
     scope: Scope::Server,
@@ -131,6 +146,10 @@ static ADVERTISED: Check = Check {
 
 static PATTERN: Check = Check {
     id: "pattern",
+    title: "Classic HELP signature matched",
+    about: About::Server,
+    otherwise: &[],
+    discriminator: &[],
     severity: Severity::Low,
     confidence: 70,
     scope: Scope::Server,

@@ -6,12 +6,13 @@ use crate::smtp::event::FaultKind;
 use crate::smtp::{Answers, Event, Session, is_text_protocol};
 
 use super::glance;
-use super::{Check, Evidence, Finding, Hears, RULES, Rule, Scope, Selection, Severity, Software};
+use super::{Check, CheckNumber, Evidence, Finding, Hears, Scope, Selection, Severity, Software};
 
 /// What the rules make of one session. It costs a few words until something is found.
 #[derive(Debug, Default)]
 pub(crate) struct Judge {
-    words: [u32; RULES.len()],
+    /// What each rule remembers, up to the last of them that remembers anything.
+    words: Vec<u32>,
     /// What was heard so far.
     heard: Hears,
     /// The stream was named as another binary protocol: only rules that say so hear on.
@@ -34,7 +35,8 @@ struct Found {
 /// A finding whose fate is open.
 #[derive(Debug)]
 struct Kept {
-    place: usize,
+    /// The number of the rule's first check.
+    rule: CheckNumber,
     finding: Finding,
     /// The conditions that must turn out to hold; what each bit means is the rule's own. None of them: the rule
     /// itself decides.
@@ -47,21 +49,22 @@ struct Kept {
 /// [`Scope::Server`], nothing to [`Scope::Total`].
 #[derive(Debug, PartialEq, Eq)]
 struct Reported {
-    place: usize,
-    check: &'static str,
+    /// The number of the rule's first check.
+    rule: CheckNumber,
+    check: CheckNumber,
     severity: Option<Severity>,
     verb: Option<String>,
 }
 
 /// How often each check fired, repeats included, in the order in which they first did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Counts(Vec<((&'static str, &'static str), u64)>);
+pub(crate) struct Counts(Vec<(CheckNumber, u64)>);
 
-/// What the judge gives: `place` is that of [`crate::ledger::Key`].
+/// What the judge gives.
 #[derive(Clone, Debug)]
 pub(crate) struct Verdict {
-    /// 1 + the rule's place in [`RULES`].
-    pub place: u8,
+    /// The number of the rule's first check: what it says of one packet stands together.
+    pub rule: CheckNumber,
     pub what: What,
 }
 
@@ -89,7 +92,9 @@ pub(crate) enum Note {
 
 /// Where a rule puts what it finds.
 pub(crate) struct Findings<'j> {
-    place: usize,
+    /// The rule's place in the catalogue, and the number of its first check.
+    nth: usize,
+    rule: CheckNumber,
     other_protocol: bool,
     found: &'j mut Option<Box<Found>>,
     selection: &'j Selection,
@@ -126,10 +131,15 @@ impl Judge {
         // From there on one line of an attacker must not blind the rules.
         let Judge { words, other_protocol, found, .. } = self;
         let other_protocol = *other_protocol;
-        for (place, ((rule, word), hears)) in RULES.iter().zip(words).zip(selection.of_each()).enumerate() {
+        for (nth, ((rule, first), hears)) in selection.catalogue().rules().zip(selection.of_each()).enumerate() {
             if hears.has(kinds) && (!other_protocol || hears.has(Hears::OTHER_PROTOCOLS)) {
-                let mut findings = Findings { place, other_protocol, found, selection, limits, out };
-                (rule.judge)(event, session, word, &mut findings);
+                let mut findings = Findings { nth, rule: first, other_protocol, found, selection, limits, out };
+                let before = words.get(nth).copied().unwrap_or(0);
+                let mut word = before;
+                (rule.judge)(event, session, &mut word, &mut findings);
+                if word != before {
+                    remember(words, nth, word);
+                }
             }
         }
     }
@@ -172,13 +182,13 @@ impl Judge {
 impl Kept {
     /// Whether a finding is the same as this one.
     fn is(&self, other: &Finding) -> bool {
-        let alike = self.finding.verb == other.verb || (self.open == 0 && other.check.scope == Scope::Total);
-        std::ptr::eq(self.finding.check, other.check) && alike
+        let alike = self.finding.verb == other.verb || (self.open == 0 && other.scope == Scope::Total);
+        self.finding.check == other.check && alike
     }
 
     /// Whether the rule itself decides on this finding of its check.
-    fn is_deferred(&self, check: &'static Check) -> bool {
-        self.open == 0 && std::ptr::eq(self.finding.check, check)
+    fn is_deferred(&self, check: CheckNumber) -> bool {
+        self.open == 0 && self.finding.check == check
     }
 
     /// What it holds, in bytes.
@@ -216,62 +226,60 @@ impl Found {
 }
 
 impl Counts {
-    fn add(&mut self, rule: &'static Rule, check: &'static Check, times: u64) {
-        let key = (rule.id, check.id);
-        match self.0.iter_mut().find(|(counted, _)| *counted == key) {
+    fn add(&mut self, check: CheckNumber, times: u64) {
+        match self.0.iter_mut().find(|(counted, _)| *counted == check) {
             Some((_, count)) => *count = count.saturating_add(times),
-            None => self.0.push((key, times)),
+            None => self.0.push((check, times)),
         }
     }
 
-    fn of(&self, rule: &'static Rule, check: &'static Check) -> u64 {
-        self.iter().find(|&(of, id, _)| (of, id) == (rule.id, check.id)).map_or(0, |(_, _, count)| count)
+    fn of(&self, check: CheckNumber) -> u64 {
+        self.iter().find(|(counted, _)| *counted == check).map_or(0, |(_, count)| count)
     }
 
     /// Forgets a check whose finding was withheld.
-    pub(crate) fn forget(&mut self, rule: &str, check: &str) {
-        self.0.retain(|(counted, _)| *counted != (rule, check));
+    pub(crate) fn forget(&mut self, check: CheckNumber) {
+        self.0.retain(|(counted, _)| *counted != check);
     }
 
-    /// Rule, check and how often.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (&'static str, &'static str, u64)> + '_ {
-        self.0.iter().map(|&((rule, check), count)| (rule, check, count))
+    /// Each check and how often.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (CheckNumber, u64)> + '_ {
+        self.0.iter().copied()
     }
 }
 
 impl Findings<'_> {
     /// Reports a finding, unless it is a repeat, not selected, or above the limit.
     pub(crate) fn fire(&mut self, mut finding: Finding) {
-        if !self.selection.wants(self.place, &finding) {
+        if !self.selection.wants(&finding) {
             return;
         }
-        finding.severity = self.selection.severity(self.place, &finding);
+        finding.severity = self.selection.severity(&finding);
         let reported = self.key(&finding);
         let found = self.found.get_or_insert_default();
-        found.counts.add(finding.rule, finding.check, 1);
-        if finding.check.scope == Scope::Total {
+        found.counts.add(finding.check, 1);
+        if finding.scope == Scope::Total {
             return self.defer(finding);
         }
         self.report(finding, reported);
     }
 
     /// Reports what [`Findings::fire`] kept of a check of [`Scope::Total`]; `tell` is given how often it fired.
-    pub(crate) fn tell_total(&mut self, check: &'static Check, at: Moment, tell: impl Fn(Finding, u64) -> Finding) {
+    pub(crate) fn tell_total(&mut self, check: &Check, at: Moment, tell: impl Fn(Finding, u64) -> Finding) {
         if let Some(finding) = self.take(check, at) {
-            let times = self.times(finding.rule, check);
-            let (finding, reported) =
-                (tell(finding, times), Reported { place: self.place, check: check.id, severity: None, verb: None });
-            self.report(finding, reported);
+            let (number, times) = (finding.check, self.times(check));
+            let reported = Reported { rule: self.rule, check: number, severity: None, verb: None };
+            self.report(tell(finding, times), reported);
         }
     }
 
     /// Reports what was counted, unless it is a repeat or above the limit.
     fn report(&mut self, finding: Finding, reported: Reported) {
-        let (place, found) = (self.place, self.found.get_or_insert_default());
+        let (rule, found) = (self.rule, self.found.get_or_insert_default());
         if found.is_reported(&reported) {
             return;
         }
-        let of_rule = found.reported.iter().filter(|reported| reported.place == place).count();
+        let of_rule = found.reported.iter().filter(|reported| reported.rule == rule).count();
         if of_rule as u64 >= self.selection.per_rule() {
             return self.limits.one(Limit::FindingsPerRule.key());
         }
@@ -284,14 +292,16 @@ impl Findings<'_> {
     /// first one of each check and verb is kept, and of one rule as many as may be reported (or as it has checks).
     pub(crate) fn defer(&mut self, finding: Finding) {
         if self.alike(&finding, 0).is_none() {
-            let most = self.selection.per_rule().max(finding.rule.checks.len() as u64);
+            let most = self.selection.per_rule().max(self.selection.catalogue().checks_of(self.nth) as u64);
             self.keep(finding, 0, most);
         }
     }
 
     /// The finding kept by [`Findings::defer`], to add packets to it.
-    pub(crate) fn deferred(&mut self, check: &'static Check) -> Option<&mut Finding> {
-        let found = self.found.as_mut()?;
+    pub(crate) fn deferred(&mut self, check: &Check) -> Option<&mut Finding> {
+        let (nth, catalogue) = (self.nth, self.selection.catalogue());
+        let found = self.found.as_mut().filter(|found| !found.kept.is_empty())?;
+        let check = catalogue.number(nth, check);
         found.kept.iter_mut().find(|kept| kept.is_deferred(check)).map(|kept| &mut kept.finding)
     }
 
@@ -306,8 +316,10 @@ impl Findings<'_> {
     }
 
     /// The first finding of the check that [`Findings::defer`] kept; `at` is now the packet that decided on it.
-    pub(crate) fn take(&mut self, check: &'static Check, at: Moment) -> Option<Finding> {
-        let found = self.found.as_mut()?;
+    pub(crate) fn take(&mut self, check: &Check, at: Moment) -> Option<Finding> {
+        let (rule, catalogue) = (self.nth, self.selection.catalogue());
+        let found = self.found.as_mut().filter(|found| !found.kept.is_empty())?;
+        let check = catalogue.number(rule, check);
         let nth = found.kept.iter().position(|kept| kept.is_deferred(check))?;
         let mut finding = found.release(nth).finding;
         finding.at = at;
@@ -316,7 +328,7 @@ impl Findings<'_> {
 
     /// Keeps a finding until each of its `open` conditions is [settled](Findings::settle): of each check and verb one.
     pub(crate) fn wait(&mut self, finding: Finding, open: u8) {
-        if !self.selection.wants(self.place, &finding) {
+        if !self.selection.wants(&finding) {
             return;
         }
         match self.alike(&finding, open) {
@@ -328,9 +340,9 @@ impl Findings<'_> {
     /// A condition turned out to hold, or not to: what waits for it alone is reported, or nothing of it is. `at` is
     /// the packet that told.
     pub(crate) fn settle(&mut self, condition: u8, holds: bool, at: Moment) {
-        let place = self.place;
+        let rule = self.rule;
         while let Some(found) = self.found
-            && let Some(nth) = found.kept.iter().position(|kept| kept.place == place && kept.open & condition != 0)
+            && let Some(nth) = found.kept.iter().position(|kept| kept.rule == rule && kept.open & condition != 0)
         {
             let mut kept = found.release(nth);
             kept.open &= !condition;
@@ -339,7 +351,7 @@ impl Findings<'_> {
             }
             if kept.open == 0 {
                 kept.finding.at = at;
-                found.counts.add(kept.finding.rule, kept.finding.check, kept.repeats);
+                found.counts.add(kept.finding.check, kept.repeats);
                 self.fire(kept.finding);
             } else {
                 found.insert(nth, kept);
@@ -350,8 +362,8 @@ impl Findings<'_> {
     /// The first finding that waits for this condition alone, and how often the same was found again: the rule decides
     /// on each for itself.
     pub(crate) fn take_waiting(&mut self, condition: u8) -> Option<(Finding, u64)> {
-        let (place, found) = (self.place, self.found.as_mut()?);
-        let nth = found.kept.iter().position(|kept| kept.place == place && kept.open == condition)?;
+        let (rule, found) = (self.rule, self.found.as_mut()?);
+        let nth = found.kept.iter().position(|kept| kept.rule == rule && kept.open == condition)?;
         let kept = found.release(nth);
         Some((kept.finding, kept.repeats))
     }
@@ -369,30 +381,31 @@ impl Findings<'_> {
 
     /// Keeps a finding, of one rule as many as `most` that wait for conditions, and as many that do not.
     fn keep(&mut self, finding: Finding, open: u8, most: u64) {
-        let place = self.place;
+        let rule = self.rule;
         let found = self.found.get_or_insert_default();
-        let like_it = |kept: &&Kept| kept.place == place && (kept.open == 0) == (open == 0);
+        let like_it = |kept: &&Kept| kept.rule == rule && (kept.open == 0) == (open == 0);
         if found.kept.iter().filter(like_it).count() as u64 >= most {
             return self.limits.one(Limit::FindingsPerRule.key());
         }
-        found.insert(found.kept.len(), Kept { place, finding, open, repeats: 0 });
+        found.insert(found.kept.len(), Kept { rule, finding, open, repeats: 0 });
     }
 
     /// Counts a finding that is not to be reported by itself.
     pub(crate) fn count(&mut self, finding: &Finding) {
-        if self.selection.wants(self.place, finding) {
-            self.found.get_or_insert_default().counts.add(finding.rule, finding.check, 1);
+        if self.selection.wants(finding) {
+            self.found.get_or_insert_default().counts.add(finding.check, 1);
         }
     }
 
     /// How often the check fired, repeats included.
-    pub(crate) fn times(&self, rule: &'static Rule, check: &'static Check) -> u64 {
-        self.found.as_ref().map_or(0, |found| found.counts.of(rule, check))
+    pub(crate) fn times(&self, check: &Check) -> u64 {
+        self.found.as_ref().map_or(0, |found| found.counts.of(self.number(check)))
     }
 
     /// How many findings of the check were reported.
-    pub(crate) fn reported(&self, check: &'static Check) -> usize {
-        let mine = |reported: &&Reported| reported.place == self.place && reported.check == check.id;
+    pub(crate) fn reported(&self, check: &Check) -> usize {
+        let number = self.number(check);
+        let mine = |reported: &&Reported| reported.check == number;
         self.found.as_ref().map_or(0, |found| found.reported.iter().filter(mine).count())
     }
 
@@ -406,13 +419,18 @@ impl Findings<'_> {
         self.other_protocol
     }
 
+    /// The number of a check of this rule.
+    fn number(&self, check: &Check) -> CheckNumber {
+        self.selection.catalogue().number(self.nth, check)
+    }
+
     fn key(&self, finding: &Finding) -> Reported {
-        let (severity, verb) = match finding.check.scope {
-            Scope::Server => (Some(self.selection.severity(self.place, finding)), None),
+        let (severity, verb) = match finding.scope {
+            Scope::Server => (Some(self.selection.severity(finding)), None),
             Scope::Session => (None, finding.verb.clone()),
             Scope::Total => (None, None),
         };
-        Reported { place: self.place, check: finding.check.id, severity, verb }
+        Reported { rule: self.rule, check: finding.check, severity, verb }
     }
 
     /// Whether both ends are Exchange servers that the configuration names.
@@ -427,8 +445,17 @@ impl Findings<'_> {
     }
 
     fn give(&mut self, what: What) {
-        let place = u8::try_from(self.place).unwrap_or(u8::MAX).saturating_add(1);
-        self.out.push(Verdict { place, what });
+        self.out.push(Verdict { rule: self.rule, what });
+    }
+}
+
+/// Keeps what the nth rule remembers.
+fn remember(words: &mut Vec<u32>, nth: usize, word: u32) {
+    if words.len() <= nth {
+        words.resize(nth.saturating_add(1), 0);
+    }
+    if let Some(place) = words.get_mut(nth) {
+        *place = word;
     }
 }
 

@@ -11,8 +11,9 @@
 //!
 //! Bounds: [`crate::base::Limit::FindingsPerRule`] for each session and rule; what a finding quotes is cut to
 //! [`finding::MOST_OCTETS`] and [`finding::MOST_LINES`].
-//! Read in this order: [`rule`], [`finding`], [`glance`], [`judge`], [`patterns`], [`reading`], a file per rule.
+//! Read in this order: [`rule`], [`catalogue`], [`finding`], [`glance`], [`judge`], [`patterns`], [`reading`], a file per rule.
 
+pub(crate) mod catalogue;
 pub(crate) mod finding;
 mod glance;
 pub(crate) mod judge;
@@ -30,10 +31,11 @@ mod private_command;
 mod recipient_without_domain;
 mod starttls;
 
+pub(crate) use catalogue::{Catalogue, CheckNumber};
 pub(crate) use finding::{Evidence, Finding, Severity};
 pub(crate) use judge::{Counts, Findings, Judge, Note, Verdict, What};
 pub(crate) use patterns::Software;
-pub(crate) use rule::{Check, Fix, Hears, Reference, Rule, Scope};
+pub(crate) use rule::{About, Check, Fix, Hears, Otherwise, Reference, Rule, Scope};
 pub(crate) use selection::Selection;
 
 /// Every rule in catalogue order, which is also the order of findings within one packet.
@@ -77,6 +79,32 @@ mod tests {
     }
 
     #[test]
+    fn titles_are_short_plain_and_all_different() {
+        let mut seen = BTreeSet::new();
+        for check in RULES.iter().flat_map(|rule| rule.checks) {
+            let most = if check.severity <= Severity::Low { 33 } else { 46 };
+            let otherwise =
+                check.otherwise.iter().map(|otherwise| otherwise.title).filter(|title| *title != check.title);
+            assert!(check.title.len() <= most, "{}", check.title);
+            for title in otherwise.chain([check.title]) {
+                let capital = title.starts_with(|first: char| first.is_ascii_uppercase());
+                assert!(capital && !title.ends_with('.') && !title.contains('|'), "{title}");
+                assert!(seen.insert(title), "{title}");
+            }
+            assert!(check.otherwise.iter().all(|otherwise| otherwise.severity != check.severity), "{}", check.id);
+        }
+    }
+
+    #[test]
+    fn a_fix_is_for_checks_that_its_rule_has() {
+        for rule in RULES {
+            for named in rule.fixes.iter().flat_map(|fix| fix.checks) {
+                assert!(rule.checks.iter().any(|check| check.id == *named), "{}/{named}", rule.id);
+            }
+        }
+    }
+
+    #[test]
     fn every_record_says_what_why_how_to_fix_it_and_by_which_source() {
         for rule in RULES {
             assert!(!rule.what.is_empty() && !rule.why.is_empty() && !rule.references.is_empty(), "{}", rule.id);
@@ -88,10 +116,10 @@ mod tests {
     fn what_a_fix_says_was_recorded_lies_in_testdata() {
         let servers = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/servers");
         for fix in RULES.iter().flat_map(|rule| rule.fixes) {
-            assert!(!fix.source.contains("measured"), "{}: a manual or a recording is wanted", fix.server);
+            assert!(!fix.source.contains("measured"), "{}: a manual or a recording is wanted", fix.text);
             for recorded in fix.source.split("recorded from ").skip(1) {
                 let name = recorded.split([';', ',']).next().unwrap().to_lowercase().replace(' ', "-");
-                assert!(servers.join(&name).is_dir(), "{}: testdata/servers/{name} is missing", fix.server);
+                assert!(servers.join(&name).is_dir(), "{}: testdata/servers/{name} is missing", fix.text);
             }
         }
     }

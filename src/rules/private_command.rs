@@ -1,7 +1,7 @@
 //! `private-command`: verbs that two ends have agreed on among themselves (RFC 5321 section 4.1.5; SBP-2010-06).
 
 use super::reading;
-use super::{Check, Evidence, Finding, Findings, Fix, Hears, Reference, Rule, Scope, Severity};
+use super::{About, Check, Evidence, Finding, Findings, Fix, Hears, Otherwise, Reference, Rule, Scope, Severity};
 use crate::smtp::{Command, Event, Reply, Session, Verb};
 
 pub(super) static RULE: Rule = Rule {
@@ -18,18 +18,33 @@ pub(super) static RULE: Rule = Rule {
     checks: &[&USED],
     fixes: &[
         Fix {
-            server: "Postfix",
+            software: Some("Postfix"),
+            checks: &[],
             text: "Name in smtpd_authorized_xclient_hosts and smtpd_authorized_xforward_hosts only the proxies and filters \
                    that stand in front of it; both are empty by default, and XCLIENT and XFORWARD get 550.",
             source: "https://www.postfix.org/postconf.5.html#smtpd_authorized_xclient_hosts; recorded from Postfix 3.10.13",
         },
         Fix {
-            server: "Exim, Sendmail and OpenSMTPD",
-            text: "As they are installed they know none of XCLIENT, XFORWARD and XADR (500): find out who the client is.",
-            source: "recorded from Exim 4.96; recorded from Sendmail 8.17.1.9; recorded from OpenSMTPD 6.8.0p2",
+            software: Some("Exim"),
+            checks: &[],
+            text: "As it is installed it knows none of XCLIENT, XFORWARD and XADR (500): find out who the client is.",
+            source: "recorded from Exim 4.96",
         },
         Fix {
-            server: "any",
+            software: Some("Sendmail"),
+            checks: &[],
+            text: "As it is installed it knows none of XCLIENT, XFORWARD and XADR (500): find out who the client is.",
+            source: "recorded from Sendmail 8.17.1.9",
+        },
+        Fix {
+            software: Some("OpenSMTPD"),
+            checks: &[],
+            text: "As it is installed it knows none of XCLIENT, XFORWARD and XADR (500): find out who the client is.",
+            source: "recorded from OpenSMTPD 6.8.0p2",
+        },
+        Fix {
+            software: None,
+            checks: &[],
             text: "Take private commands only from hosts that are to use them, and offer them only to these.",
             source: "RFC 5321 section 4.1.5",
         },
@@ -52,6 +67,14 @@ pub(super) static RULE: Rule = Rule {
 
 static USED: Check = Check {
     id: "used",
+    title: "Private X command sent",
+    about: About::Client,
+    otherwise: &[Otherwise {
+        severity: Severity::Medium,
+        about: About::Server,
+        title: "Unadvertised X command accepted",
+    }],
+    discriminator: &["verb", "reply_code"],
     severity: Severity::Low,
     confidence: 95,
     scope: Scope::Session,

@@ -1,7 +1,7 @@
 //! `recipient-without-domain`: a recipient that names no domain (RFC 5321 sections 2.3.11 and 4.1.2; SBP-2010-06).
 
 use super::reading;
-use super::{Check, Evidence, Finding, Findings, Fix, Hears, Reference, Rule, Scope, Severity};
+use super::{About, Check, Evidence, Finding, Findings, Fix, Hears, Otherwise, Reference, Rule, Scope, Severity};
 use crate::smtp::wire::argument::Argument;
 use crate::smtp::wire::path::Shape;
 use crate::smtp::{Command, Event, Reply, Session, Verb};
@@ -18,32 +18,37 @@ pub(super) static RULE: Rule = Rule {
     checks: &[&LOCAL_PART_ONLY, &HARVEST, &EMPTY_DOMAIN, &EMPTY_LOCAL_PART, &EMPTY],
     fixes: &[
         Fix {
-            server: "Postfix",
+            software: Some("Postfix"),
+            checks: &[],
             text: "reject_non_fqdn_recipient in smtpd_recipient_restrictions refuses recipients without a full domain; \
                    allow_percent_hack = no and swap_bangpath = no take the routing tricks away. As it is installed it takes \
                    <bob> and <@example.org>, and refuses <bob@> and <> (501).",
             source: "https://www.postfix.org/postconf.5.html#reject_non_fqdn_recipient; recorded from Postfix 3.10.13",
         },
         Fix {
-            server: "Exim",
+            software: Some("Exim"),
+            checks: &[],
             text: "Leave recipient_unqualified_hosts unset, as it is by default: recipients without a domain get 501.",
             source: "Exim specification, chapter 14, \
                      https://www.exim.org/exim-html-current/doc/html/spec_html/ch-main_configuration.html; recorded from Exim 4.96",
         },
         Fix {
-            server: "Sendmail",
+            software: Some("Sendmail"),
+            checks: &[],
             text: "As it is installed it takes <bob> and <@relay.example.org:bob> for its own users, and refuses <bob@>, \
                    <@example.org> and <> (553).",
             source: "recorded from Sendmail 8.17.1.9",
         },
         Fix {
-            server: "OpenSMTPD",
+            software: Some("OpenSMTPD"),
+            checks: &[],
             text: "It adds its own host name to a recipient without a domain: as long as no `match` rule names that host, such \
                    recipients get 550.",
             source: "recorded from OpenSMTPD 6.8.0p2",
         },
         Fix {
-            server: "any",
+            software: None,
+            checks: &[],
             text: "Refuse recipients without a domain, but for postmaster.",
             source: "RFC 5321 sections 2.3.5 and 4.5.1",
         },
@@ -67,6 +72,10 @@ pub(super) static RULE: Rule = Rule {
 
 static LOCAL_PART_ONLY: Check = Check {
     id: "local-part-only",
+    title: "Recipient without domain",
+    about: About::Server,
+    otherwise: &[Otherwise { severity: Severity::Low, about: About::Client, title: "Recipient without domain" }],
+    discriminator: &["routing", "reply_code"],
     severity: Severity::Medium,
     confidence: 90,
     scope: Scope::Session,
@@ -76,6 +85,10 @@ static LOCAL_PART_ONLY: Check = Check {
 
 static HARVEST: Check = Check {
     id: "harvest",
+    title: "Address harvesting",
+    about: About::Client,
+    otherwise: &[],
+    discriminator: &[],
     severity: Severity::High,
     confidence: 85,
     scope: Scope::Session,
@@ -84,6 +97,10 @@ static HARVEST: Check = Check {
 
 static EMPTY_DOMAIN: Check = Check {
     id: "empty-domain",
+    title: "Empty recipient domain",
+    about: About::Server,
+    otherwise: &[Otherwise { severity: Severity::Low, about: About::Client, title: "Empty recipient domain" }],
+    discriminator: &["reply_code"],
     severity: Severity::Medium,
     confidence: 90,
     scope: Scope::Session,
@@ -92,6 +109,10 @@ static EMPTY_DOMAIN: Check = Check {
 
 static EMPTY_LOCAL_PART: Check = Check {
     id: "empty-local-part",
+    title: "Empty local part",
+    about: About::Server,
+    otherwise: &[Otherwise { severity: Severity::Low, about: About::Client, title: "Empty local part" }],
+    discriminator: &["reply_code"],
     severity: Severity::Medium,
     confidence: 90,
     scope: Scope::Session,
@@ -100,6 +121,10 @@ static EMPTY_LOCAL_PART: Check = Check {
 
 static EMPTY: Check = Check {
     id: "empty",
+    title: "Empty recipient (<>)",
+    about: About::Server,
+    otherwise: &[Otherwise { severity: Severity::Low, about: About::Client, title: "Empty recipient (<>)" }],
+    discriminator: &["reply_code"],
     severity: Severity::Medium,
     confidence: 95,
     scope: Scope::Session,
@@ -326,7 +351,8 @@ mod tests {
         assert_eq!(judged_by(&RULE, &recipients(&["a", "b", "c", "d", "A", "B", "d"])), [one]);
         assert_eq!(judged_by(&RULE, &recipients(&["a", "b", "c", "d", "postmaster", "e@x"])), [one]);
         let findings = Dialogue::read(&recipients(&["a", "b", "a", "c", "d", "e"])).findings();
-        let harvest = findings.iter().find(|finding| finding.check == &HARVEST).unwrap();
+        let harvest =
+            findings.iter().find(|finding| finding.check == crate::rules::CheckNumber::of(&RULE, &HARVEST)).unwrap();
         assert_eq!(harvest.at.ordinal.frame(), 12, "the fifth of them, not its reply");
         assert_eq!(harvest.packets.iter().count(), 5);
     }

@@ -33,6 +33,15 @@ pub(crate) struct Rule {
 pub(crate) struct Check {
     /// Stable, unique within its rule.
     pub id: &'static str,
+    /// What it is called where a person reads.
+    pub title: &'static str,
+    /// Whom it is about.
+    pub about: About,
+    /// The same where a finding has another severity than the usual one.
+    pub otherwise: &'static [Otherwise],
+    /// What tells its findings of one server apart: the names of their evidence, `verb` in upper case. Nothing that
+    /// changes from run to run is among them.
+    pub discriminator: &'static [&'static str],
     /// The usual severity; a finding may say otherwise where `fires` tells so.
     pub severity: Severity,
     /// 0 to 100.
@@ -40,6 +49,43 @@ pub(crate) struct Check {
     pub scope: Scope,
     /// When it fires, for the catalogue.
     pub fires: &'static str,
+}
+
+#[expect(dead_code, reason = "records will tell it")]
+impl Check {
+    /// What a finding of this severity, which its rule gave it, is called, and whom it is about.
+    pub(crate) fn of(&self, severity: Severity) -> (About, &'static str) {
+        let otherwise = self.otherwise.iter().find(|otherwise| otherwise.severity == severity);
+        otherwise.map_or((self.about, self.title), |otherwise| (otherwise.about, otherwise.title))
+    }
+}
+
+/// What a check is called, and whom it is about, where its finding has this severity.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Otherwise {
+    pub severity: Severity,
+    pub about: About,
+    pub title: &'static str,
+}
+
+/// Whom a finding is about: who has to change something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum About {
+    Server,
+    Client,
+    /// Neither: a fact of the session, or somebody in between.
+    Session,
+}
+
+impl About {
+    /// Its name in records.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            About::Server => "server",
+            About::Client => "client",
+            About::Session => "session",
+        }
+    }
 }
 
 /// How often a check is reported.
@@ -56,7 +102,10 @@ pub(crate) enum Scope {
 /// How to end the condition on one kind of server.
 #[derive(Debug)]
 pub(crate) struct Fix {
-    pub server: &'static str,
+    /// As servers' records name it; nobody's in particular where there is none.
+    pub software: Option<&'static str>,
+    /// Of which checks; of all where there is none.
+    pub checks: &'static [&'static str],
     pub text: &'static str,
     /// Where this was measured, or which manual says so.
     pub source: &'static str,

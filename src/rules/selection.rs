@@ -2,27 +2,35 @@
 //! configuration's severities, compiled once for all sessions.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use ipnet::IpNet;
 
 use crate::base::{Limit, Limits};
 
-use super::{Check, Finding, Hears, RULES, Rule, Severity};
+use super::{Catalogue, Check, Finding, Hears, RULES, Rule, Severity};
 
 /// What a session's judge is asked to report.
 #[derive(Clone, Debug)]
 pub(crate) struct Selection {
-    /// Per rule of [`RULES`], a bit for each of its checks.
-    checks: Vec<u64>,
-    /// Per rule of [`RULES`], what it is called for, and what any of them is.
-    hears: [Hears; RULES.len()],
+    catalogue: Arc<Catalogue>,
+    /// By number.
+    checks: Vec<Choice>,
+    /// Per rule, what it is called for, and what any of them is.
+    hears: Vec<Hears>,
     any: Hears,
-    /// Per rule of [`RULES`] and each of its checks, the severity that its findings get whatever the rule says.
-    severities: Vec<Vec<Option<Severity>>>,
     min_severity: Severity,
     per_rule: u64,
     /// Networks of Exchange servers: what these say to each other with Exchange's own verbs is usual.
     pub exchange_peers: Vec<IpNet>,
+}
+
+/// What is wanted of one check.
+#[derive(Clone, Copy, Debug, Default)]
+struct Choice {
+    wanted: bool,
+    /// The severity that its findings get whatever the rule says.
+    severity: Option<Severity>,
 }
 
 /// A `RULE` or `RULE/CHECK` of the command line.
@@ -74,22 +82,17 @@ impl Selection {
             (select.is_empty() || select.iter().any(|selector| selector.names(rule, check)))
                 && !ignore.iter().any(|selector| selector.names(rule, check))
         };
-        let bits = |rule: &Rule| {
-            let wanted = rule.checks.iter().enumerate().filter(|(_, check)| wanted(rule, check));
-            wanted.fold(0, |bits, (nth, _)| bits | bit(nth))
-        };
-        let checks: Vec<u64> = RULES.iter().map(|rule| bits(rule)).collect();
-        let mut hears = [Hears::NOTHING; RULES.len()];
-        for ((hears, rule), bits) in hears.iter_mut().zip(RULES).zip(&checks) {
-            if *bits != 0 || rule.tells {
-                *hears = rule.hears;
-            }
-        }
+        let catalogue = Catalogue::built_in();
+        let choice = |(rule, check): (&Rule, &Check)| Choice { wanted: wanted(rule, check), severity: None };
+        let checks: Vec<Choice> = catalogue.checks().map(choice).collect();
+        let is_heard = |rule: &Rule| rule.tells || rule.checks.iter().any(|check| wanted(rule, check));
+        let hears = |rule: &Rule| if is_heard(rule) { rule.hears } else { Hears::NOTHING };
+        let hears: Vec<Hears> = catalogue.rules().map(|(rule, _)| hears(rule)).collect();
         Selection {
             checks,
+            any: hears.iter().copied().fold(Hears::NOTHING, Hears::and),
             hears,
-            any: hears.into_iter().fold(Hears::NOTHING, Hears::and),
-            severities: RULES.iter().map(|rule| vec![None; rule.checks.len()]).collect(),
+            catalogue,
             min_severity,
             per_rule: limits.get(Limit::FindingsPerRule),
             exchange_peers: Vec::new(),
@@ -100,15 +103,18 @@ impl Selection {
     pub(crate) fn severities(mut self, severities: &BTreeMap<Selector, Severity>) -> Self {
         // A rule's row stands before those of its checks.
         for (selector, severity) in severities {
-            for (rule, row) in RULES.iter().zip(&mut self.severities) {
-                for (check, set) in rule.checks.iter().zip(row) {
-                    if selector.names(rule, check) {
-                        *set = Some(*severity);
-                    }
+            for ((rule, check), choice) in self.catalogue.checks().zip(&mut self.checks) {
+                if selector.names(rule, check) {
+                    choice.severity = Some(*severity);
                 }
             }
         }
         self
+    }
+
+    /// The catalogue that it chooses from.
+    pub(crate) fn catalogue(&self) -> &Arc<Catalogue> {
+        &self.catalogue
     }
 
     /// Findings of one session and rule that are reported; the rest is counted.
@@ -135,29 +141,23 @@ impl Selection {
     }
 
     /// What each rule is to be called for.
-    pub(super) fn of_each(&self) -> &[Hears; RULES.len()] {
+    pub(super) fn of_each(&self) -> &[Hears] {
         &self.hears
     }
 
-    pub(super) fn wants(&self, place: usize, finding: &Finding) -> bool {
-        let bits = self.checks.get(place).copied().unwrap_or(0);
-        self.severity(place, finding) >= self.min_severity && nth(finding).is_some_and(|nth| bits & bit(nth) != 0)
+    pub(super) fn wants(&self, finding: &Finding) -> bool {
+        let choice = self.choice(finding);
+        choice.wanted && choice.severity.unwrap_or(finding.severity) >= self.min_severity
     }
 
     /// The severity that the finding is reported with.
-    pub(super) fn severity(&self, place: usize, finding: &Finding) -> Severity {
-        let set = self.severities.get(place).zip(nth(finding)).and_then(|(row, nth)| row.get(nth).copied().flatten());
-        set.unwrap_or(finding.severity)
+    pub(super) fn severity(&self, finding: &Finding) -> Severity {
+        self.choice(finding).severity.unwrap_or(finding.severity)
     }
-}
 
-/// The place of the finding's check among its rule's.
-fn nth(finding: &Finding) -> Option<usize> {
-    finding.rule.checks.iter().position(|&check| check == finding.check)
-}
-
-fn bit(nth: usize) -> u64 {
-    u32::try_from(nth).ok().and_then(|nth| 1_u64.checked_shl(nth)).unwrap_or(0)
+    fn choice(&self, finding: &Finding) -> Choice {
+        self.checks.get(finding.check.row()).copied().unwrap_or_default()
+    }
 }
 
 #[cfg(test)]

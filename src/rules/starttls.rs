@@ -2,7 +2,7 @@
 
 use super::patterns;
 use super::reading::{answered, crossed_out, keywords, keywords_in, lists_capabilities};
-use super::{Check, Evidence, Finding, Findings, Fix, Hears, Reference, Rule, Scope, Severity};
+use super::{About, Check, Evidence, Finding, Findings, Fix, Hears, Otherwise, Reference, Rule, Scope, Severity};
 use crate::base::{Moment, Packets};
 use crate::smtp::event::{Fault, FaultKind};
 use crate::smtp::wire::tls::{State, Tls};
@@ -21,44 +21,84 @@ pub(super) static RULE: Rule = Rule {
     checks: &[&STARTED, &IMPLICIT, &REFUSED, &NOT_TLS, &INJECTED, &MASKED],
     fixes: &[
         Fix {
-            server: "any",
+            software: None,
+            checks: &["injected"],
             text: "After the 220 to STARTTLS a server must forget what it had received before and read nothing that came in \
                    the same flight; a client likewise. Server software older than 2011 is to be updated.",
             source: "RFC 3207 sections 4.2 and 6, CVE-2011-0411",
         },
         Fix {
-            server: "Postfix, for refused",
+            software: Some("Postfix"),
+            checks: &["refused"],
             text: "Give it a certificate (smtpd_tls_chain_files) and set smtpd_tls_security_level = may: it then offers STARTTLS.",
             source: "https://www.postfix.org/postconf.5.html#smtpd_tls_security_level",
         },
         Fix {
-            server: "Exim, for refused",
+            software: Some("Exim"),
+            checks: &["refused"],
             text: "Give it a certificate (tls_certificate), and leave tls_advertise_hosts at `*`, its default.",
             source: "Exim specification, chapters 14 and 43, \
                      https://www.exim.org/exim-html-current/doc/html/spec_html/ch-main_configuration.html",
         },
         Fix {
-            server: "Sendmail, for refused",
+            software: Some("Sendmail"),
+            checks: &["refused"],
             text: "Give it a certificate and its key (ServerCertFile, ServerKeyFile).",
             source: "Sendmail Installation and Operation Guide, section 5.6, options; recorded from Sendmail 8.17.1.9 tls-auth",
         },
         Fix {
-            server: "OpenSMTPD, for refused",
+            software: Some("OpenSMTPD"),
+            checks: &["refused"],
             text: "Name a certificate and its key by `pki NAME cert FILE` and `pki NAME key FILE`, and say `tls pki NAME` in \
                    `listen on`.",
             source: "smtpd.conf(5), https://man.openbsd.org/smtpd.conf.5",
         },
         Fix {
-            server: "the servers that were recorded, for injected",
-            text: "Postfix, Exim, Sendmail, aiosmtpd, Haraka and smtp-server answer 220 to STARTTLS with a command behind it, \
-                   and forget that command; OpenSMTPD refuses it (500).",
-            source: "recorded from Postfix 3.7.11 tls-auth; recorded from Exim 4.96 tls-auth; recorded from Sendmail \
-                     8.17.1.9 tls-auth; recorded from aiosmtpd 1.4.6 tls-auth; recorded from Haraka 3.3.4 tls-auth; recorded \
-                     from smtp-server 3.21.6 tls-auth; recorded from OpenSMTPD 6.8.0p2 tls-auth",
+            software: Some("Postfix"),
+            checks: &["injected"],
+            text: "It answers 220 to STARTTLS with a command behind it, and forgets that command.",
+            source: "recorded from Postfix 3.7.11 tls-auth",
         },
         Fix {
-            server: "a middlebox that masks commands",
-            text: "Switch its inspection of SMTP off: masked verbs and keywords take STARTTLS from both ends.",
+            software: Some("Exim"),
+            checks: &["injected"],
+            text: "It answers 220 to STARTTLS with a command behind it, and forgets that command.",
+            source: "recorded from Exim 4.96 tls-auth",
+        },
+        Fix {
+            software: Some("Sendmail"),
+            checks: &["injected"],
+            text: "It answers 220 to STARTTLS with a command behind it, and forgets that command.",
+            source: "recorded from Sendmail 8.17.1.9 tls-auth",
+        },
+        Fix {
+            software: Some("aiosmtpd"),
+            checks: &["injected"],
+            text: "It answers 220 to STARTTLS with a command behind it, and forgets that command.",
+            source: "recorded from aiosmtpd 1.4.6 tls-auth",
+        },
+        Fix {
+            software: Some("Haraka"),
+            checks: &["injected"],
+            text: "It answers 220 to STARTTLS with a command behind it, and forgets that command.",
+            source: "recorded from Haraka 3.3.4 tls-auth",
+        },
+        Fix {
+            software: Some("smtp-server"),
+            checks: &["injected"],
+            text: "It answers 220 to STARTTLS with a command behind it, and forgets that command.",
+            source: "recorded from smtp-server 3.21.6 tls-auth",
+        },
+        Fix {
+            software: Some("OpenSMTPD"),
+            checks: &["injected"],
+            text: "It refuses STARTTLS with a command behind it (500).",
+            source: "recorded from OpenSMTPD 6.8.0p2 tls-auth",
+        },
+        Fix {
+            software: None,
+            checks: &["masked"],
+            text: "Switch the inspection of SMTP off in the middlebox between them: masked verbs and keywords take STARTTLS from both ends.",
             source: "RFC 3207 section 6, on what is lost where STARTTLS is taken out",
         },
     ],
@@ -86,6 +126,10 @@ pub(super) static RULE: Rule = Rule {
 
 static STARTED: Check = Check {
     id: "started",
+    title: "Session switched to TLS",
+    about: About::Session,
+    otherwise: &[],
+    discriminator: &["verb", "tls"],
     severity: Severity::Info,
     confidence: 95,
     scope: Scope::Server,
@@ -94,6 +138,10 @@ static STARTED: Check = Check {
 
 static IMPLICIT: Check = Check {
     id: "implicit",
+    title: "TLS from the first byte",
+    about: About::Session,
+    otherwise: &[],
+    discriminator: &["tls"],
     severity: Severity::Info,
     confidence: 95,
     scope: Scope::Server,
@@ -102,6 +150,14 @@ static IMPLICIT: Check = Check {
 
 static REFUSED: Check = Check {
     id: "refused",
+    title: "STARTTLS refused",
+    about: About::Server,
+    otherwise: &[Otherwise {
+        severity: Severity::Info,
+        about: About::Client,
+        title: "STARTTLS refused, by the client's own error",
+    }],
+    discriminator: &["reply_code"],
     severity: Severity::Low,
     confidence: 95,
     scope: Scope::Server,
@@ -110,6 +166,10 @@ static REFUSED: Check = Check {
 
 static NOT_TLS: Check = Check {
     id: "not-tls",
+    title: "No TLS handshake after STARTTLS",
+    about: About::Client,
+    otherwise: &[],
+    discriminator: &[],
     severity: Severity::Medium,
     confidence: 90,
     scope: Scope::Session,
@@ -118,6 +178,10 @@ static NOT_TLS: Check = Check {
 
 static INJECTED: Check = Check {
     id: "injected",
+    title: "Plaintext sent along with STARTTLS",
+    about: About::Client,
+    otherwise: &[],
+    discriminator: &["side"],
     severity: Severity::High,
     confidence: 90,
     scope: Scope::Session,
@@ -128,6 +192,10 @@ static INJECTED: Check = Check {
 
 static MASKED: Check = Check {
     id: "masked",
+    title: "STARTTLS masked on the way",
+    about: About::Session,
+    otherwise: &[],
+    discriminator: &["place", "verb"],
     severity: Severity::Medium,
     confidence: 90,
     scope: Scope::Session,

@@ -1,13 +1,13 @@
-//! The catalogue as one JSON document: `{"mailtap": VERSION, "format": 1, "rules": [...]}`.
+//! The catalogue as one JSON document: `{"mailtap": VERSION, "format": 2, "rules": [...]}`.
 
 use serde::{Serialize, Serializer};
 
-use crate::rules::{Check, Fix, RULES, Reference, Rule, Scope};
+use crate::rules::{Check, Fix, Otherwise, RULES, Reference, Rule, Scope};
 
 /// The catalogue, or the same with one rule alone.
 pub(super) fn document(one: Option<&Rule>) -> String {
     let rules = RULES.iter().copied().filter(|rule| one.is_none_or(|one| one.id == rule.id)).map(OneRule::of).collect();
-    let document = Document { mailtap: env!("CARGO_PKG_VERSION"), format: 1, rules };
+    let document = Document { mailtap: env!("CARGO_PKG_VERSION"), format: 2, rules };
     // Nothing in it can fail to be JSON: strings and numbers under names.
     serde_json::to_string_pretty(&document).unwrap_or_default() + "\n"
 }
@@ -53,8 +53,15 @@ impl OneRule {
 #[derive(Serialize)]
 struct OneCheck {
     id: &'static str,
+    title: &'static str,
+    /// Whom it is about: `server`, `client` or `session`.
+    about: &'static str,
     severity: &'static str,
+    /// The same of findings whose rule gives them another severity.
+    otherwise: Vec<OneOtherwise>,
     confidence: u8,
+    /// The evidence that the fingerprint is made over, beside rule, check and server.
+    discriminator: &'static [&'static str],
     /// What it is reported once for: `server` or `session`.
     scope: &'static str,
     fires_when: &'static str,
@@ -66,21 +73,39 @@ impl OneCheck {
             Scope::Server => "server",
             Scope::Session | Scope::Total => "session",
         };
-        let &Check { id, confidence, fires: fires_when, .. } = check;
-        OneCheck { id, severity: check.severity.name(), confidence, scope, fires_when }
+        let &Check { id, title, confidence, discriminator, fires: fires_when, .. } = check;
+        let otherwise = check.otherwise.iter().map(OneOtherwise::of).collect();
+        let (about, severity) = (check.about.name(), check.severity.name());
+        OneCheck { id, title, about, severity, otherwise, confidence, discriminator, scope, fires_when }
+    }
+}
+
+#[derive(Serialize)]
+struct OneOtherwise {
+    severity: &'static str,
+    about: &'static str,
+    title: &'static str,
+}
+
+impl OneOtherwise {
+    fn of(Otherwise { severity, about, title }: &Otherwise) -> Self {
+        OneOtherwise { severity: severity.name(), about: about.name(), title }
     }
 }
 
 #[derive(Serialize)]
 struct OneFix {
-    server: &'static str,
+    /// As `server` records name it; `null` where it is for any.
+    software: Option<&'static str>,
+    /// Of which checks; of all where there is none.
+    checks: &'static [&'static str],
     text: &'static str,
     source: &'static str,
 }
 
 impl OneFix {
-    fn of(&Fix { server, text, source }: &Fix) -> Self {
-        OneFix { server, text, source }
+    fn of(&Fix { software, checks, text, source }: &Fix) -> Self {
+        OneFix { software, checks, text, source }
     }
 }
 

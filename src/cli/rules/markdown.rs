@@ -4,6 +4,8 @@ use std::fmt::Write as _;
 
 use crate::rules::{Check, RULES, Rule, Scope};
 
+use super::{otherwise_reads, whom};
+
 /// Says in the page itself how it is made.
 const MADE_BY: &str = "<!-- Made by: mailtap rules --format markdown > docs/rules.md -->";
 
@@ -43,12 +45,14 @@ fn section(rule: &Rule, depth: &str) -> String {
     let rows = rule.checks.iter().map(|check| row(check)).collect::<String>();
     part(
         "Checks",
-        &format!("| check | fires when | severity | confidence | reported |\n|---|---|---|---|---|\n{rows}"),
+        &format!(
+            "| check | title | about | fires when | severity | confidence | reported |\n|---|---|---|---|---|---|---|\n{rows}"
+        ),
     );
     part("Where the triggers come from", &prose(rule.honesty));
     let fixes = rule.fixes.iter().map(|fix| {
-        let (server, text, source) = (prose(fix.server), prose(fix.text), prose(fix.source));
-        format!("- **{server}**: {text} ({source})\n")
+        let (whom, text, source) = (prose(&whom(fix)), prose(fix.text), prose(fix.source));
+        format!("- **{whom}**: {text} ({source})\n")
     });
     part("How to fix it", &fixes.collect::<String>());
     let references = rule.references.iter().map(|reference| match (prose(reference.text), reference.url) {
@@ -70,8 +74,11 @@ fn row(check: &Check) -> String {
         Scope::Session => "once per session and verb",
         Scope::Total => "once per session, with a count",
     };
-    let (severity, confidence) = (check.severity.name(), check.confidence);
-    format!("| `{}` | {} | {severity} | {confidence} | {often} |\n", check.id, cell(check.fires))
+    let (severity, confidence, about) = (check.severity.name(), check.confidence, check.about.name());
+    let otherwise = check.otherwise.iter().map(|otherwise| format!("; {}", cell(&otherwise_reads(otherwise))));
+    let (title, fires) = (cell(check.title), cell(check.fires));
+    let otherwise = otherwise.collect::<String>();
+    format!("| `{}` | {title}{otherwise} | {about} | {fires} | {severity} | {confidence} | {often} |\n", check.id)
 }
 
 /// Text for a paragraph or a list: what would be read as markup is escaped, but for code between backticks. A `_`
@@ -110,8 +117,8 @@ mod tests {
     #[test]
     fn every_backtick_has_its_other() {
         for rule in RULES {
-            let texts = rule.fixes.iter().flat_map(|fix| [fix.server, fix.text, fix.source]);
-            let texts = texts.chain(rule.checks.iter().map(|check| check.fires));
+            let texts = rule.fixes.iter().flat_map(|fix| [fix.text, fix.source]);
+            let texts = texts.chain(rule.checks.iter().flat_map(|check| [check.title, check.fires]));
             let texts = texts.chain(rule.references.iter().map(|reference| reference.text));
             for text in texts.chain([rule.title, rule.what, rule.why, rule.honesty]) {
                 assert_eq!(text.matches('`').count() % 2, 0, "{text}");

@@ -14,6 +14,7 @@ use crate::engine::analysis::Analysis;
 use crate::engine::rounds::{Reading, Round};
 use crate::engine::{Bug, Config, Observer, Sink, Stopped, again, settings};
 use crate::ledger::{Item, Kind, Ledger, Output, Records};
+use crate::rules::Catalogue;
 use crate::rules::dialogue::Dialogue;
 
 const SERVER: ([u8; 4], u16) = ([198, 51, 100, 25], 25);
@@ -68,7 +69,7 @@ impl Lab {
         finding.packets = crate::base::Packets::one(of);
         let who = Who { client: end(client.to_be_bytes(), 40_000), server: end(SERVER.0, SERVER.1), first };
         let mut found = Found { who, finding, kept: None };
-        self.holder.found(&mut found);
+        self.holder.found(&mut found, &Catalogue::built_in());
         found.kept.unwrap()
     }
 
@@ -386,7 +387,7 @@ type Told = (Time, Vec<u8>, Vec<String>);
 fn live(path: &std::path::Path, config: &Config) -> (Vec<Told>, Vec<Kept>) {
     let mut reading = Reading::new(Reader::open(&[path.to_path_buf()], &config.reading));
     let mut analysis = Analysis::new(settings(config), Defrag::new(&config.limits, &config.timeouts));
-    let mut ledger = Ledger::new(Records::of(&[Kind::Findings]), Vec::new(), &config.limits);
+    let mut ledger = Ledger::new(Records::of(&[Kind::Findings]), Vec::new(), &config.limits, &Catalogue::built_in());
     let mut holder = Holder::new(&config.limits, config.timeouts);
     let (mut told, mut kept) = (Vec::new(), Vec::new());
     let mut last = false;
@@ -403,7 +404,7 @@ fn live(path: &std::path::Path, config: &Config) -> (Vec<Told>, Vec<Kept>) {
             }
             ledger.take(entry, &mut |output| {
                 if let Output::Finding(mut found) = output {
-                    holder.found(&mut found);
+                    holder.found(&mut found, &Catalogue::built_in());
                     kept.extend(found.kept);
                 }
             });

@@ -2,7 +2,8 @@
 //! (section 2.3.8), and the end of a mail (section 4.1.1.4).
 
 use super::{
-    Check, Evidence, Finding, Findings, LF_IN_COMMANDS, LF_IN_DATA, LF_IN_REPLIES, NOT_ALL_LF, RULE, Scope, Severity,
+    About, Check, Evidence, Finding, Findings, LF_IN_COMMANDS, LF_IN_DATA, LF_IN_REPLIES, NOT_ALL_LF, RULE, Scope,
+    Severity,
 };
 use crate::rules::glance::LINE;
 use crate::smtp::event::{End, Fault, FaultKind, MessageData};
@@ -11,6 +12,10 @@ use crate::smtp::{Answers, Command, DataEnd, Ending, Reply, Session, Verb};
 
 pub(super) static COMMAND_TOO_LONG: Check = Check {
     id: "command-too-long",
+    title: "Command line too long",
+    about: About::Client,
+    otherwise: &[],
+    discriminator: &["verb"],
     severity: Severity::Medium,
     confidence: 95,
     scope: Scope::Session,
@@ -20,6 +25,10 @@ pub(super) static COMMAND_TOO_LONG: Check = Check {
 
 pub(super) static REPLY_TOO_LONG: Check = Check {
     id: "reply-too-long",
+    title: "Reply line too long",
+    about: About::Server,
+    otherwise: &[],
+    discriminator: &["reply_code"],
     severity: Severity::Low,
     confidence: 90,
     scope: Scope::Session,
@@ -28,6 +37,10 @@ pub(super) static REPLY_TOO_LONG: Check = Check {
 
 pub(super) static BARE_LF: Check = Check {
     id: "bare-lf",
+    title: "Line ends in LF without CR",
+    about: About::Client,
+    otherwise: &[],
+    discriminator: &["place"],
     severity: Severity::Low,
     confidence: 95,
     scope: Scope::Session,
@@ -36,6 +49,10 @@ pub(super) static BARE_LF: Check = Check {
 
 pub(super) static BARE_CR: Check = Check {
     id: "bare-cr",
+    title: "CR without LF",
+    about: About::Client,
+    otherwise: &[],
+    discriminator: &["place"],
     severity: Severity::Low,
     confidence: 95,
     scope: Scope::Session,
@@ -44,6 +61,10 @@ pub(super) static BARE_CR: Check = Check {
 
 pub(super) static END_OF_DATA: Check = Check {
     id: "end-of-data",
+    title: "Mail ended by something other than CRLF.CRLF",
+    about: About::Server,
+    otherwise: &[],
+    discriminator: &["end"],
     severity: Severity::High,
     confidence: 90,
     scope: Scope::Session,

@@ -12,7 +12,7 @@ mod timing;
 
 use super::reading::answered;
 use super::starttls::SUBMISSIONS;
-use super::{Check, Evidence, Finding, Findings, Fix, Hears, Reference, Rule, Scope, Severity};
+use super::{About, Check, Evidence, Finding, Findings, Fix, Hears, Reference, Rule, Scope, Severity};
 use crate::smtp::event::{Fault, FaultKind};
 use crate::smtp::{Command, Ending, Event, Knew, Knowledge, Session};
 
@@ -44,48 +44,73 @@ pub(super) static RULE: Rule = Rule {
     ],
     fixes: &[
         Fix {
-            server: "any, for end-of-data and bare-lf",
+            software: None,
+            checks: &["end-of-data", "bare-lf"],
             text: "Take nothing but CRLF.CRLF for the end of a mail.",
             source: "RFC 5321 sections 2.3.8 and 4.1.1.4",
         },
         Fix {
-            server: "Postfix, for end-of-data and bare-lf",
+            software: Some("Postfix"),
+            checks: &["end-of-data", "bare-lf"],
             text: "smtpd_forbid_bare_newline = normalize takes nothing but CRLF.CRLF for the end of a mail, = reject refuses \
                    every bare LF. 3.7.11 as installed takes a mail whose lines end in LF, 3.10.13 waits for CRLF.CRLF.",
             source: "https://www.postfix.org/postconf.5.html#smtpd_forbid_bare_newline; recorded from Postfix 3.7.11; \
                      recorded from Postfix 3.10.13",
         },
         Fix {
-            server: "Exim, Sendmail and OpenSMTPD, for bare-lf",
-            text: "As they are installed, Sendmail answers a mail whose lines end in LF with 421, Exim and OpenSMTPD take it.",
-            source: "recorded from Sendmail 8.17.1.9; recorded from Exim 4.96; recorded from OpenSMTPD 6.8.0p2",
+            software: Some("Sendmail"),
+            checks: &["bare-lf"],
+            text: "As it is installed it answers a mail whose lines end in LF with 421.",
+            source: "recorded from Sendmail 8.17.1.9",
         },
         Fix {
-            server: "Postfix, for unadvertised-pipelining",
+            software: Some("Exim"),
+            checks: &["bare-lf"],
+            text: "As it is installed it takes a mail whose lines end in LF.",
+            source: "recorded from Exim 4.96",
+        },
+        Fix {
+            software: Some("OpenSMTPD"),
+            checks: &["bare-lf"],
+            text: "As it is installed it takes a mail whose lines end in LF.",
+            source: "recorded from OpenSMTPD 6.8.0p2",
+        },
+        Fix {
+            software: Some("Postfix"),
+            checks: &["unadvertised-pipelining"],
             text: "smtpd_forbid_unauth_pipelining = yes, the default from 3.9 on, ends such a session with 554; in older \
                    versions smtpd_data_restrictions = reject_unauth_pipelining refuses its mail.",
             source: "https://www.postfix.org/postconf.5.html#smtpd_forbid_unauth_pipelining; recorded from Postfix 3.10.13",
         },
         Fix {
-            server: "Exim, for unadvertised-pipelining",
+            software: Some("Exim"),
+            checks: &["unadvertised-pipelining"],
             text: "Leave smtp_enforce_sync on, as it is by default: commands that did not wait get 554 and the connection is \
                    closed, though not each time: what comes late goes unseen.",
             source: "Exim specification, chapter 14, \
                      https://www.exim.org/exim-html-current/doc/html/spec_html/ch-main_configuration.html; recorded from Exim 4.96",
         },
         Fix {
-            server: "OpenSMTPD and Sendmail, for unadvertised-pipelining",
-            text: "OpenSMTPD refuses whatever does not wait (500). Sendmail refuses it behind EHLO and DATA (554) and takes it \
-                   after HELO.",
-            source: "recorded from OpenSMTPD 6.8.0p2; recorded from Sendmail 8.17.1.9",
+            software: Some("OpenSMTPD"),
+            checks: &["unadvertised-pipelining"],
+            text: "It refuses whatever does not wait (500).",
+            source: "recorded from OpenSMTPD 6.8.0p2",
         },
         Fix {
-            server: "any client",
-            text: "Wait for the whole greeting, for replies that must be waited for, and end lines with CRLF.",
+            software: Some("Sendmail"),
+            checks: &["unadvertised-pipelining"],
+            text: "It refuses it behind EHLO and DATA (554) and takes it after HELO.",
+            source: "recorded from Sendmail 8.17.1.9",
+        },
+        Fix {
+            software: None,
+            checks: &[],
+            text: "A client must wait for the whole greeting, for replies that must be waited for, and end its lines with CRLF.",
             source: "RFC 5321 sections 2.3.8, 3.1 and 4.3.1; RFC 2920 section 3.1",
         },
         Fix {
-            server: "what is no mail server or no mail client",
+            software: None,
+            checks: &["not-smtp"],
             text: "Find out what speaks another protocol on this port, and move it or block it.",
             source: "RFC 5321 section 4.5.4.2, port 25 is SMTP's",
         },
@@ -121,6 +146,10 @@ pub(super) static RULE: Rule = Rule {
 
 static NOT_SMTP: Check = Check {
     id: "not-smtp",
+    title: "Another protocol on the SMTP port",
+    about: About::Client,
+    otherwise: &[],
+    discriminator: &["protocol", "side"],
     severity: Severity::Medium,
     confidence: 90,
     scope: Scope::Session,

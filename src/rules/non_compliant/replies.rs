@@ -1,11 +1,15 @@
 //! Replies that are none, and replies to nothing (RFC 5321 section 4.2).
 
-use super::{Check, Finding, Findings, HEARD_ALL, NEVER_ACKNOWLEDGED, NOT_ITS_LAST, RULE, Scope, Severity};
+use super::{About, Check, Finding, Findings, HEARD_ALL, NEVER_ACKNOWLEDGED, NOT_ITS_LAST, RULE, Scope, Severity};
 use crate::smtp::event::{End, Fault, FaultKind};
 use crate::smtp::{Answers, Reply, Session};
 
 pub(super) static MALFORMED_REPLY: Check = Check {
     id: "malformed-reply",
+    title: "Malformed reply",
+    about: About::Server,
+    otherwise: &[],
+    discriminator: &["fault", "verb", "reply_code"],
     severity: Severity::Medium,
     confidence: 85,
     scope: Scope::Session,
@@ -14,6 +18,10 @@ pub(super) static MALFORMED_REPLY: Check = Check {
 
 pub(super) static UNSOLICITED_REPLY: Check = Check {
     id: "unsolicited-reply",
+    title: "Reply that answers no command",
+    about: About::Server,
+    otherwise: &[],
+    discriminator: &["reply_code"],
     severity: Severity::Low,
     confidence: 80,
     scope: Scope::Session,

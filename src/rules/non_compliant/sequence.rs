@@ -1,11 +1,15 @@
 //! The order of commands (RFC 5321 sections 4.1.4 and 3.3): judged by what the client could know, so a lawful
 //! pipelined group never fires.
 
-use super::{Check, Evidence, Finding, Findings, RULE, Scope, Severity, judge_knowledge};
+use super::{About, Check, Evidence, Finding, Findings, RULE, Scope, Severity, judge_knowledge};
 use crate::smtp::{Command, Stage, Verb};
 
 pub(super) static OUT_OF_SEQUENCE: Check = Check {
     id: "out-of-sequence",
+    title: "Command out of sequence",
+    about: About::Client,
+    otherwise: &[],
+    discriminator: &["verb", "fault"],
     severity: Severity::Low,
     confidence: 85,
     scope: Scope::Session,

@@ -1,7 +1,8 @@
 //! The syntax of commands: their verbs, their arguments, the paths of MAIL and RCPT (RFC 5321 sections 4.1.1 and 4.1.2).
 
 use super::{
-    Check, Evidence, Finding, Findings, MANY_UNKNOWN, NOT_OFFERED, RULE, Scope, Severity, UNKNOWN, is_http, lines,
+    About, Check, Evidence, Finding, Findings, MANY_UNKNOWN, NOT_OFFERED, RULE, Scope, Severity, UNKNOWN, is_http,
+    lines,
 };
 use crate::base::Moment;
 use crate::rules::reading;
@@ -13,6 +14,10 @@ use crate::smtp::{Command, Session, Verb};
 
 pub(super) static UNKNOWN_VERB: Check = Check {
     id: "unknown-verb",
+    title: "Unknown command",
+    about: About::Client,
+    otherwise: &[],
+    discriminator: &["verb"],
     severity: Severity::Low,
     confidence: 90,
     scope: Scope::Session,
@@ -23,6 +28,10 @@ pub(super) static UNKNOWN_VERB: Check = Check {
 
 pub(super) static MALFORMED_COMMAND: Check = Check {
     id: "malformed-command",
+    title: "Malformed command",
+    about: About::Client,
+    otherwise: &[],
+    discriminator: &["verb", "fault"],
     severity: Severity::Low,
     confidence: 85,
     scope: Scope::Session,
@@ -33,6 +42,10 @@ pub(super) static MALFORMED_COMMAND: Check = Check {
 
 pub(super) static LAX_PATH: Check = Check {
     id: "lax-path",
+    title: "Loose address syntax",
+    about: About::Client,
+    otherwise: &[],
+    discriminator: &["verb", "fault"],
     severity: Severity::Info,
     confidence: 95,
     scope: Scope::Session,
@@ -145,7 +158,7 @@ pub(super) fn judge_end(end: &End, session: &Session, word: &mut u32, out: &mut 
     };
     settle_unknown(end.at, offers, word, out);
     if let Some(mut finding) = out.take(&UNKNOWN_VERB, end.at) {
-        let count = out.times(&RULE, &UNKNOWN_VERB).saturating_add(1);
+        let count = out.times(&UNKNOWN_VERB).saturating_add(1);
         finding.message = format!("the client sent {count} commands that SMTP does not have");
         finding.evidence.clear();
         finding.verb = None;

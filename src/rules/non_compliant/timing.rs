@@ -2,16 +2,25 @@
 //! where pipelining is not offered or not lawful (RFC 2920).
 
 use super::{
-    ACKNOWLEDGES, Check, EARLY_TOLD, Evidence, Finding, Findings, NEVER_ACKNOWLEDGES, NO_PIPECONNECT, RULE, Scope,
-    Severity, is_http, judge_knowledge,
+    ACKNOWLEDGES, About, Check, EARLY_TOLD, Evidence, Finding, Findings, NEVER_ACKNOWLEDGES, NO_PIPECONNECT, RULE,
+    Scope, Severity, is_http, judge_knowledge,
 };
 use crate::base::Moment;
+use crate::rules::Otherwise;
 use crate::rules::reading::{answered, kept_silent, lists_capabilities};
 use crate::smtp::event::{End, Fault, FaultKind, MessageData};
 use crate::smtp::{Answers, Command, Knew, Reply, Session};
 
 pub(super) static EARLY_TALK: Check = Check {
     id: "early-talk",
+    title: "Client spoke before the greeting",
+    about: About::Client,
+    otherwise: &[Otherwise {
+        severity: Severity::Info,
+        about: About::Client,
+        title: "Early talk, allowed by PIPECONNECT",
+    }],
+    discriminator: &[],
     severity: Severity::Low,
     confidence: 90,
     scope: Scope::Session,
@@ -21,6 +30,10 @@ pub(super) static EARLY_TALK: Check = Check {
 
 pub(super) static UNADVERTISED_PIPELINING: Check = Check {
     id: "unadvertised-pipelining",
+    title: "Client did not wait for a reply",
+    about: About::Client,
+    otherwise: &[],
+    discriminator: &["verb", "behind"],
     severity: Severity::Low,
     confidence: 85,
     scope: Scope::Total,

@@ -118,9 +118,9 @@ mod tests {
             last_packet: Some(Time(1_500_000_000)),
             ..Stats::default()
         };
-        stats.findings.entry("help-exposed").or_default().insert(Severity::Low, 5);
-        stats.findings.entry("help-exposed").or_default().insert(Severity::High, 6);
-        stats.findings.entry("starttls").or_default().insert(Severity::Info, 7);
+        stats.findings.entry("help-exposed".to_owned()).or_default().insert(Severity::Low, 5);
+        stats.findings.entry("help-exposed".to_owned()).or_default().insert(Severity::High, 6);
+        stats.findings.entry("starttls".to_owned()).or_default().insert(Severity::Info, 7);
         stats.limits_hit.add(Limit::HalfOpen.key(), 8);
         stats
     }
