@@ -10,6 +10,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::capture;
 use crate::capture::live::Request;
 use crate::ledger::{Kind, Records};
+use crate::record::{self, Start};
 use crate::report::{self, FORMATS};
 use crate::rules::Severity;
 
@@ -42,6 +43,8 @@ pub(super) enum Command {
     Config(Box<Config>),
     /// List the rules, or print everything known of one
     Rules(Rules),
+    /// Print the JSON Schema of all records
+    Schema,
 }
 
 const OUTPUT: &str = "Output";
@@ -228,10 +231,8 @@ pub(super) enum Catalogue {
 
 impl Scan {
     /// The first record: the options that change results, by their names. Threads and batches are none.
-    pub(super) fn start(&self, settings: &Settings) -> report::Start {
-        let mut options = settings.options();
-        options.insert("show_secrets", self.output.show_secrets.into());
-        report::Start { command: "scan", options }
+    pub(super) fn start(&self, settings: &Settings) -> Start {
+        Start::scan(settings.options(self.output.show_secrets))
     }
 
     /// Whether records are printed while the scan goes on: all but the text report's findings, which are grouped.
@@ -271,15 +272,15 @@ impl Watch {
     }
 
     /// The first record, as [`Scan::start`].
-    pub(super) fn start(&self, settings: &Settings) -> report::Start {
-        let mut options = settings.options();
-        options.insert("show_secrets", self.output.show_secrets.into());
-        options.insert("interface", self.interfaces.clone().into());
-        options.insert("snap_length", self.snap_length.into());
-        options.insert("bpf", self.bpf.clone().into());
-        options.insert("stats_interval", self.stats_interval.into());
-        options.insert("renotify", self.renotify.as_secs().into());
-        report::Start { command: "watch", options }
+    pub(super) fn start(&self, settings: &Settings) -> Start {
+        let watch = record::Watch {
+            interface: self.interfaces.clone(),
+            snap_length: self.snap_length,
+            bpf: self.bpf.clone(),
+            stats_interval: self.stats_interval,
+            renotify: self.renotify.as_secs(),
+        };
+        Start::watch(settings.options(self.output.show_secrets), watch)
     }
 
     /// The chosen output format.
@@ -398,8 +399,9 @@ mod tests {
     fn the_start_record_names_what_changes_results_and_not_how_the_work_was_divided() {
         let scan = scan(&["--threads", "3", "--batch-bytes", "4096", "--max-servers", "9", "a.pcap"]).unwrap();
         let start = scan.start(&scan.choice.settings().unwrap());
-        assert_eq!(start.options["limits"]["servers"], 9);
-        let text = serde_json::to_string(&start.options).unwrap();
+        let options = serde_json::to_value(start.options).unwrap();
+        assert_eq!(options["limits"]["servers"], 9);
+        let text = serde_json::to_string(&options).unwrap();
         assert!(!text.contains("threads") && !text.contains("4096"), "{text}");
     }
 }

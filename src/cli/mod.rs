@@ -2,7 +2,7 @@
 //! standard error; one file per subcommand.
 //!
 //! Read in this order: [`args`], [`options`], [`mod@file`], [`settings`], [`scan`], [`evidence`], [`units`], [`host`],
-//! [`reporting`], [`watch`], [`config`], [`rules`], [`exit`], [`progress`].
+//! [`reporting`], [`watch`], [`config`], [`rules`], [`schema`], [`exit`], [`progress`].
 
 mod args;
 mod config;
@@ -15,6 +15,7 @@ mod progress;
 mod reporting;
 mod rules;
 mod scan;
+mod schema;
 mod settings;
 mod units;
 mod watch;
@@ -46,6 +47,7 @@ fn run() -> Exit {
             Command::Interfaces => watch::interfaces(),
             Command::Config(arguments) => config::run(&arguments),
             Command::Rules(arguments) => rules::run(&arguments),
+            Command::Schema => schema::run(),
         },
         Err(error) => {
             // Nobody is left to be told where this fails.

@@ -1,23 +1,16 @@
 //! From a packet's number in the scan to what a person opens: a capture file and a frame number in it.
 
 use std::path::Path;
-
-use serde::Serialize;
+use std::sync::Arc;
 
 use crate::base::{Ordinal, Packets};
 
+use super::Frame;
 use super::escape::Text;
 
 /// The files read so far, by the number of their first packet.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Places(Vec<(Ordinal, String)>);
-
-/// A frame of a capture file, counted from 1 as Wireshark does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub(crate) struct Place<'p> {
-    pub capture: &'p str,
-    pub frame: u64,
-}
+pub(crate) struct Places(Vec<(Ordinal, Arc<str>)>);
 
 /// The frames that carry a finding: the least and the greatest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,25 +22,30 @@ pub(crate) struct Range {
 impl Places {
     /// A file begins; files come in the order of their packets. One without packets leaves no trace.
     pub(crate) fn begin(&mut self, path: &Path, first: Ordinal) {
-        let path = Text(path.as_os_str().as_encoded_bytes()).to_string();
+        let path: Arc<str> = Text(path.as_os_str().as_encoded_bytes()).to_string().into();
         match self.0.last_mut() {
             Some((last, name)) if *last == first => *name = path,
             _ => self.0.push((first, path)),
         }
     }
 
-    pub(crate) fn of(&self, packet: Ordinal) -> Place<'_> {
+    pub(crate) fn of(&self, packet: Ordinal) -> Frame {
+        let (capture, frame) = self.find(packet);
+        Frame { capture: capture.map_or_else(|| Arc::from(""), Arc::clone), frame }
+    }
+
+    fn find(&self, packet: Ordinal) -> (Option<&Arc<str>>, u64) {
         let behind = self.0.partition_point(|(first, _)| *first <= packet);
         let file = behind.checked_sub(1).and_then(|nth| self.0.get(nth));
-        let (first, capture) = file.map_or((Ordinal(0), ""), |(first, capture)| (*first, capture.as_str()));
-        Place { capture, frame: packet.0.saturating_sub(first.0).saturating_add(1) }
+        let first = file.map_or(Ordinal(0), |(first, _)| *first);
+        (file.map(|(_, capture)| capture), packet.0.saturating_sub(first.0).saturating_add(1))
     }
 
     /// The least range that holds the frames of all `packets`, whichever file each lies in: a display filter
     /// cannot name files, and is to show them in each.
     pub(crate) fn range(&self, packets: &Packets) -> Range {
-        let last = self.of(packets.last().ordinal).frame;
-        let frames = packets.iter().map(|packet| self.of(packet).frame);
+        let (_, last) = self.find(packets.last().ordinal);
+        let frames = packets.iter().map(|packet| self.find(packet).1);
         frames.fold(Range { first: last, last }, |range, frame| Range {
             first: range.first.min(frame),
             last: range.last.max(frame),
@@ -64,15 +62,19 @@ mod tests {
         Moment { ordinal: Ordinal(ordinal), time: Time::default() }
     }
 
+    fn frame(capture: &str, frame: u64) -> Frame {
+        Frame { capture: capture.into(), frame }
+    }
+
     #[test]
     fn a_frame_counts_from_one_in_its_own_file() {
         let mut places = Places::default();
         places.begin(Path::new("a.pcap"), Ordinal(0));
         places.begin(Path::new("empty.pcap"), Ordinal(10));
         places.begin(Path::new("b.pcap"), Ordinal(10));
-        assert_eq!(places.of(Ordinal(0)), Place { capture: "a.pcap", frame: 1 });
-        assert_eq!(places.of(Ordinal(9)), Place { capture: "a.pcap", frame: 10 });
-        assert_eq!(places.of(Ordinal(10)), Place { capture: "b.pcap", frame: 1 });
+        assert_eq!(places.of(Ordinal(0)), frame("a.pcap", 1));
+        assert_eq!(places.of(Ordinal(9)), frame("a.pcap", 10));
+        assert_eq!(places.of(Ordinal(10)), frame("b.pcap", 1));
     }
 
     #[test]
