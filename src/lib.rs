@@ -4,7 +4,7 @@
 //! One path, read top to bottom:
 //!
 //! ```text
-//! base -> capture -> decode -> defrag -> tcp -> smtp -> rules -> ledger -> report
+//! base -> capture -> decode -> defrag -> tcp -> smtp -> rules -> ledger -> record -> report
 //!               (engine runs the path in parallel; cli only parses arguments and prints)
 //! ```
 //!
@@ -18,7 +18,8 @@
 //! | `smtp` | those | events: greeting, command, reply, message data, TLS, faults |
 //! | `rules` | events with their session | findings |
 //! | `ledger` | findings and session ends in one order | what crosses sessions: servers, counts, summary |
-//! | `report` | all of that | bytes of one output format |
+//! | `record` | all of that | records: placed, escaped, secrets hidden |
+//! | `report` | records | bytes of one output format |
 //!
 //! The engine has the threads; those of a live capture that wait for the operating system are in `cli/host`.
 //!
@@ -48,6 +49,7 @@ mod decode;
 mod defrag;
 mod engine;
 mod ledger;
+mod record;
 mod report;
 mod rules;
 #[expect(dead_code, reason = "facts that no rule asks for yet")]
@@ -62,11 +64,12 @@ pub use ledger::Kind as RecordKind;
 use std::io;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use engine::{Bug, Observer, Sink};
 use ledger::{Output, Records};
-use report::Printer;
+use record::Clerk;
+use report::{Look, Printer};
 
 /// What a scan looks at, and what it tells; made from the defaults of the command line.
 #[derive(Clone, Debug, Default)]
@@ -126,7 +129,7 @@ pub struct Engine {
     config: Config,
 }
 
-/// One record: a JSON object on one line, as the documentation of the records (`src/report/FORMATS.md`) has it.
+/// One record: a JSON object on one line, as the documentation of the records (`src/record/FORMATS.md`) has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
     json: String,
@@ -164,7 +167,8 @@ impl Engine {
     /// Threads could not be started. What is wrong with an input is told in [`Outcome::problems`]; all else
     /// is analysed.
     pub fn scan(&self, source: &Source, take: impl FnMut(Record) + Send) -> Result<Outcome, Error> {
-        let mut sink = ToCaller { printer: Printer::new(&report::JSONL, false, false, Lines(take)) };
+        let clerk = Clerk::new(Arc::clone(self.config.engine.selection.catalogue()), false);
+        let mut sink = ToCaller { printer: Printer::new(&report::JSONL, Look::default(), clerk, Lines(take)) };
         let problems = Problems::default();
         engine::run(&self.config.engine, &source.paths, &mut sink, &problems)?;
         sink.printer.end().map_err(Error::Output)?;

@@ -14,6 +14,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::capture;
 use crate::ledger::{Kind, Records};
+use crate::record::Start;
 use crate::report::{self, FORMATS};
 use crate::rules::Severity;
 
@@ -49,6 +50,8 @@ pub(super) enum Command {
     Config(Box<Config>),
     /// List the rules, or print everything known of one
     Rules(Rules),
+    /// Print the JSON Schema of all records
+    Schema,
 }
 
 const OUTPUT: &str = "Output";
@@ -186,10 +189,8 @@ pub(super) enum Catalogue {
 
 impl Scan {
     /// The first record: the options that change results, by their names. Threads and batches are none.
-    pub(super) fn start(&self, settings: &Settings) -> report::Start {
-        let mut options = settings.options();
-        options.insert("show_secrets", self.output.show_secrets.into());
-        report::Start { command: "scan", options }
+    pub(super) fn start(&self, settings: &Settings) -> Start {
+        Start::scan(settings.options(self.output.show_secrets))
     }
 
     /// Whether records are printed while the scan goes on: all but the text report's findings, which are grouped.
@@ -298,8 +299,9 @@ mod tests {
     fn the_start_record_names_what_changes_results_and_not_how_the_work_was_divided() {
         let scan = scan(&["--threads", "3", "--batch-bytes", "4096", "--max-servers", "9", "a.pcap"]).unwrap();
         let start = scan.start(&scan.choice.settings().unwrap());
-        assert_eq!(start.options["limits"]["servers"], 9);
-        let text = serde_json::to_string(&start.options).unwrap();
+        let options = serde_json::to_value(start.options).unwrap();
+        assert_eq!(options["limits"]["servers"], 9);
+        let text = serde_json::to_string(&options).unwrap();
         assert!(!text.contains("threads") && !text.contains("4096"), "{text}");
     }
 }

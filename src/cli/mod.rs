@@ -2,7 +2,7 @@
 //! standard error; one file per subcommand.
 //!
 //! Read in this order: [`args`], [`options`], [`mod@file`], [`settings`], [`scan`], [`evidence`], [`units`], [`host`],
-//! [`reporting`], [`watch`], [`config`], [`rules`], [`nothing`], [`exit`], [`progress`].
+//! [`reporting`], [`watch`], [`config`], [`rules`], [`schema`], [`nothing`], [`exit`], [`progress`].
 
 mod args;
 mod config;
@@ -18,6 +18,7 @@ mod progress;
 mod reporting;
 mod rules;
 mod scan;
+mod schema;
 mod settings;
 #[cfg(live)]
 mod units;
@@ -57,6 +58,7 @@ fn run() -> Exit {
             ),
             Command::Config(arguments) => config::run(&arguments),
             Command::Rules(arguments) => rules::run(&arguments),
+            Command::Schema => schema::run(),
         },
         Err(error) => {
             // Nobody is left to be told where this fails.

@@ -9,7 +9,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crate::capture::{self, ShownPath};
 use crate::engine::Sink;
 use crate::ledger::Output;
-use crate::report::{Printer, Start};
+use crate::record::{Clerk, Start};
+use crate::report::{Look, Printer};
+use crate::rules::Catalogue;
 
 use super::args::Watch;
 use super::host::log_file::LogFile;
@@ -68,6 +70,7 @@ impl Reporting {
     pub(super) fn open(
         arguments: &Watch,
         settings: &Settings,
+        catalogue: &Arc<Catalogue>,
         reopen: Arc<AtomicBool>,
         terminal: &Terminal,
     ) -> Result<Self, CannotWrite> {
@@ -84,7 +87,8 @@ impl Reporting {
         };
         let packets = options.write.as_deref().map(|path| Packets::create(path, arguments)).transpose()?;
         let color = styled(options.color, options.file.is_none());
-        let mut printer = Printer::new(arguments.format(), options.show_secrets, color, target).reporting_as_it_goes();
+        let clerk = Clerk::live(Arc::clone(catalogue), options.show_secrets);
+        let mut printer = Printer::new(arguments.format(), Look { color, as_it_goes: true }, clerk, target);
         let start = arguments.start(settings);
         printer.start(&start).map_err(cannot)?;
         let written = name.clone();

@@ -4,11 +4,13 @@ use std::error::Error;
 use std::fmt;
 use std::fs::File;
 use std::io::{self, IsTerminal, Write};
+use std::sync::Arc;
 
 use crate::capture::{self, ShownPath};
 use crate::engine::{self, Config, Sink, Stopped};
 use crate::ledger::Output;
-use crate::report::Printer;
+use crate::record::Clerk;
+use crate::report::{Look, Printer};
 
 use super::args::{Color, Output as Options, Scan};
 use super::evidence::Packets;
@@ -52,10 +54,12 @@ fn scan(arguments: &Scan, settings: &Settings, terminal: &Terminal) -> Result<Ex
         None => Box::new(io::stdout()),
     };
     let color = styled(options.color, options.file.is_none());
-    let printer = Printer::new(arguments.format(), options.show_secrets, color, to);
-    let mut printing = Printing { printer, needed: packets.is_none(), closed: false };
-    printing.unless_closed(|printer| printer.start(&arguments.start(settings))).map_err(cannot)?;
     let config = Config { evidence: packets.is_some(), ..settings.engine(&arguments.work) };
+    let clerk = Clerk::new(Arc::clone(config.selection.catalogue()), options.show_secrets);
+    let look = Look { color, as_it_goes: false };
+    let printer = Printer::new(arguments.format(), look, clerk, to);
+    let mut printing = Printing { printer, needed: !config.evidence, closed: false };
+    printing.unless_closed(|printer| printer.start(&arguments.start(settings))).map_err(cannot)?;
     let mut outcome =
         engine::run(&config, &arguments.paths, &mut printing, terminal).map_err(|stopped| why(stopped, &name))?;
     let evidence = outcome.evidence.take().unwrap_or_default();

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use ipnet::IpNet;
 
-use crate::base::{Limit, Limits, Time, Timeouts};
+use crate::base::{Limits, Time, Timeouts};
 use crate::capture;
 use crate::engine::Config;
 use crate::ledger::{Kind, Records};
+use crate::record::{self, Word};
 use crate::rules::selection::Selector;
 use crate::rules::{Selection, Severity};
 
@@ -102,31 +103,35 @@ impl Settings {
     }
 
     /// Their names and values, as the first record has them.
-    pub(super) fn options(&self) -> BTreeMap<&'static str, serde_json::Value> {
-        let named = |(selector, severity): (&Selector, &Severity)| (selector.to_string(), severity.name().into());
-        let limits = Limit::ALL.iter().map(|bound| (bound.key.to_owned(), self.limits.get(bound.limit).into()));
-        BTreeMap::from([
-            ("min_severity", self.min_severity.name().into()),
-            ("select", texts(&self.select)),
-            ("ignore", texts(&self.ignore)),
-            ("servers", texts(&self.servers)),
-            ("exchange_peers", texts(&self.exchange_peers)),
-            ("severity", serde_json::Value::Object(self.severity.iter().map(named).collect())),
-            ("records", self.records.iter().map(|kind| kind.name()).collect::<Vec<_>>().into()),
-            ("port", self.ports.clone().into()),
-            ("separate", self.separate.into()),
-            ("hash", self.hash.into()),
-            ("half_open_timeout", seconds(self.timeouts.half_open).into()),
-            ("idle_timeout", seconds(self.timeouts.idle).into()),
-            ("closed_timeout", seconds(self.timeouts.closed).into()),
-            ("fragment_timeout", seconds(self.timeouts.fragments).into()),
-            ("limits", serde_json::Value::Object(limits.collect())),
-        ])
+    pub(super) fn options(&self, show_secrets: bool) -> record::Options {
+        record::Options {
+            bpf: None,
+            closed_timeout: seconds(self.timeouts.closed),
+            exchange_peers: texts(&self.exchange_peers),
+            fragment_timeout: seconds(self.timeouts.fragments),
+            half_open_timeout: seconds(self.timeouts.half_open),
+            hash: self.hash,
+            idle_timeout: seconds(self.timeouts.idle),
+            ignore: texts(&self.ignore),
+            interface: None,
+            limits: (&self.limits).into(),
+            min_severity: Word(self.min_severity),
+            port: self.ports.clone(),
+            records: self.records.iter().map(|kind| kind.name().into()).collect(),
+            renotify: None,
+            select: texts(&self.select),
+            separate: self.separate,
+            servers: texts(&self.servers),
+            severity: self.severity.iter().map(|(named, severity)| (named.to_string(), Word(*severity))).collect(),
+            show_secrets,
+            snap_length: None,
+            stats_interval: None,
+        }
     }
 }
 
-fn texts(values: &[impl ToString]) -> serde_json::Value {
-    values.iter().map(ToString::to_string).collect::<Vec<_>>().into()
+fn texts(values: &[impl ToString]) -> Vec<String> {
+    values.iter().map(ToString::to_string).collect()
 }
 
 /// Whole seconds, as options have them.

@@ -63,12 +63,15 @@ fn watch(arguments: &Watch, settings: &Settings) -> Result<Exit, Box<dyn Error>>
     let metrics = arguments.metrics.as_deref().map(metrics::bind).transpose()?;
     // Counted while the system still tells; the rest is opened as the user that is left, and before nothing can be.
     let threads = arguments.threads.or_else(|| std::thread::available_parallelism().ok());
+    let work = Work { threads, ..Work::default() };
+    let config = Config { evidence: arguments.output.write.is_some(), ..settings.engine(&work) };
     let given = privileges::give_up(arguments.user.as_deref())?;
     let confinement = arguments.confinement();
     for directory in &confinement.writable {
         privileges::try_directory(directory)?;
     }
-    let mut reporting = Reporting::open(arguments, settings, Arc::clone(&signals.reopen), &terminal)?;
+    let mut reporting =
+        Reporting::open(arguments, settings, config.selection.catalogue(), Arc::clone(&signals.reopen), &terminal)?;
     let stats = Arc::new(Mutex::default());
     let station = Station::new(terminal, Arc::clone(&stats));
     let confined = sandbox::confine(&confinement)?;
@@ -97,8 +100,6 @@ fn watch(arguments: &Watch, settings: &Settings) -> Result<Exit, Box<dyn Error>>
         stats_interval: arguments.stats_interval(),
         renotify: i64::try_from(arguments.renotify.as_nanos()).ok(),
     };
-    let work = Work { threads, ..Work::default() };
-    let config = Config { evidence: arguments.output.write.is_some(), ..settings.engine(&work) };
     let ran = engine::watch(&config, &plan, live, &mut reporting, &station);
     let outcome = ran.map_err(|stopped| why(stopped, reporting.written()))?;
     station.terminal().clear();

@@ -191,6 +191,13 @@ pub(crate) enum Answered {
 }
 
 impl Told {
+    /// The packet that completed it.
+    pub(crate) fn at(&self) -> Moment {
+        match self {
+            Told::Command { at, .. } | Told::Reply { at, .. } | Told::Data { at, .. } | Told::Tls(at, _) => *at,
+        }
+    }
+
     /// What is kept of an event; `None` where it has no record.
     pub(crate) fn of(event: &Event<'_>) -> Option<Told> {
         let told = match event {
@@ -259,7 +266,7 @@ pub(crate) struct Revealable<T> {
 }
 
 impl<T> Revealable<T> {
-    pub(crate) fn get(&self, reveal: bool) -> &T {
-        self.whole.as_ref().filter(|_| reveal).unwrap_or(&self.shown)
+    pub(crate) fn into_shown(self, reveal: bool) -> T {
+        self.whole.filter(|_| reveal).unwrap_or(self.shown)
     }
 }

@@ -3,7 +3,6 @@
 
 use serde::Serialize;
 
-use super::escape::Text;
 use crate::base::octets;
 
 /// Appends values to the output. The punctuation and the names between them are [`Json::raw`].
@@ -20,13 +19,7 @@ impl Json<'_> {
         let _ = serde_json::to_writer(&mut *self.0, value);
     }
 
-    /// Bytes from outside, as [`Text`] shows them.
-    pub(super) fn text(&mut self, bytes: &[u8]) {
-        let odd = |word| octets::unprintable(word) | octets::same(word, b'\\') | octets::same(word, b'"');
-        if octets::none(bytes, odd) { self.quoted(bytes) } else { self.value(&Text(bytes)) }
-    }
-
-    /// Text of our own, or escaped before.
+    /// Text, which was escaped before where it is from outside.
     pub(super) fn string(&mut self, text: &str) {
         let odd = |word| octets::control(word) | octets::same(word, b'\\') | octets::same(word, b'"');
         if octets::none(text.as_bytes(), odd) { self.quoted(text.as_bytes()) } else { self.value(text) }
@@ -51,9 +44,13 @@ impl Json<'_> {
         self.raw("]");
     }
 
-    /// A list of lines or words from outside.
-    pub(super) fn texts(&mut self, items: &[Vec<u8>]) {
-        self.list(items, |json, item| json.text(item));
+    /// A list of lines or words.
+    pub(super) fn strings(&mut self, items: &[String]) {
+        self.list(items, |json, item| json.string(item));
+    }
+
+    pub(super) fn flag(&mut self, flag: bool) {
+        self.raw(if flag { "true" } else { "false" });
     }
 
     /// A code that a reply may have.
@@ -87,12 +84,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_value_reads_as_serde_json_writes_it(bytes: Vec<u8>, text: String, code: Option<u16>) {
-            prop_assert_eq!(written(|json| json.text(&bytes)), expected(&Text(&bytes)));
+        fn any_value_reads_as_serde_json_writes_it(other: String, text: String, code: Option<u16>, flag: bool) {
+            prop_assert_eq!(written(|json| json.flag(flag)), expected(&flag));
             prop_assert_eq!(written(|json| json.string(&text)), expected(&text));
             prop_assert_eq!(written(|json| json.code(code)), expected(&code));
-            let lines = [bytes, text.into_bytes()];
-            prop_assert_eq!(written(|json| json.texts(&lines)), expected(&lines.each_ref().map(|line| Text(line))));
+            let lines = [other, text];
+            prop_assert_eq!(written(|json| json.strings(&lines)), expected(&lines));
         }
     }
 
@@ -100,14 +97,13 @@ mod tests {
     fn every_octet_is_escaped_as_serde_json_does_it() {
         for octet in 0..=u8::MAX {
             let text = char::from(octet).to_string();
-            assert_eq!(written(|json| json.text(&[octet])), expected(&Text(&[octet])));
             assert_eq!(written(|json| json.string(&text)), expected(&text));
         }
     }
 
     #[test]
     fn edges() {
-        assert_eq!(written(|json| json.text(b"")), "\"\"");
-        assert_eq!(written(|json| json.texts(&[])), "[]");
+        assert_eq!(written(|json| json.string("")), "\"\"");
+        assert_eq!(written(|json| json.strings(&[])), "[]");
     }
 }

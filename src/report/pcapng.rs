@@ -11,7 +11,7 @@ use std::io::{self, Write};
 use crate::base::{Captured, LinkType, Time};
 use crate::rules::{Catalogue, Finding};
 
-use super::escape::Text;
+use crate::record::Text;
 
 /// So much is collected before it is written.
 const ENOUGH: usize = 64 << 10;

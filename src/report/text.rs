@@ -7,15 +7,12 @@ use std::fmt::{Display, Write as _};
 use anstyle::{AnsiColor, Style};
 use comfy_table::{Cell, ContentArrangement, Table, presets};
 
-use super::escape;
-use super::record::{self, EventRecord, FindingRecord, Proof, SummaryRecord};
-use super::stamp::{Clockwork, Stamp};
-use super::{Format, Scene, ids};
-use crate::base::{Endpoint, Limit};
+use super::{Format, Look};
+use crate::base::Limit;
 use crate::ledger::elsewhere::{self, Noticed};
-use crate::ledger::{self, Found, Server, SessionEnd, Stats, Summary, Told, Who};
-use crate::rules::Catalogue;
-use crate::{defrag, tcp};
+use crate::record::{Clockwork, End, Finding, Proof, Record, Server, Session, Stats, Summary, When};
+use crate::rules::Severity;
+use crate::{defrag, ledger, tcp};
 
 /// A person reads no more; the rest is counted.
 const MOST_FINDINGS: u64 = 10_000;
@@ -27,31 +24,75 @@ const LABEL: usize = 12;
 /// The format: it keeps the findings, rendered, until it can group them.
 #[derive(Default)]
 pub(super) struct Text {
+    look: Look,
     clock: Clockwork,
-    findings: BTreeMap<Endpoint, Vec<String>>,
+    findings: BTreeMap<End, Vec<String>>,
     kept: u64,
     beyond: u64,
     /// Each as it was told last.
-    servers: BTreeMap<Endpoint, Server>,
-    /// The summary, rendered, and whether it stands for a scan that found nothing.
+    servers: BTreeMap<End, Server>,
+    /// The summary, rendered.
     summary: Option<String>,
 }
 
 impl Format for Text {
-    fn event(&mut self, who: &Who, told: &Told, scene: &Scene, out: &mut Vec<u8>) {
-        let time = self.clock.stamp(told.at().time);
-        let session = ids::session(who);
-        let style = Styles::of(scene);
-        let said = event(&EventRecord::of(who, told, &session, scene, time));
+    fn record(&mut self, record: &Record, out: &mut Vec<u8>) {
+        match record {
+            Record::Start(_) => {}
+            Record::Finding(finding) => self.finding(finding, out),
+            Record::Session(session) => self.session(session, out),
+            Record::Command(command) => self.event(command.time, &command.session, said(record), out),
+            Record::Reply(reply) => self.event(reply.time, &reply.session, said(record), out),
+            Record::Data(data) => self.event(data.time, &data.session, said(record), out),
+            Record::Tls(tls) => self.event(tls.time, &tls.session, said(record), out),
+            Record::Server(server) => {
+                self.servers.insert(End { ip: server.ip, port: server.port }, (**server).clone());
+            }
+            Record::Stats(stats) => self.stats(stats, out),
+            Record::Summary(summary) => self.summary = Some(render_summary(summary, self.styles())),
+        }
+    }
+
+    fn end(&mut self, out: &mut Vec<u8>) {
+        let style = self.styles();
+        for (end, findings) in &self.findings {
+            let software = self.servers.get(end).and_then(|server| server.software.as_ref());
+            let software = software.map(|software| format!("  {}", style.dim(software))).unwrap_or_default();
+            push(out, format_args!("{}{software}\n\n", style.bold(address(*end))));
+            for finding in findings {
+                push(out, format_args!("{finding}\n"));
+            }
+        }
+        if self.beyond > 0 {
+            push(out, format_args!("{} more findings; --format jsonl prints all of them\n\n", count(self.beyond)));
+        }
+        if !self.servers.is_empty() {
+            push(out, format_args!("{}\n{}\n\n", style.bold("Servers"), table(self.servers.values())));
+        }
+        if let Some(summary) = &self.summary {
+            push(out, format_args!("{summary}"));
+        }
+    }
+}
+
+impl Text {
+    pub(super) fn new(look: Look) -> Self {
+        Text { look, ..Text::default() }
+    }
+
+    fn styles(&self) -> Styles {
+        Styles { color: self.look.color }
+    }
+
+    fn event(&mut self, time: When, session: &str, said: String, out: &mut Vec<u8>) {
+        let (time, style) = (self.clock.stamp(time.0), self.styles());
         push(out, format_args!("{} {} {said}\n", style.dim(time), style.dim(session.get(..8).unwrap_or_default())));
     }
 
-    fn finding(&mut self, found: &Found, scene: &Scene, out: &mut Vec<u8>) {
-        if scene.as_it_goes {
-            let time = self.clock.stamp(found.finding.at.time);
-            let server = Styles::of(scene).bold(address(found.who.server));
-            let rendered = finding(found, &FindingRecord::of(found, scene, time), scene);
-            push(out, format_args!("{server}\n{rendered}\n"));
+    fn finding(&mut self, found: &Finding, out: &mut Vec<u8>) {
+        if self.look.as_it_goes {
+            let server = self.styles().bold(address(found.server));
+            push(out, format_args!("{server}\n{}\n", finding(found, self.styles())));
             return;
         }
         if self.kept >= MOST_FINDINGS {
@@ -59,23 +100,38 @@ impl Format for Text {
             return;
         }
         self.kept = self.kept.saturating_add(1);
-        let time = self.clock.stamp(found.finding.at.time);
-        let rendered = finding(found, &FindingRecord::of(found, scene, time), scene);
-        self.findings.entry(found.who.server).or_default().push(rendered);
+        let rendered = finding(found, self.styles());
+        self.findings.entry(found.server).or_default().push(rendered);
     }
 
-    fn session(&mut self, ended: &SessionEnd, scene: &Scene, out: &mut Vec<u8>) {
-        let start = self.clock.stamp(ended.session.first.time);
-        session(ended, scene, start, out);
+    fn session(&mut self, session: &Session, out: &mut Vec<u8>) {
+        let (start, style) = (self.clock.stamp(session.start.0), self.styles());
+        let ends = format_args!("{} -> {}", address(session.client), address(session.server));
+        let helo = session.helo.as_ref();
+        let helo = helo.map(|helo| format!("  {} {}", helo.verb, helo.argument)).unwrap_or_default();
+        let Session { capture, first_frame, last_frame, last_capture, .. } = session;
+        let frames = if last_capture == capture {
+            format!("{capture} frames {first_frame}-{last_frame}")
+        } else {
+            format!("{capture} frame {first_frame} to {last_capture} frame {last_frame}")
+        };
+        push(
+            out,
+            format_args!(
+                "{} {}  {ends}{helo}  {}, {}, {}, tls {}, {}  {frames}\n",
+                style.dim(start),
+                style.dim(session.session.get(..8).unwrap_or_default()),
+                counted(session.commands, "command", "commands"),
+                counted(session.replies, "reply", "replies"),
+                counted(session.transactions.len() as u64, "mail", "mails"),
+                session.tls.state,
+                session.closed,
+            ),
+        );
     }
 
-    fn server(&mut self, server: &Server, _scene: &Scene, _out: &mut Vec<u8>) {
-        self.servers.insert(server.endpoint, server.clone());
-    }
-
-    fn stats(&mut self, stats: &Stats, scene: &Scene, out: &mut Vec<u8>) {
-        let style = Styles::of(scene);
-        let time = self.clock.stamp(stats.time);
+    fn stats(&mut self, stats: &Stats, out: &mut Vec<u8>) {
+        let (time, style) = (self.clock.stamp(stats.time.0), self.styles());
         let (packets, bytes) = (counted(stats.packets, "packet", "packets"), counted(stats.bytes, "byte", "bytes"));
         let dropped = count(stats.kernel_dropped.saturating_add(stats.interface_dropped));
         let (connections, sessions) = (count(stats.connections), count(stats.sessions));
@@ -88,36 +144,6 @@ impl Format for Text {
             ),
         );
     }
-
-    fn summary(&mut self, summary: &Summary, scene: &Scene, _out: &mut Vec<u8>) {
-        let record = SummaryRecord::of(summary, scene, &mut self.clock);
-        self.summary = Some(render_summary(&record, &summary.totals.elsewhere, Styles::of(scene)));
-    }
-
-    fn end(&mut self, scene: &Scene, out: &mut Vec<u8>) {
-        let style = Styles::of(scene);
-        for (endpoint, findings) in &self.findings {
-            let server = self.servers.get(endpoint);
-            let software = server.and_then(|server| server.software.as_ref());
-            let software = software.map(|software| format!("  {}", style.dim(software))).unwrap_or_default();
-            push(out, format_args!("{}{software}\n\n", style.bold(address(*endpoint))));
-            for finding in findings {
-                push(out, format_args!("{finding}\n"));
-            }
-        }
-        if self.beyond > 0 {
-            push(out, format_args!("{} more findings; --format jsonl prints all of them\n\n", count(self.beyond)));
-        }
-        if !self.servers.is_empty() {
-            push(
-                out,
-                format_args!("{}\n{}\n\n", style.bold("Servers"), table(self.servers.values(), &scene.catalogue)),
-            );
-        }
-        if let Some(summary) = &self.summary {
-            push(out, format_args!("{summary}"));
-        }
-    }
 }
 
 fn push(out: &mut Vec<u8>, text: std::fmt::Arguments<'_>) {
@@ -127,25 +153,23 @@ fn push(out: &mut Vec<u8>, text: std::fmt::Arguments<'_>) {
 }
 
 /// A finding: what, its evidence, where it is.
-fn finding(found: &Found, record: &FindingRecord<'_>, scene: &Scene) -> String {
-    let style = Styles::of(scene);
-    let severity = style.severity(found.finding.severity, format_args!("{:<8}", record.severity));
+fn finding(record: &Finding, style: Styles) -> String {
+    let severity = style.severity(record.severity.0, format_args!("{:<8}", record.severity));
     let name = style.bold(format_args!("{}/{}", record.rule, record.check));
     let mut text = format!("  {severity} {name}  {}\n", record.message);
-    let width = record.evidence.0.iter().map(|(name, _)| name.len()).fold(LABEL, usize::max);
+    let width = record.evidence.iter().map(|(name, _)| name.len()).fold(LABEL, usize::max);
     let mut row = |label: &str, value: &dyn Display| {
         let _ = writeln!(text, "           {} {value}", style.dim(format_args!("{label:<width$}")));
     };
-    for (name, proof) in &record.evidence.0 {
+    for (name, proof) in record.evidence.iter() {
         let label = name.replace('_', " ");
         match proof {
-            Proof::Text(shown) if shown.0.is_empty() => {}
+            Proof::Text(shown) if shown.is_empty() => {}
             Proof::Text(shown) => row(&label, shown),
             Proof::Number(number) => row(&label, number),
             Proof::Flag(flag) => row(&label, &if *flag { "yes" } else { "no" }),
-            Proof::Word(word) => row(&label, word),
             Proof::List(items) if lists_words(name) => row(&label, &joined(items)),
-            Proof::List(items) if items.iter().all(|item| item.0.is_empty()) => {}
+            Proof::List(items) if items.iter().all(String::is_empty) => {}
             Proof::List(items) => {
                 // A line that says how many more there are takes the place of none but several.
                 let shown = if items.len() > MOST_LINES.saturating_add(1) { MOST_LINES } else { items.len() };
@@ -158,8 +182,7 @@ fn finding(found: &Found, record: &FindingRecord<'_>, scene: &Scene) -> String {
             }
         }
     }
-    let client = format_args!("{} at {}", address(found.who.client), record.time);
-    row("client", &client);
+    row("client", &format_args!("{} at {}", address(record.client), record.time));
     row("where", &places(record));
     if let Some(kept) = &record.kept {
         let fell_out = if kept.fell_out > 0 { format!(", {} fell out", count(kept.fell_out)) } else { String::new() };
@@ -179,11 +202,11 @@ fn joined(items: &[impl Display]) -> String {
 }
 
 /// `a.pcap frames 3, 5; b.pcap frame 1`.
-fn places(record: &FindingRecord<'_>) -> String {
+fn places(record: &Finding) -> String {
     let mut text = String::new();
     for in_file in record.packets.chunk_by(|a, b| a.capture == b.capture) {
         let frames: Vec<_> = in_file.iter().map(|place| place.frame).collect();
-        let capture = in_file.first().map_or("", |place| place.capture);
+        let capture = in_file.first().map_or("", |place| &place.capture);
         let separator = if text.is_empty() { "" } else { "; " };
         let plural = if frames.len() > 1 { "frames" } else { "frame" };
         let _ = write!(text, "{separator}{capture} {plural} {}", joined(&frames));
@@ -191,29 +214,31 @@ fn places(record: &FindingRecord<'_>) -> String {
     text
 }
 
-fn event(record: &EventRecord<'_>) -> String {
-    let uncertain = |flag: &bool| if *flag { "  (uncertain)" } else { "" };
+/// What an event was, in a line.
+fn said(record: &Record) -> String {
+    let uncertain = |flag: bool| if flag { "  (uncertain)" } else { "" };
     match record {
-        EventRecord::Command { verb, argument, uncertain: flag, .. } => {
-            let verb = verb.unwrap_or_default();
-            let blank = if verb.is_empty() || argument.0.is_empty() { "" } else { " " };
-            format!("C: {verb}{blank}{argument}{}", uncertain(flag))
+        Record::Command(command) => {
+            let (verb, argument) = (command.verb.as_deref().unwrap_or_default(), &command.argument);
+            let blank = if verb.is_empty() || argument.is_empty() { "" } else { " " };
+            format!("C: {verb}{blank}{argument}{}", uncertain(command.uncertain))
         }
-        EventRecord::Reply { code, lines, uncertain: flag, .. } => {
-            let code = code.map_or_else(|| "---".to_owned(), |code| format!("{code:03}"));
-            let lines = joined_lines(lines);
+        Record::Reply(reply) => {
+            let code = reply.code.map_or_else(|| "---".to_owned(), |code| format!("{code:03}"));
+            let lines = joined_lines(&reply.lines);
             let blank = if lines.is_empty() { "" } else { " " };
-            format!("S: {code}{blank}{lines}{}", uncertain(flag))
+            format!("S: {code}{blank}{lines}{}", uncertain(reply.uncertain))
         }
-        EventRecord::Data { bytes, lines, end, .. } => {
-            let (bytes, lines) = (counted(*bytes, "byte", "bytes"), counted(*lines, "line", "lines"));
-            format!("   message data: {bytes}, {lines}, {end}")
+        Record::Data(data) => {
+            let (bytes, lines) = (counted(data.bytes, "byte", "bytes"), counted(data.lines, "line", "lines"));
+            format!("   message data: {bytes}, {lines}, {}", data.end)
         }
-        EventRecord::Tls { tls, .. } => {
-            let version = tls.version.map(|version| format!(" {version}")).unwrap_or_default();
-            let sni = tls.sni.map(|sni| format!(" for {sni}")).unwrap_or_default();
+        Record::Tls(tls) => {
+            let version = tls.version.as_ref().map(|version| format!(" {version}")).unwrap_or_default();
+            let sni = tls.sni.as_ref().map(|sni| format!(" for {sni}")).unwrap_or_default();
             format!("   TLS{version}{sni}: {}", tls.state)
         }
+        _ => String::new(),
     }
 }
 
@@ -221,52 +246,21 @@ fn joined_lines(lines: &[impl Display]) -> String {
     lines.iter().map(ToString::to_string).collect::<Vec<_>>().join(" | ")
 }
 
-fn session(ended: &SessionEnd, scene: &Scene, start: Stamp, out: &mut Vec<u8>) {
-    let SessionEnd { session, end, .. } = ended;
-    let style = Styles::of(scene);
-    let ends = format_args!("{} -> {}", address(session.client), address(session.server));
-    let helo = session.helo.as_ref();
-    let helo = helo.map(|helo| format!("  {} {}", helo.verb.name(), escape::Text(&helo.argument))).unwrap_or_default();
-    let (first, last) = (scene.places.of(session.first.ordinal), scene.places.of(session.last.ordinal));
-    let frames = if last.capture == first.capture {
-        format!("{} frames {}-{}", first.capture, first.frame, last.frame)
-    } else {
-        format!("{} frame {} to {} frame {}", first.capture, first.frame, last.capture, last.frame)
-    };
-    let id = ids::session(&Who::of(session));
-    push(
-        out,
-        format_args!(
-            "{} {}  {ends}{helo}  {}, {}, {}, tls {}, {}  {frames}\n",
-            style.dim(start),
-            style.dim(id.get(..8).unwrap_or_default()),
-            counted(session.commands, "command", "commands"),
-            counted(session.replies, "reply", "replies"),
-            counted(session.transactions.len() as u64, "mail", "mails"),
-            session.tls.state.name(),
-            record::closed(end.closed),
-        ),
-    );
-}
-
 /// `192.0.2.1:25`, `[2001:db8::1]:25`.
-fn address(endpoint: Endpoint) -> String {
-    std::net::SocketAddr::new(endpoint.ip, endpoint.port).to_string()
+fn address(end: End) -> String {
+    std::net::SocketAddr::new(end.ip, end.port).to_string()
 }
 
-fn table<'s>(servers: impl Iterator<Item = &'s Server>, catalogue: &Catalogue) -> String {
+fn table<'s>(servers: impl Iterator<Item = &'s Server>) -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
     table.set_header(["  server", "software", "sessions", "help", "starttls", "findings, with repeats"]);
     for server in servers {
         let software = server.software.as_ref().map_or_else(|| "-".to_owned(), ToString::to_string);
-        let findings: Vec<_> = server
-            .findings
-            .iter()
-            .map(|(check, times)| format!("{} {}", catalogue.name(*check), count(*times)))
-            .collect();
+        let findings: Vec<_> =
+            server.findings.iter().map(|(check, times)| format!("{check} {}", count(*times))).collect();
         table.add_row([
-            Cell::new(format!("  {}", address(server.endpoint))),
+            Cell::new(format!("  {}", address(End { ip: server.ip, port: server.port }))),
             Cell::new(software),
             Cell::new(count(server.sessions)),
             Cell::new(server.help.name()),
@@ -280,7 +274,7 @@ fn table<'s>(servers: impl Iterator<Item = &'s Server>, catalogue: &Catalogue) -
     table.trim_fmt()
 }
 
-fn render_summary(record: &SummaryRecord<'_>, elsewhere: &[Noticed], style: Styles) -> String {
+fn render_summary(record: &Summary, style: Styles) -> String {
     let mut text = format!("{}\n", style.bold("Summary"));
     let mut row = |label: &str, value: &dyn Display| {
         let _ = writeln!(text, "  {} {value}", style.dim(format_args!("{label:<13}")));
@@ -296,10 +290,10 @@ fn render_summary(record: &SummaryRecord<'_>, elsewhere: &[Noticed], style: Styl
     let sessions = counted(sessions, "session", "sessions");
     let segments = counted(record.segments, "segment", "segments");
     row("followed", &format_args!("{segments}, {connections}, {sessions}"));
-    let mut by_severity: BTreeMap<crate::rules::Severity, u64> = BTreeMap::new();
-    for severity in crate::rules::Severity::ALL {
-        let of_rules = record.findings.values().filter_map(|counts| counts.get(severity.name()));
-        let sum = of_rules.fold(0_u64, |sum, count| sum.saturating_add(*count));
+    let mut by_severity: BTreeMap<Severity, u64> = BTreeMap::new();
+    for severity in Severity::ALL {
+        let of_rules = record.findings.values().map(|counts| counts.of(severity));
+        let sum = of_rules.fold(0, u64::saturating_add);
         if sum > 0 {
             by_severity.insert(severity, sum);
         }
@@ -330,12 +324,13 @@ fn render_summary(record: &SummaryRecord<'_>, elsewhere: &[Noticed], style: Styl
     for (nth, what) in unread.iter().enumerate() {
         row(if nth == 0 { "not analysed" } else { "" }, what);
     }
-    if !elsewhere.is_empty() {
-        row("other ports", &format_args!("SMTP was seen on {}", elsewhere::Line(elsewhere)));
+    if !record.smtp_on_other_ports.is_empty() {
+        let noticed = record.smtp_on_other_ports.iter();
+        let noticed: Vec<Noticed> = noticed.map(|seen| seen.noticed()).collect();
+        row("other ports", &format_args!("SMTP was seen on {}", elsewhere::Line(&noticed)));
     }
     for capture in record.captures.iter().filter(|capture| capture.truncated) {
-        let path = capture.path.as_os_str().as_encoded_bytes();
-        row("truncated", &format_args!("{} ends inside a packet", escape::Text(path)));
+        row("truncated", &format_args!("{} ends inside a packet", capture.path));
     }
     for (nth, (name, times)) in record.limits_hit.iter().enumerate() {
         let flag = if Limit::ALL.iter().any(|bound| bound.key == *name) { "--max-" } else { "" };
@@ -363,9 +358,9 @@ fn meaning(name: &str) -> &'static str {
 }
 
 /// To the second: the records have the rest.
-fn short(stamp: &Stamp) -> String {
-    let text = stamp.as_str();
-    format!("{}Z", text.get(..19).unwrap_or(text).replace('T', " "))
+fn short(time: &When) -> String {
+    let text = time.to_string();
+    format!("{}Z", text.get(..19).unwrap_or(&text).replace('T', " "))
 }
 
 /// `1 capture`, `1,234 captures`.
@@ -393,10 +388,6 @@ struct Styles {
 }
 
 impl Styles {
-    fn of(scene: &Scene) -> Self {
-        Styles { color: scene.color }
-    }
-
     fn bold(self, text: impl Display) -> String {
         self.paint(Style::new().bold(), text)
     }
@@ -405,8 +396,7 @@ impl Styles {
         self.paint(Style::new().dimmed(), text)
     }
 
-    fn severity(self, severity: crate::rules::Severity, text: impl Display) -> String {
-        use crate::rules::Severity;
+    fn severity(self, severity: Severity, text: impl Display) -> String {
         let style = match severity {
             Severity::Info => AnsiColor::Blue.on_default(),
             Severity::Low => AnsiColor::Cyan.on_default(),
@@ -425,63 +415,53 @@ impl Styles {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ledger::entry::Revealable;
-    use crate::report::testing;
-    use crate::rules::Evidence;
+    use crate::ledger::{Found, Output};
+    use crate::record::testing;
+    use crate::rules::finding::Evidence;
 
-    fn printed(scene: &Scene, each: impl FnOnce(&mut Text, &mut Vec<u8>)) -> String {
-        let (mut format, mut out) = (Text::default(), Vec::new());
-        each(&mut format, &mut out);
-        format.end(scene, &mut out);
+    const AS_IT_GOES: Look = Look { color: false, as_it_goes: true };
+
+    fn printed(look: Look, records: impl IntoIterator<Item = Record>) -> String {
+        let (mut format, mut out) = (Text::new(look), Vec::new());
+        records.into_iter().for_each(|record| format.record(&record, &mut out));
+        format.end(&mut out);
         String::from_utf8(out).unwrap()
+    }
+
+    /// The report of one finding whose evidence `tell` gives.
+    fn with_evidence(tell: impl FnOnce(crate::rules::Finding) -> crate::rules::Finding) -> String {
+        let mut found = testing::found();
+        found.finding.evidence.clear();
+        let found = Found { finding: tell(found.finding), ..testing::found() };
+        printed(Look::default(), [testing::record_of(testing::clerk(), Output::Finding(Box::new(found)))])
     }
 
     #[test]
     fn a_report_reads_so() {
-        let scene = testing::scene();
-        let report = printed(&scene, |format, out| {
-            format.finding(&testing::found(), &scene, out);
-            format.server(&testing::server(), &scene, out);
-            format.summary(&testing::summary(), &scene, out);
-        });
-        insta::assert_snapshot!(report);
+        let records = [testing::finding(), testing::server(), testing::summary()];
+        insta::assert_snapshot!(printed(Look::default(), records));
     }
 
     #[test]
     fn a_live_report_tells_findings_and_stats_as_they_come_and_servers_at_the_end() {
-        let scene = testing::live_scene();
-        let report = printed(&scene, |format, out| {
-            format.server(&testing::server(), &scene, out);
-            format.finding(&testing::found(), &scene, out);
-            format.stats(&testing::stats(), &scene, out);
-            format.finding(&testing::found(), &scene, out);
-            format.server(&Server { sessions: 3, ..testing::server() }, &scene, out);
-            format.summary(&testing::summary(), &scene, out);
-        });
-        insta::assert_snapshot!(report);
+        let finding = || testing::record_of(testing::live_clerk(), Output::Finding(Box::new(testing::found())));
+        let Record::Server(mut server) = testing::server() else { unreachable!("a server's record") };
+        server.sessions = 3;
+        let [stats, _] = testing::stats();
+        let records = [testing::server(), finding(), stats, finding(), Record::Server(server), testing::summary()];
+        insta::assert_snapshot!(printed(AS_IT_GOES, records));
     }
 
     #[test]
     fn events_and_sessions_read_so() {
-        let scene = testing::scene();
-        let report = printed(&scene, |format, out| {
-            for (who, told) in testing::events() {
-                format.event(&who, &told, &scene, out);
-            }
-            format.session(&testing::session_end(), &scene, out);
-        });
-        insta::assert_snapshot!(report);
+        insta::assert_snapshot!(printed(Look::default(), testing::events().into_iter().chain([testing::session()])));
     }
 
     #[test]
     fn a_quotation_is_cut_only_where_several_lines_go_and_labels_stand_in_one_column() {
-        let scene = testing::scene();
         let report = |lines: usize| {
-            let mut found = testing::found();
             let lines: Vec<String> = (0..lines).map(|line| format!("line {line}")).collect();
-            found.finding.evidence.clear();
-            found.finding = found.finding.list("reply_text", lines).with("standard_refusal", Evidence::Flag(true));
-            printed(&scene, |format, out| format.finding(&found, &scene, out))
+            with_evidence(|finding| finding.list("reply_text", lines).with("standard_refusal", Evidence::Flag(true)))
         };
         assert!(report(MOST_LINES + 1).contains("line 16\n") && !report(MOST_LINES + 1).contains("more lines"));
         assert!(report(MOST_LINES + 2).contains("(2 more lines)") && !report(MOST_LINES + 2).contains("line 16"));
@@ -495,50 +475,37 @@ mod tests {
 
     #[test]
     fn an_empty_text_leaves_no_row_and_no_blank_at_a_lines_end() {
-        let scene = testing::scene();
-        let mut found = testing::found();
-        found.finding.evidence.clear();
-        found.finding = found.finding.list("reply_text", [""]).bytes("argument", b"");
-        let report = printed(&scene, |format, out| format.finding(&found, &scene, out));
+        let report = with_evidence(|finding| finding.list("reply_text", [""]).bytes("argument", b""));
         assert!(!report.contains("reply text") && !report.contains("argument"), "{report}");
-        let (who, told) = testing::events().remove(0);
-        let Told::Command { at, verb, uncertain, .. } = told else { unreachable!("the first event is a command") };
-        let argument = Revealable { shown: Vec::new(), whole: None };
-        let told = Told::Command { at, verb, argument, uncertain };
-        let line = printed(&scene, |format, out| format.event(&who, &told, &scene, out));
+        let Record::Command(mut command) = testing::events().remove(0) else { unreachable!("a command is first") };
+        command.argument.clear();
+        let line = printed(Look::default(), [Record::Command(command)]);
         assert!(line.contains(" C: HELP\n"), "{line:?}");
     }
 
     #[test]
     fn nothing_is_said_of_packets_where_there_were_none() {
-        let scene = testing::scene();
-        let empty = Summary::default();
-        let report = printed(&scene, |format, out| format.summary(&empty, &scene, out));
+        let summary = |summary| testing::record_of(testing::clerk(), Output::Summary(Box::new(summary)));
+        let report = printed(Look::default(), [summary(ledger::Summary::default())]);
         assert!(!report.contains("not analysed"), "{report}");
-        let mut unread = Summary::default();
+        let mut unread = ledger::Summary::default();
         unread.totals.problems = 1;
-        let report = printed(&scene, |format, out| format.summary(&unread, &scene, out));
+        let report = printed(Look::default(), [summary(unread)]);
         assert!(report.contains("not analysed  1 input that could not be read to its end\n"), "{report}");
     }
 
     #[test]
     fn findings_beyond_what_a_person_reads_are_counted() {
-        let scene = testing::scene();
-        let report = printed(&scene, |format, out| {
-            for _ in 0..MOST_FINDINGS + 1234 {
-                format.finding(&testing::found(), &scene, out);
-            }
-        });
+        let finding = testing::finding();
+        let report = printed(Look::default(), (0..MOST_FINDINGS + 1234).map(|_| finding.clone()));
         assert!(report.ends_with("1,234 more findings; --format jsonl prints all of them\n\n"));
     }
 
     #[test]
     fn styles_appear_only_where_they_are_wanted_and_nothing_from_the_wire_makes_one() {
-        let mut scene = testing::scene();
-        let plain = printed(&scene, |format, out| format.finding(&testing::found(), &scene, out));
+        let plain = printed(Look::default(), [testing::finding()]);
         assert!(!plain.contains('\x1b') && plain.contains("\\x1b[31mEnd"), "{plain}");
-        scene.color = true;
-        let styled = printed(&scene, |format, out| format.finding(&testing::found(), &scene, out));
+        let styled = printed(Look { color: true, as_it_goes: false }, [testing::finding()]);
         assert!(styled.contains("\x1b[1mhelp-exposed/answered\x1b[0m"), "{styled}");
     }
 

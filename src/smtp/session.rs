@@ -172,6 +172,15 @@ impl Session {
         self.offers_now().then_some(self.capabilities.as_slice()).or(self.earlier_offer.as_deref())
     }
 
+    /// Takes them; none where none is known.
+    pub(crate) fn take_last_offer(&mut self) -> Vec<Vec<u8>> {
+        if self.offers_now() {
+            std::mem::take(&mut self.capabilities)
+        } else {
+            self.earlier_offer.take().unwrap_or_default()
+        }
+    }
+
     /// What the server offers is not known any more, until HELO and its kin are accepted.
     pub(crate) fn forget_capabilities(&mut self) {
         if self.offers_now() {

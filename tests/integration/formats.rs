@@ -107,7 +107,7 @@ pub(crate) fn hold_against_the_table(lines: &str) -> BTreeSet<String> {
 
 #[test]
 fn every_field_is_documented() {
-    let documentation = fs::read_to_string(support::package().join("src/report/FORMATS.md")).unwrap();
+    let documentation = fs::read_to_string(support::package().join("src/record/FORMATS.md")).unwrap();
     for (kind, fields) in FIELDS {
         for field in fields.split_whitespace() {
             let field = field.trim_start_matches('?');
@@ -256,4 +256,24 @@ fn a_filter_shows_the_findings_packets_and_no_other_connection() {
         }
     }
     assert!(!checks.is_empty(), "no finding in testdata/servers");
+}
+
+/// The fields that it names are those of the table above; what it takes and refuses is held against all recordings beside
+/// the records' own code.
+#[test]
+fn the_schema_names_the_fields_of_every_record() {
+    let ran = run(&["schema"]);
+    assert_eq!((ran.code(), ran.stderr.as_str()), (0, ""));
+    let schema: Value = serde_json::from_str(&ran.stdout).unwrap();
+    assert_eq!(schema["oneOf"].as_array().unwrap().len(), FIELDS.len());
+    for (record, fields) in FIELDS {
+        let definition = &schema["$defs"][*record];
+        let named: BTreeSet<&str> = definition["properties"].as_object().unwrap().keys().map(String::as_str).collect();
+        let required = definition["required"].as_array().unwrap().iter().map(|name| name.as_str().unwrap());
+        let (optional, always): (Vec<&str>, Vec<&str>) = fields.split_whitespace().partition(|f| f.starts_with('?'));
+        assert_eq!(required.collect::<BTreeSet<_>>(), always.iter().copied().collect(), "{record}");
+        let all = always.into_iter().chain(optional.into_iter().map(|field| &field[1..]));
+        assert_eq!(named, all.collect(), "{record}");
+        assert_eq!(definition["additionalProperties"], false, "{record}");
+    }
 }

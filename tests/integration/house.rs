@@ -7,10 +7,10 @@ use crate::support;
 
 /// The path of DESIGN's first page, top to bottom. A room may use those before it, and itself.
 const PATH: &[&str] =
-    &["base", "capture", "decode", "defrag", "tcp", "smtp", "rules", "ledger", "report", "engine", "cli"];
+    &["base", "capture", "decode", "defrag", "tcp", "smtp", "rules", "ledger", "record", "report", "engine", "cli"];
 
 /// Rooms with no clock, no thread and no I/O: time is an argument.
-const PURE: &[&str] = &["base", "decode", "defrag", "tcp", "smtp", "rules", "ledger"];
+const PURE: &[&str] = &["base", "decode", "defrag", "tcp", "smtp", "rules", "ledger", "record"];
 
 #[test]
 fn arrows_run_one_way() {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::Args;
 
 use crate::capture::live::Request;
+use crate::record::{self, Start};
 use crate::report;
 
 use super::{Choice, OUTPUT, Output};
@@ -95,16 +96,16 @@ impl Watch {
         })
     }
 
-    /// The first record, as [`Scan::start`].
-    pub(in crate::cli) fn start(&self, settings: &Settings) -> report::Start {
-        let mut options = settings.options();
-        options.insert("show_secrets", self.output.show_secrets.into());
-        options.insert("interface", self.interfaces.clone().into());
-        options.insert("snap_length", self.snap_length.into());
-        options.insert("bpf", self.bpf.clone().into());
-        options.insert("stats_interval", self.stats_interval.into());
-        options.insert("renotify", self.renotify.as_secs().into());
-        report::Start { command: "watch", options }
+    /// The first record, as [`Scan::start`](super::Scan::start).
+    pub(in crate::cli) fn start(&self, settings: &Settings) -> Start {
+        let watch = record::Watch {
+            interface: self.interfaces.clone(),
+            snap_length: self.snap_length,
+            bpf: self.bpf.clone(),
+            stats_interval: self.stats_interval,
+            renotify: self.renotify.as_secs(),
+        };
+        Start::watch(settings.options(self.output.show_secrets), watch)
     }
 
     /// The chosen output format.

@@ -1,5 +1,7 @@
 //! Verbs: the known ones, and how a line's verb is found.
 
+use std::borrow::Cow;
+
 /// Defines [`Verb`], its names and the table of known verbs from one list.
 macro_rules! verbs {
     ($($variant:ident $name:literal),+ $(,)?) => {
@@ -28,6 +30,14 @@ macro_rules! verbs {
                 match self {
                     $(Verb::$variant => $name,)+
                     Verb::Other(name) => name,
+                }
+            }
+
+            /// The same, to keep.
+            pub(crate) fn into_name(self) -> Cow<'static, str> {
+                match self {
+                    $(Verb::$variant => Cow::Borrowed($name),)+
+                    Verb::Other(name) => Cow::Owned(name),
                 }
             }
         }

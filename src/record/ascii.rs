@@ -1,15 +1,22 @@
 //! Short text of a fixed length: times and ids, which every record has and which so need no memory of their own.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::ops::Deref;
 
-use serde::{Serialize, Serializer};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// `N` octets of ASCII.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Ascii<const N: usize>(pub(super) [u8; N]);
 
 impl<const N: usize> Ascii<N> {
+    pub(super) const fn of(octets: [u8; N]) -> Self {
+        Ascii(octets)
+    }
+
     pub(crate) fn as_str(&self) -> &str {
         std::str::from_utf8(&self.0).unwrap_or_default()
     }
@@ -38,6 +45,28 @@ impl<const N: usize> fmt::Display for Ascii<N> {
 impl<const N: usize> Serialize for Ascii<N> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.as_str())
+    }
+}
+
+impl<'de, const N: usize> Deserialize<'de> for Ascii<N> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = Cow::<str>::deserialize(deserializer)?;
+        let octets = text.as_bytes().try_into().ok().filter(|octets: &[u8; N]| octets.iter().all(u8::is_ascii_graphic));
+        octets.map(Ascii).ok_or_else(|| D::Error::custom(format!("not {N} octets of ASCII")))
+    }
+}
+
+impl<const N: usize> JsonSchema for Ascii<N> {
+    fn schema_name() -> Cow<'static, str> {
+        Cow::Owned(format!("Text{N}"))
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "minLength": N, "maxLength": N })
     }
 }
 

@@ -1,18 +1,18 @@
-//! For tests: one fixed finding, session, server, stats and summary, that every format is held against.
+//! For tests: one fixed finding, session, server, stats and summary, and their records, that every format is held against.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use crate::base::{Endpoint, Moment, Ordinal, Packets, Tally, Time};
 use crate::capture::CaptureFile;
 use crate::ledger::server::{Help, StartTls};
-use crate::ledger::{Found, Noticed, Server, SessionEnd, Stats, Summary, Told, Totals, Who};
+use crate::ledger::{Found, Noticed, Output, Server, SessionEnd, Stats, Summary, Told, Totals, Who};
 use crate::rules::dialogue::Dialogue;
-use crate::rules::{Severity, Software};
+use crate::rules::{Catalogue, Severity, Software};
 use crate::smtp::session::{Auth, Helo, Spoken, Transaction};
 use crate::smtp::wire::tls::{State, Tls};
 use crate::smtp::{DataEnd, Verb};
 
-use super::Scene;
+use super::{Clerk, Record};
 
 /// 2026-11-24T14:45:44Z.
 const START: i64 = 1_795_531_544;
@@ -25,20 +25,60 @@ fn at(number: u64, millis: i64) -> Moment {
 }
 
 /// Two captures.
-pub(crate) fn scene() -> Scene {
-    let mut scene = Scene::default();
-    scene.places.begin(Path::new("mail/monday.pcap"));
-    scene.places.begin(Path::new("mail/tuesday.pcap"));
-    scene
+pub(crate) fn clerk() -> Clerk {
+    begun(Clerk::new(Catalogue::built_in(), false))
+}
+
+/// The same, where secrets are shown.
+pub(crate) fn revealing_clerk() -> Clerk {
+    begun(Clerk::new(Catalogue::built_in(), true))
+}
+
+fn begun(mut clerk: Clerk) -> Clerk {
+    for path in ["mail/monday.pcap", "mail/tuesday.pcap"] {
+        assert_eq!(clerk.record(Output::Capture(path.into())), None);
+    }
+    clerk
 }
 
 /// Two interfaces, listened on.
-pub(crate) fn live_scene() -> Scene {
-    let mut scene = Scene { as_it_goes: true, ..Scene::default() };
+pub(crate) fn live_clerk() -> Clerk {
+    let mut clerk = Clerk::live(Catalogue::built_in(), false);
     // The packets of this file's fixtures are of two captures.
-    scene.places.begin(Path::new("eth0,eth1"));
-    scene.places.begin(Path::new("eth0,eth1"));
-    scene
+    for path in ["eth0,eth1", "eth0,eth1"] {
+        assert_eq!(clerk.record(Output::Capture(path.into())), None);
+    }
+    clerk
+}
+
+/// What the clerk makes of it.
+pub(crate) fn record_of(mut clerk: Clerk, output: Output) -> Record {
+    clerk.record(output).unwrap()
+}
+
+pub(crate) fn finding() -> Record {
+    record_of(clerk(), Output::Finding(Box::new(found())))
+}
+
+pub(crate) fn session() -> Record {
+    record_of(clerk(), Output::Session(Box::new(session_end())))
+}
+
+pub(crate) fn events() -> Vec<Record> {
+    let mut clerk = clerk();
+    outputs().into_iter().filter_map(|output| clerk.record(output)).collect()
+}
+
+pub(crate) fn server() -> Record {
+    record_of(clerk(), Output::Server(Box::new(known_server())))
+}
+
+pub(crate) fn stats() -> [Record; 2] {
+    [counted(), Stats::default()].map(|stats| record_of(live_clerk(), Output::Stats(Box::new(stats))))
+}
+
+pub(crate) fn summary() -> Record {
+    record_of(clerk(), Output::Summary(Box::new(summed_up())))
 }
 
 pub(crate) fn dialogue() -> Dialogue {
@@ -88,7 +128,8 @@ pub(crate) fn session_end() -> SessionEnd {
     SessionEnd { session, end, findings: dialogue.verdicts().0.counts().clone() }
 }
 
-pub(crate) fn events() -> Vec<(Who, Told)> {
+/// Events, the last of them with a secret.
+pub(crate) fn outputs() -> Vec<Output> {
     use crate::ledger::entry::{Answered, Revealable};
     let data = Told::Data {
         at: at(102, 3),
@@ -119,10 +160,10 @@ pub(crate) fn events() -> Vec<(Who, Told)> {
         Told::Tls(at(104, 30), tls),
         command(None, b"<redacted>", Some(b"AHVzZXIA")),
     ];
-    told.into_iter().map(|told| (who(), told)).collect()
+    told.into_iter().map(|told| Output::Event(who(), Box::new(told))).collect()
 }
 
-pub(crate) fn server() -> Server {
+pub(crate) fn known_server() -> Server {
     Server {
         endpoint: who().server,
         sessions: 2,
@@ -137,7 +178,7 @@ pub(crate) fn server() -> Server {
     }
 }
 
-pub(crate) fn stats() -> Stats {
+fn counted() -> Stats {
     let mut limits_hit = Tally::default();
     limits_hit.add("connections", 2);
     Stats {
@@ -156,7 +197,7 @@ pub(crate) fn stats() -> Stats {
     }
 }
 
-pub(crate) fn summary() -> Summary {
+pub(crate) fn summed_up() -> Summary {
     let file = |name: &str, first| CaptureFile {
         path: PathBuf::from(name),
         packets: 100,

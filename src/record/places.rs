@@ -1,23 +1,16 @@
 //! From a packet's ordinal to what a person opens: a capture file and a frame number in it.
 
 use std::path::Path;
-
-use serde::Serialize;
+use std::sync::Arc;
 
 use crate::base::{Ordinal, Packets};
 
+use super::Frame;
 use super::escape::Text;
 
 /// The captures that began so far, by rank.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Places(Vec<String>);
-
-/// A frame of a capture file, counted from 1 as Wireshark does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub(crate) struct Place<'p> {
-    pub capture: &'p str,
-    pub frame: u64,
-}
+pub(crate) struct Places(Vec<Arc<str>>);
 
 /// The frames that carry a finding: the least and the greatest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,19 +22,19 @@ pub(crate) struct Range {
 impl Places {
     /// The capture of the next rank begins.
     pub(crate) fn begin(&mut self, path: &Path) {
-        self.0.push(Text(path.as_os_str().as_encoded_bytes()).to_string());
+        self.0.push(Text(path.as_os_str().as_encoded_bytes()).to_string().into());
     }
 
-    pub(crate) fn of(&self, packet: Ordinal) -> Place<'_> {
-        let capture = self.0.get(packet.rank() as usize).map_or("", String::as_str);
-        Place { capture, frame: packet.frame() }
+    pub(crate) fn of(&self, packet: Ordinal) -> Frame {
+        let capture = self.0.get(packet.rank() as usize);
+        Frame { capture: capture.map_or_else(|| Arc::from(""), Arc::clone), frame: packet.frame() }
     }
 
     /// The least range that holds the frames of all `packets`, whichever file each lies in: a display filter
     /// cannot name files, and is to show them in each.
     pub(crate) fn range(&self, packets: &Packets) -> Range {
-        let last = self.of(packets.last().ordinal).frame;
-        let frames = packets.iter().map(|packet| self.of(packet).frame);
+        let (_, last) = self.find(packets.last().ordinal);
+        let frames = packets.iter().map(|packet| self.find(packet).1);
         frames.fold(Range { first: last, last }, |range, frame| Range {
             first: range.first.min(frame),
             last: range.last.max(frame),
@@ -58,6 +51,10 @@ mod tests {
         Moment { ordinal: Ordinal::new(Time::default(), rank, frame), time: Time::default() }
     }
 
+    fn frame(capture: &str, frame: u64) -> Frame {
+        Frame { capture: capture.into(), frame }
+    }
+
     #[test]
     fn a_range_holds_the_frames_of_every_capture() {
         let mut places = Places::default();
@@ -67,6 +64,6 @@ mod tests {
         packets.push(at(1, 3));
         packets.push(at(1, 2));
         assert_eq!(places.range(&packets), Range { first: 2, last: 8 });
-        assert_eq!(places.of(packets.last().ordinal), Place { capture: "b.pcap", frame: 2 });
+        assert_eq!(places.of(packets.last().ordinal), frame("b.pcap", 2));
     }
 }

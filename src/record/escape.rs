@@ -4,6 +4,7 @@
 
 use std::fmt::{self, Write as _};
 
+#[cfg(test)]
 use serde::{Serialize, Serializer};
 
 use crate::base::octets;
@@ -33,6 +34,19 @@ impl fmt::Display for Text<'_> {
     }
 }
 
+/// Bytes as text; where all of them are plain they are not copied.
+pub(super) fn shown(bytes: Vec<u8>) -> String {
+    if Text(&bytes).plain().is_none() {
+        return Text(&bytes).to_string();
+    }
+    String::from_utf8(bytes).unwrap_or_default()
+}
+
+/// Several of them.
+pub(super) fn all_shown(items: Vec<Vec<u8>>) -> Vec<String> {
+    items.into_iter().map(shown).collect()
+}
+
 fn show(char: char, out: &mut fmt::Formatter<'_>) -> fmt::Result {
     match char {
         '\\' => out.write_str("\\\\"),
@@ -44,6 +58,7 @@ fn show(char: char, out: &mut fmt::Formatter<'_>) -> fmt::Result {
     }
 }
 
+#[cfg(test)]
 impl Serialize for Text<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self.plain() {

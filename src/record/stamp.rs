@@ -1,8 +1,49 @@
 //! Times as text: RFC 3339 in UTC with nine fractional digits, written by hand with the last second kept, for
 //! many records fall into one second.
 
+use std::borrow::Cow;
+use std::fmt;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
 use super::ascii::Ascii;
 use crate::base::Time;
+
+/// A time of a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct When(pub Time);
+
+impl fmt::Display for When {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&Clockwork::default().stamp(self.0), out)
+    }
+}
+
+impl Serialize for When {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&Clockwork::default().stamp(self.0))
+    }
+}
+
+impl<'de> Deserialize<'de> for When {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = Cow::<str>::deserialize(deserializer)?;
+        let read: jiff::Timestamp = text.parse().map_err(D::Error::custom)?;
+        i64::try_from(read.as_nanosecond()).map(|time| When(Time(time))).map_err(D::Error::custom)
+    }
+}
+
+impl JsonSchema for When {
+    fn schema_name() -> Cow<'static, str> {
+        Cow::Borrowed("Time")
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "format": "date-time", "minLength": 30, "maxLength": 30 })
+    }
+}
 
 /// `2026-11-24T14:45:44.123456789Z`.
 pub(crate) type Stamp = Ascii<30>;

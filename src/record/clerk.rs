@@ -1,0 +1,75 @@
+//! The clerk: makes a record of each thing that the ledger gives. The only one who knows which capture and frame a packet's
+//! number stands for, and whether secrets are to be shown.
+
+use std::sync::Arc;
+
+use crate::ledger::{Output, Who};
+use crate::rules::Catalogue;
+
+use super::places::Places;
+use super::{Ascii, Finding, Record, Server, Session, Stats, Summary, event, ids};
+
+/// Makes records, in the order of what it is given.
+#[derive(Debug)]
+pub(crate) struct Clerk {
+    scene: Scene,
+    /// The session of the last event and its id: events of one session often stand together.
+    last: Option<(Who, Ascii<16>)>,
+}
+
+/// What a record is made with, beside the thing that it is of.
+#[derive(Debug)]
+pub(super) struct Scene {
+    pub catalogue: Arc<Catalogue>,
+    pub places: Places,
+    pub show_secrets: bool,
+    /// There is no file behind the frames' numbers.
+    pub as_it_goes: bool,
+}
+
+impl Clerk {
+    /// For files.
+    pub(crate) fn new(catalogue: Arc<Catalogue>, show_secrets: bool) -> Self {
+        let scene = Scene { catalogue, places: Places::default(), show_secrets, as_it_goes: false };
+        Clerk { scene, last: None }
+    }
+
+    /// For what is captured while it is analysed.
+    pub(crate) fn live(catalogue: Arc<Catalogue>, show_secrets: bool) -> Self {
+        let mut clerk = Clerk::new(catalogue, show_secrets);
+        clerk.scene.as_it_goes = true;
+        clerk
+    }
+
+    /// The record of it; what has none only tells what comes behind it where it lies, or carries packets.
+    pub(crate) fn record(&mut self, output: Output) -> Option<Record> {
+        let scene = &mut self.scene;
+        Some(match output {
+            Output::Capture(path) => {
+                scene.places.begin(&path);
+                return None;
+            }
+            Output::Exhibits(_) => return None,
+            Output::Event(who, told) => {
+                let session = self.session_of(&who);
+                event::record(&who, *told, session, &self.scene)
+            }
+            Output::Finding(found) => Record::Finding(Box::new(Finding::of(*found, scene))),
+            Output::Session(ended) => Record::Session(Box::new(Session::of(*ended, scene))),
+            Output::Server(server) => Record::Server(Box::new(Server::of(*server, scene))),
+            Output::Stats(stats) => Record::Stats(Box::new(Stats::of(&stats))),
+            Output::Summary(summary) => Record::Summary(Box::new(Summary::of(&summary, scene))),
+        })
+    }
+
+    fn session_of(&mut self, who: &Who) -> Ascii<16> {
+        match &self.last {
+            Some((last, session)) if last.flow() == who.flow() && last.first == who.first => *session,
+            _ => {
+                let session = ids::session(who);
+                self.last = Some((*who, session));
+                session
+            }
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! `summary`: the scan as a whole.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::base::Endpoint;
+use crate::ledger::{self, Noticed};
+
+use super::clerk::Scene;
+use super::event::hex;
+use super::{Ascii, ByRule, Frame, Name, Text, When, by_rule, named};
+
+/// What was read, what of it was analysed, and what was found.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Summary {
+    pub captures: Vec<Capture>,
+    pub files_skipped: u64,
+    /// Inputs that could not be read, or not to their end.
+    pub problems: u64,
+    pub packets: u64,
+    pub bytes: u64,
+    pub segments: u64,
+    pub fragments: u64,
+    pub first_time: Option<When>,
+    pub last_time: Option<When>,
+    pub duration_seconds: f64,
+    pub connections: u64,
+    pub sessions: u64,
+    pub findings: ByRule,
+    pub not_analysed: BTreeMap<Name, u64>,
+    /// Where decoding first stopped for each reason.
+    pub skipped: Vec<Skipped>,
+    /// Servers on ports that were not analysed.
+    pub smtp_on_other_ports: Vec<OtherPort>,
+    pub limits_hit: BTreeMap<Name, u64>,
+    pub capture_dropped: u64,
+    pub time_backwards: u64,
+    pub time_jumps: u64,
+    pub internal_errors: u64,
+}
+
+/// A file, or an interface.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Capture {
+    pub path: String,
+    pub packets: u64,
+    pub first_time: Option<When>,
+    pub last_time: Option<When>,
+    pub truncated: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<Ascii<64>>,
+}
+
+/// Packets that were not analysed for one reason.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Skipped {
+    pub reason: Name,
+    pub packets: u64,
+    /// The header at which the first of them stopped, and the octet of that packet.
+    pub layer: String,
+    pub offset: u32,
+    pub capture: Arc<str>,
+    pub frame: u64,
+}
+
+/// A server on a port that was not analysed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct OtherPort {
+    pub ip: IpAddr,
+    pub port: u16,
+    /// Those that begin as SMTP does, of it and to it.
+    pub packets: u64,
+}
+
+impl OtherPort {
+    fn of(noticed: &Noticed) -> Self {
+        let Noticed { server: Endpoint { ip, port }, packets } = *noticed;
+        OtherPort { ip, port, packets }
+    }
+
+    /// As the ledger has it.
+    pub(crate) fn noticed(&self) -> Noticed {
+        Noticed { server: Endpoint { ip: self.ip, port: self.port }, packets: self.packets }
+    }
+}
+
+impl Summary {
+    pub(super) fn of(summary: &ledger::Summary, scene: &Scene) -> Self {
+        let totals = &summary.totals;
+        let captures = totals.captures.iter().map(|file| Capture {
+            path: Text(file.path.as_os_str().as_encoded_bytes()).to_string(),
+            packets: file.packets,
+            first_time: file.first_time.map(When),
+            last_time: file.last_time.map(When),
+            truncated: file.truncated,
+            sha256: file.sha256.as_ref().map(hex),
+        });
+        let mut not_analysed = totals.skips.tally();
+        not_analysed.merge(&totals.not_analysed);
+        let skipped = totals.skips.iter().filter_map(|(reason, skipped)| {
+            let (first, skip) = skipped.first?;
+            let Frame { capture, frame } = scene.places.of(first);
+            let (reason, layer) = (Cow::Borrowed(reason.key()), skip.layer.to_string());
+            Some(Skipped { reason, packets: skipped.packets, layer, offset: skip.offset, capture, frame })
+        });
+        Summary {
+            captures: captures.collect(),
+            files_skipped: totals.files_skipped,
+            problems: totals.problems,
+            packets: totals.packets,
+            bytes: totals.bytes,
+            segments: totals.segments,
+            fragments: totals.fragments,
+            first_time: totals.first_time.map(When),
+            last_time: totals.last_time.map(When),
+            duration_seconds: duration(summary),
+            connections: totals.connections,
+            sessions: summary.sessions,
+            findings: by_rule(&summary.findings),
+            not_analysed: named(&not_analysed),
+            skipped: skipped.collect(),
+            smtp_on_other_ports: totals.elsewhere.iter().map(OtherPort::of).collect(),
+            limits_hit: named(&totals.limits_hit),
+            capture_dropped: totals.capture_dropped,
+            time_backwards: totals.time_backwards,
+            time_jumps: totals.time_jumps,
+            internal_errors: totals.internal_errors,
+        }
+    }
+}
+
+/// Seconds between the first and the last time; nanoseconds fit an `f64` exactly for the first hundred days.
+#[expect(clippy::cast_precision_loss, reason = "a duration for people; the two times beside it are exact")]
+fn duration(summary: &ledger::Summary) -> f64 {
+    match (summary.totals.first_time, summary.totals.last_time) {
+        (Some(first), Some(last)) => last.since(first) as f64 / 1e9,
+        _ => 0.0,
+    }
+}

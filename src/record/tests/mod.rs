@@ -1,0 +1,233 @@
+//! Every record of all recordings: written, read back and written again, and held against the schema.
+
+mod validator;
+
+use std::collections::BTreeSet;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Map, Value, json};
+
+use super::{Clerk, Record, Start, schema, testing};
+use crate::capture::{Notice, Problem, Progress};
+use crate::engine::{self, Bug, Config, Observer, Sink};
+use crate::ledger::{Kind, Output, Records};
+use crate::report::{JSONL, Look, Printer};
+use validator::Validator;
+
+/// What a scan gave.
+#[derive(Default)]
+struct Outputs(Vec<Output>);
+
+impl Sink for Outputs {
+    fn take(&mut self, outputs: Vec<Output>) -> io::Result<()> {
+        self.0.extend(outputs);
+        Ok(())
+    }
+}
+
+struct Nobody;
+
+impl Observer for Nobody {
+    fn problem(&self, _: &Problem) {}
+    fn notice(&self, _: &Notice) {}
+    fn progress(&self, _: &Progress) {}
+    fn internal_error(&self, _: &Bug) {}
+}
+
+/// All that is told of the captures below `folder`.
+fn outputs(folder: &str) -> Vec<Output> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
+    let mut config = Config { records: Records::of(&Kind::ALL), ..Config::default() };
+    config.reading.separate = true;
+    config.reading.hash = true;
+    let mut outputs = Outputs::default();
+    engine::run(&config, &[path as PathBuf], &mut outputs, &Nobody).unwrap();
+    outputs.0
+}
+
+fn records(outputs: Vec<Output>, show_secrets: bool) -> Vec<Record> {
+    let mut clerk = Clerk::new(Config::default().selection.catalogue().clone(), show_secrets);
+    outputs.into_iter().filter_map(|output| clerk.record(output)).collect()
+}
+
+/// The first record of a scan and of a live capture.
+fn starts() -> [Record; 2] {
+    let options = serde_json::from_value(json!({
+        "closed_timeout": 60, "exchange_peers": ["192.0.2.0/24"], "fragment_timeout": 30, "half_open_timeout": 60,
+        "hash": false, "idle_timeout": 3600, "ignore": [], "limits": super::start::Limits::from(&crate::base::Limits::default()),
+        "min_severity": "info", "port": [25], "records": ["findings"], "select": ["starttls"], "separate": false,
+        "servers": [], "severity": { "starttls/refused": "high" }, "show_secrets": false,
+    }));
+    let options: super::Options = options.unwrap();
+    let watch = super::Watch {
+        interface: vec!["eth0".to_owned()],
+        snap_length: 65_535,
+        bpf: None,
+        stats_interval: 60,
+        renotify: 86_400,
+    };
+    [Start::scan(options.clone()), Start::watch(options, watch)].map(|start| Record::Start(Box::new(start)))
+}
+
+fn others() -> Vec<Record> {
+    let stats = testing::stats().into_iter().chain([testing::finding(), testing::session(), testing::server()]);
+    starts().into_iter().chain(stats).chain(testing::events()).chain([testing::summary()]).collect()
+}
+
+#[test]
+fn every_record_read_back_and_written_again_is_the_same_bytes() {
+    let mut printed = Vec::new();
+    let mut printer = Printer::new(
+        &JSONL,
+        Look::default(),
+        Clerk::new(Config::default().selection.catalogue().clone(), false),
+        &mut printed,
+    );
+    let told = outputs("testdata");
+    printer.print(told.clone()).unwrap();
+    printer.end().unwrap();
+    let printed = String::from_utf8(printed).unwrap();
+    let records: Vec<Record> = records(told, false);
+    assert_eq!(records.len(), printed.lines().count());
+    assert!(records.len() > 10_000, "{} records", records.len());
+    for (record, line) in records.iter().zip(printed.lines()) {
+        assert_eq!(serde_json::to_string(record).unwrap(), line, "the formats' own writer and serde's differ");
+    }
+    for record in records.iter().chain(&others()) {
+        let line = serde_json::to_string(record).unwrap();
+        let read: Record = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"));
+        assert_eq!(read, *record, "{line}");
+        assert_eq!(serde_json::to_string(&read).unwrap(), line);
+    }
+}
+
+#[test]
+fn the_schema_takes_every_record_and_refuses_what_is_missing_of_another_type_or_unknown() {
+    let schema = schema();
+    let validator = Validator::new(&schema);
+    let mut shapes = BTreeSet::new();
+    let told = outputs("testdata");
+    let all = records(told.clone(), false).into_iter().chain(records(told, true)).chain(others());
+    for record in all {
+        let value = serde_json::to_value(&record).unwrap();
+        validator.check(&value).unwrap_or_else(|why| panic!("{why}: {value}"));
+        if shapes.insert(shape(&value)) {
+            for (what, changed) in changes(&value) {
+                assert!(validator.check(&changed).is_err(), "{what} is taken: {changed}");
+            }
+        }
+    }
+    assert!(shapes.len() > 50, "{} shapes", shapes.len());
+}
+
+#[test]
+fn what_the_schema_refuses_is_not_read_either() {
+    for record in others() {
+        let value = serde_json::to_value(&record).unwrap();
+        for (what, changed) in changes(&value) {
+            // What may be null is taken to be so where it is missing.
+            let read = serde_json::from_value::<Record>(changed);
+            let missing = what.starts_with("without ");
+            assert!(read.is_err() || missing, "{what} is read");
+        }
+    }
+}
+
+/// The names and types of all that it holds, which tell what can be wrong with it.
+fn shape(value: &Value) -> String {
+    match value {
+        Value::Object(fields) if is_map(fields) => "{..}".to_owned(),
+        Value::Object(fields) => {
+            let fields: Vec<String> = fields.iter().map(|(name, value)| format!("{name}:{}", shape(value))).collect();
+            format!("{}{{{}}}", fields_of_kind(value), fields.join(","))
+        }
+        Value::Array(items) => items.first().map_or("[]".to_owned(), |first| format!("[{}]", shape(first))),
+        Value::Null => "null".to_owned(),
+        Value::String(_) => "text".to_owned(),
+        Value::Number(_) => "number".to_owned(),
+        Value::Bool(_) => "flag".to_owned(),
+    }
+}
+
+fn fields_of_kind(value: &Value) -> &str {
+    value["type"].as_str().unwrap_or_default()
+}
+
+/// An object whose names are data: counts by check, evidence by its name.
+fn is_map(fields: &Map<String, Value>) -> bool {
+    fields.is_empty() || fields.contains_key("reply_code") || fields.keys().any(|name| name.contains(['/', '-']))
+}
+
+/// The same with one thing wrong, in every way and place.
+fn changes(value: &Value) -> Vec<(String, Value)> {
+    let mut changed = Vec::new();
+    at_every_place(value, String::new(), &mut |place, part, put| {
+        let mut change = |what: String, part: Value| changed.push((format!("{what} at {place}"), put(part)));
+        change("another type".to_owned(), other_type(part));
+        if let Value::Object(fields) = part
+            && place.rsplit('/').next().is_some_and(|name| !MAPS.contains(&name))
+        {
+            let mut more = fields.clone();
+            more.insert("surprise".to_owned(), json!(1));
+            change("an unknown field".to_owned(), Value::Object(more));
+            for name in fields.keys().filter(|name| !OPTIONAL.contains(&name.as_str())) {
+                let mut less = fields.clone();
+                less.remove(name);
+                changed.push((format!("without {name} at {place}"), put(Value::Object(less))));
+            }
+        }
+    });
+    changed
+}
+
+/// Objects whose names are data.
+const MAPS: &[&str] = &["findings", "evidence", "limits_hit", "not_analysed", "severity"];
+/// Fields that are there only where they apply.
+const OPTIONAL: &[&str] = &[
+    "info",
+    "low",
+    "medium",
+    "high",
+    "critical",
+    "uncertain",
+    "ended_by",
+    "kept",
+    "sha256",
+    "bpf",
+    "interface",
+    "renotify",
+    "snap_length",
+    "stats_interval",
+];
+
+/// Calls `see` with every part of the value, and what puts another in its place.
+fn at_every_place(value: &Value, place: String, see: &mut dyn FnMut(&str, &Value, &dyn Fn(Value) -> Value)) {
+    fn walk(root: &Value, place: &str, see: &mut dyn FnMut(&str, &Value, &dyn Fn(Value) -> Value)) {
+        let Some(part) = root.pointer(place) else { return };
+        see(place, part, &|put| {
+            let mut root = root.clone();
+            if let Some(part) = root.pointer_mut(place) {
+                *part = put;
+            }
+            root
+        });
+        let inner: Vec<String> = match part {
+            Value::Object(fields) => fields.keys().map(|name| name.replace('~', "~0").replace('/', "~1")).collect(),
+            Value::Array(items) => (0..items.len().min(2)).map(|nth| nth.to_string()).collect(),
+            _ => Vec::new(),
+        };
+        for name in inner {
+            walk(root, &format!("{place}/{name}"), see);
+        }
+    }
+    walk(value, &place, see);
+}
+
+/// A value of a type that no field has where this one stands.
+fn other_type(value: &Value) -> Value {
+    match value {
+        Value::Array(_) => json!({ "surprise": [] }),
+        _ => json!([[1.5]]),
+    }
+}
