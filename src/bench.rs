@@ -281,6 +281,7 @@ enum Owned {
     Reply(Box<Reply>, OwnedAnswers),
     Data(Box<MessageData>),
     Tls(Box<Tls>, Moment),
+    Gap(Gap),
     Fault(Box<Fault>),
     End(End),
 }
@@ -319,7 +320,7 @@ impl Events {
         for session in &self.0 {
             let mut judge = Judge::default();
             for (event, session) in &session.0 {
-                judge.hear(&event.borrowed(), session, &rules.0, &mut limits, &mut verdicts);
+                judge.hear(&event.borrowed(), None, session, &rules.0, &mut limits, &mut verdicts);
                 given = given.saturating_add(black_box(&verdicts).len() as u64);
                 verdicts.clear();
             }
@@ -342,6 +343,7 @@ impl Owned {
             Event::Reply(reply, answers) => Owned::Reply(Box::new(reply.clone()), OwnedAnswers::of(answers)),
             Event::Data(data) => Owned::Data(Box::new(data.clone())),
             Event::Tls(tls, at) => Owned::Tls(Box::new(tls.clone()), at),
+            Event::Gap(gap) => Owned::Gap(*gap),
             Event::Fault(fault) => Owned::Fault(Box::new(fault.clone())),
             Event::End(end) => Owned::End(end.clone()),
         }
@@ -354,6 +356,7 @@ impl Owned {
             Owned::Reply(reply, answers) => Event::Reply(reply, answers.borrowed()),
             Owned::Data(data) => Event::Data(data),
             Owned::Tls(tls, at) => Event::Tls(tls, *at),
+            Owned::Gap(gap) => Event::Gap(gap),
             Owned::Fault(fault) => Event::Fault(fault),
             Owned::End(end) => Event::End(end),
         }

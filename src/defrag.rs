@@ -42,7 +42,7 @@ pub(crate) const NAMES: &[(&str, &str)] = &[
     (OVERLAPPING, "fragments of IPv6 datagrams that overlap"),
 ];
 /// [`MOST_PIECES`] under its name in the summary.
-pub(crate) const TOO_MANY_PIECES: &str = "fragment-pieces";
+pub(crate) const TOO_MANY_PIECES: &str = "fragment_pieces";
 
 /// Pieces held of one datagram: a TCP segment of 64 KiB over the smallest IPv6 link has 54.
 const MOST_PIECES: usize = 1024;

@@ -100,7 +100,8 @@ impl Default for Records {
 pub(crate) enum Output {
     /// The capture of the next rank begins: what comes behind may name its frames.
     Capture(PathBuf),
-    Event(Who, Box<Told>),
+    /// With its number among those of its session.
+    Event(Who, u64, Box<Told>),
     Finding(Box<Found>),
     /// Packets that are kept, in their order: of live captures alone.
     Exhibits(Vec<Exhibit>),
@@ -116,6 +117,8 @@ pub(crate) struct Totals {
     pub captures: Vec<CaptureFile>,
     /// Files below the named directories that were no captures.
     pub files_skipped: u64,
+    /// The first of them.
+    pub skipped_files: Vec<PathBuf>,
     pub packets: u64,
     /// The sum of the captured lengths.
     pub bytes: u64,
@@ -300,9 +303,9 @@ impl Ledger {
             self.said.clear();
         }
         match item {
-            Item::Event(who, told) => {
+            Item::Event(who, number, told) => {
                 if self.records.has(Kind::Events) && self.concerns(who.server) {
-                    print(Output::Event(who, told));
+                    print(Output::Event(who, number, told));
                 }
             }
             Item::Note(who, note) => self.note(key, who, note),

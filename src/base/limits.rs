@@ -38,7 +38,7 @@ pub(crate) enum Limit {
 /// One row of the table of limits.
 pub(crate) struct Bound {
     pub limit: Limit,
-    /// The name in the summary and, as `--max-KEY`, on the command line.
+    /// The name in records and in the configuration file; with hyphens for `_`, as `--max-KEY`, on the command line.
     pub key: &'static str,
     pub default: u64,
     /// Whether the limit is shared by all shards, and so divided among them.
@@ -58,7 +58,7 @@ impl Limit {
         },
         Bound {
             limit: Limit::HalfOpen,
-            key: "half-open",
+            key: "half_open",
             // A tenth of a second of a flood of 600,000 SYNs a second; four times as many cost twice the time, in
             // misses of caches and page tables.
             default: 1 << 16,
@@ -67,35 +67,35 @@ impl Limit {
         },
         Bound {
             limit: Limit::HeldBytes,
-            key: "held-bytes",
+            key: "held_bytes",
             default: 256 << 20,
             divided: true,
             help: "bytes that wait for a gap, for order or for a reply, in all",
         },
         Bound {
             limit: Limit::HeldBytesPerConnection,
-            key: "held-bytes-per-connection",
+            key: "held_bytes_per_connection",
             default: 1 << 20,
             divided: false,
             help: "bytes that wait for a gap, for order or for a reply, per connection",
         },
         Bound {
             limit: Limit::FragmentBytes,
-            key: "fragment-bytes",
+            key: "fragment_bytes",
             default: 16 << 20,
             divided: false,
             help: "bytes of IP fragments that wait for their siblings",
         },
         Bound {
             limit: Limit::LineLength,
-            key: "line-length",
+            key: "line_length",
             default: 64 << 10,
             divided: false,
             help: "octets kept of one line",
         },
         Bound {
             limit: Limit::PendingReplies,
-            key: "pending-replies",
+            key: "pending_replies",
             // A flight of 64 KiB holds some ten thousand of the shortest.
             default: 1 << 14,
             divided: false,
@@ -103,7 +103,7 @@ impl Limit {
         },
         Bound {
             limit: Limit::ReplyLines,
-            key: "reply-lines",
+            key: "reply_lines",
             default: 256,
             divided: false,
             help: "lines kept of one reply",
@@ -124,7 +124,7 @@ impl Limit {
         },
         Bound {
             limit: Limit::FindingsPerRule,
-            key: "findings-per-rule",
+            key: "findings_per_rule",
             default: 100,
             divided: false,
             help: "findings reported of one session and rule",
@@ -138,14 +138,14 @@ impl Limit {
         },
         Bound {
             limit: Limit::EvidenceBytesPerSession,
-            key: "evidence-bytes-per-session",
+            key: "evidence_bytes_per_session",
             default: 64 << 10,
             divided: false,
             help: "bytes of one session that a live --write holds until something is found in it",
         },
         Bound {
             limit: Limit::EvidenceBytes,
-            key: "evidence-bytes",
+            key: "evidence_bytes",
             default: 64 << 20,
             divided: false,
             help: "bytes that --write holds in all",

@@ -17,6 +17,9 @@ use super::reader::Options;
 use super::stored::Stored;
 use crate::base::Time;
 
+/// So many files that are no captures are named.
+const MOST_NAMED: usize = 100;
+
 /// What is to be read, in order, and what became known on the way.
 #[derive(Default)]
 pub(super) struct Inputs {
@@ -25,6 +28,8 @@ pub(super) struct Inputs {
     pub problems: VecDeque<Problem>,
     /// Files in directories that were passed over: no captures, no plain files, symbolic links.
     pub skipped: u64,
+    /// The first [`MOST_NAMED`] of them.
+    pub passed_over: Vec<PathBuf>,
     /// Bytes of the listed files on disk.
     pub bytes: u64,
 }
@@ -97,18 +102,26 @@ impl Inputs {
                 continue;
             }
             if !entry.file_type().is_file() {
-                self.skipped = self.skipped.saturating_add(1);
+                self.pass_over(entry.path());
                 continue;
             }
             match look(entry.path()) {
                 Err(Fault { cause: Cause::Empty | Cause::NotACapture, .. }) => {
-                    self.skipped = self.skipped.saturating_add(1);
+                    self.pass_over(entry.path());
                 }
                 looked => self.file(entry.path(), entry.metadata().map_or(0, |found| found.len()), looked),
             }
         }
         if known == (self.list.len(), self.problems.len()) {
             self.problems.push_back(Fault::from(Cause::NothingToScan).of(directory.to_path_buf()));
+        }
+    }
+
+    /// Counts a file that is no capture, and names it if there are not many.
+    fn pass_over(&mut self, path: &Path) {
+        self.skipped = self.skipped.saturating_add(1);
+        if self.passed_over.len() < MOST_NAMED {
+            self.passed_over.push(path.to_path_buf());
         }
     }
 

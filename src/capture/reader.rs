@@ -80,6 +80,7 @@ pub(crate) struct Reader {
     inputs: VecDeque<Input>,
     problems: VecDeque<Problem>,
     skipped: u64,
+    passed_over: Vec<PathBuf>,
     progress: Progress,
     files: Vec<CaptureFile>,
     current: Option<Current>,
@@ -117,6 +118,7 @@ impl Reader {
             inputs: inputs.list,
             problems: inputs.problems,
             skipped: inputs.skipped,
+            passed_over: inputs.passed_over,
             progress: Progress { read: 0, total: inputs.bytes },
             files: Vec::new(),
             current: None,
@@ -163,6 +165,11 @@ impl Reader {
     /// Files below the named directories that were passed over, being no captures.
     pub(crate) fn skipped(&self) -> u64 {
         self.skipped
+    }
+
+    /// The first of them.
+    pub(crate) fn passed_over(&self) -> &[PathBuf] {
+        &self.passed_over
     }
 
     pub(crate) fn progress(&mut self) -> Progress {

@@ -254,7 +254,7 @@ mod tests {
     #[test]
     fn every_limit_is_a_flag() {
         for bound in Limit::ALL {
-            let flag = format!("--max-{}", bound.key);
+            let flag = format!("--max-{}", bound.key.replace('_', "-"));
             assert_eq!(settings(&[&flag, "7", "a.pcap"]).limits.get(bound.limit), 7, "{flag}");
             assert!(scan(&[&flag, "0", "a.pcap"]).is_err(), "{flag} 0");
         }

@@ -42,7 +42,7 @@ fn toml(settings: &Settings) -> String {
     page.key(EXCHANGE_PEERS, "exchange_peers", list(settings.exchange_peers.iter().map(quoted)));
     page.option("records", list(settings.records.iter().map(|kind| quoted(kind.name()))));
     page.section(READING);
-    page.option("ports", list(&settings.ports));
+    page.option("port", list(&settings.ports));
     page.option("separate", settings.separate);
     page.option("hash", settings.hash);
     page.section(TIMEOUTS);

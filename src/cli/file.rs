@@ -258,9 +258,9 @@ mod tests {
     fn every_key_is_read() {
         let said = parse(
             b"min_severity = 'low'\nselect = ['starttls']\nignore = ['starttls/masked']\nservers = ['192.0.2.1']\n\
-              exchange_peers = ['2001:db8::/32']\nrecords = ['events']\nports = [25, 587]\nseparate = true\nhash = false\n\
+              exchange_peers = ['2001:db8::/32']\nrecords = ['events']\nport = [25, 587]\nseparate = true\nhash = false\n\
               half_open_timeout = 1\nidle_timeout = 2\nclosed_timeout = 3\nfragment_timeout = 4\n\
-              severity = { starttls = 'high' }\nlimits = { half-open = 9 }\n",
+              severity = { starttls = 'high' }\nlimits = { half_open = 9 }\n",
         )
         .unwrap();
         assert_eq!(said.min_severity, Some(Severity::Low));
@@ -269,7 +269,7 @@ mod tests {
         assert_eq!(said.servers.unwrap(), ["192.0.2.1/32".parse().unwrap()]);
         assert_eq!(said.exchange_peers.unwrap(), ["2001:db8::/32".parse().unwrap()]);
         assert_eq!(said.severity.unwrap(), [("starttls".parse().unwrap(), Severity::High)]);
-        assert_eq!((said.records.unwrap(), said.ports.unwrap()), (vec![Kind::Events], vec![25, 587]));
+        assert_eq!((said.records.unwrap(), said.port.unwrap()), (vec![Kind::Events], vec![25, 587]));
         assert_eq!((said.separate, said.hash), (Some(true), Some(false)));
         let timeouts = [said.half_open_timeout, said.idle_timeout, said.closed_timeout, said.fragment_timeout];
         assert_eq!(timeouts, [1, 2, 3, 4].map(Some));
@@ -280,12 +280,12 @@ mod tests {
     #[test]
     fn what_is_wrong_is_told_with_its_line_and_cause() {
         for (text, line, told) in [
-            ("ports = [25]\n\nprots = [25]", 3, "unknown key `prots`"),
+            ("port = [25]\n\nprots = [25]", 3, "unknown key `prots`"),
             ("show_secrets = true", 1, "unknown key `show_secrets`"),
-            ("ports = [\n25,\n'smtp']", 3, "a whole number from 1 to 65535"),
-            ("ports = [70000]", 1, "integer `70000`"),
-            ("ports = []", 1, "nothing would be analysed"),
-            ("ports = 25", 1, "expected a sequence"),
+            ("port = [\n25,\n'smtp']", 3, "a whole number from 1 to 65535"),
+            ("port = [70000]", 1, "integer `70000`"),
+            ("port = []", 1, "nothing would be analysed"),
+            ("port = 25", 1, "expected a sequence"),
             ("\nseparate = 1", 2, "expected a boolean"),
             ("idle_timeout = -1", 1, "a whole number from 0 to 4294967295"),
             ("min_severity = 'huge'", 1, "no severity 'huge'; the severities are: info, low"),
@@ -300,8 +300,8 @@ mod tests {
             ("severity = ['low']", 1, "expected a table"),
             ("[limits]\nservers = 1\nserver = 1", 3, "no limit 'server'; the limits are: connections"),
             ("[limits]\nservers = 0", 2, "a whole number from 1 to 9223372036854775807"),
-            ("ports = [25]\nports = [587]", 2, "duplicate key `ports`"),
-            ("\nports = [25\n", 2, "unclosed array"),
+            ("port = [25]\nport = [587]", 2, "duplicate key `port`"),
+            ("\nport = [25\n", 2, "unclosed array"),
             ("\"a\\u001bb\" = 1", 1, "unknown key `a\\u{1b}b`"),
             ("# \u{e9}\n= 1", 2, "keys cannot be empty"),
         ] {

@@ -53,9 +53,9 @@ pub(super) struct Options {
     pub records: Option<Vec<Kind>>,
 
     /// The TCP ports to analyse [default: 25]
-    #[arg(long = "port", value_name = "PORT", value_delimiter = ',', value_parser = value_parser!(u16).range(1..), help_heading = READING)]
+    #[arg(long, value_name = "PORT", value_delimiter = ',', value_parser = value_parser!(u16).range(1..), help_heading = READING)]
     #[serde(deserialize_with = "file::ports")]
-    pub ports: Option<Vec<u16>>,
+    pub port: Option<Vec<u16>>,
     /// Treat every file alone: no connection carries on from one into another [default: false]
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", hide_possible_values = true, help_heading = READING)]
     pub separate: Option<bool>,
@@ -98,7 +98,7 @@ impl Options {
             exchange_peers: self.exchange_peers.or(other.exchange_peers),
             severity: self.severity.or(other.severity),
             records: self.records.or(other.records),
-            ports: self.ports.or(other.ports),
+            port: self.port.or(other.port),
             separate: self.separate.or(other.separate),
             hash: self.hash.or(other.hash),
             half_open_timeout: self.half_open_timeout.or(other.half_open_timeout),
@@ -156,7 +156,7 @@ impl FromArgMatches for SetLimits {
 
 /// The flag of a limit, without its hyphens: the name of its argument too.
 pub(super) fn flag_of(bound: &Bound) -> String {
-    format!("max-{}", bound.key)
+    format!("max-{}", bound.key.replace('_', "-"))
 }
 
 fn capitalized(text: &str) -> String {

@@ -70,7 +70,7 @@ impl From<Options> for Settings {
             exchange_peers: said.exchange_peers.unwrap_or(default.exchange_peers),
             severity: said.severity.unwrap_or_default().into_iter().collect(),
             records: said.records.unwrap_or(default.records),
-            ports: said.ports.unwrap_or(default.ports),
+            ports: said.port.unwrap_or(default.ports),
             separate: said.separate.unwrap_or(default.separate),
             hash: said.hash.unwrap_or(default.hash),
             timeouts: Timeouts {

@@ -221,7 +221,7 @@ fn above_the_limit_the_datagram_that_began_first_goes() {
     defrag.fragment(&of(5, 0), at(1));
     assert!(defrag.counts().limits_hit.is_empty());
     defrag.fragment(&of(1, 0), at(2));
-    assert_eq!(defrag.counts().limits_hit.get("fragment-bytes"), 1);
+    assert_eq!(defrag.counts().limits_hit.get("fragment_bytes"), 1);
     assert_eq!(defrag.counts().not_analysed.get(INCOMPLETE), 1);
     assert!(defrag.fragment(&of(5, 8), at(3)).is_some());
     assert!(defrag.fragment(&of(1, 8), at(4)).is_some());

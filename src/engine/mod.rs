@@ -221,10 +221,12 @@ fn settings(config: &Config) -> Settings {
 /// What the reader counted.
 fn totals(reading: &Reading) -> Totals {
     let files = reading.files();
+    let (files_skipped, skipped_files) = reading.files_skipped();
     let sum = |of: fn(&crate::capture::CaptureFile) -> u64| files.iter().map(of).fold(0, u64::saturating_add);
     Totals {
         captures: files.to_vec(),
-        files_skipped: reading.files_skipped(),
+        files_skipped,
+        skipped_files: skipped_files.to_vec(),
         problems: reading.problems,
         packets: sum(|file| file.packets),
         bytes: sum(|file| file.bytes),

@@ -170,8 +170,8 @@ impl Reading {
         self.reader.files()
     }
 
-    pub(super) fn files_skipped(&self) -> u64 {
-        self.reader.skipped()
+    pub(super) fn files_skipped(&self) -> (u64, &[PathBuf]) {
+        (self.reader.skipped(), self.reader.passed_over())
     }
 
     fn problem(&mut self, problem: &Problem, observer: &dyn Observer) {

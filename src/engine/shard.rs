@@ -193,6 +193,8 @@ struct Mind {
     first: Ordinal,
     /// The running number of the next entry.
     next: u32,
+    /// Events so far that have a record, whether it is wanted or not.
+    told: u64,
 }
 
 impl Ear {
@@ -205,6 +207,7 @@ impl Ear {
                 settings: Arc::clone(settings),
                 first: opening.first.ordinal,
                 next: 0,
+                told: 0,
             },
         }
     }
@@ -279,12 +282,16 @@ impl Mind {
 impl Hears for Hearing<'_> {
     fn hear(&mut self, event: &Event<'_>, session: &Session) {
         let Hearing { mind, out, .. } = self;
+        let number = Told::is_told(event).then(|| {
+            mind.told = mind.told.saturating_add(1);
+            mind.told
+        });
         if mind.settings.events
-            && let Some(told) = Told::of(event)
+            && let Some((number, told)) = number.zip(Told::of(event, session))
         {
-            mind.put(Key::EVENT, Item::Event(Who::of(session), Box::new(told)), out);
+            mind.put(Key::EVENT, Item::Event(Who::of(session), number, Box::new(told)), out);
         }
-        mind.judge.hear(event, session, &mind.settings.selection, &mut out.limits, &mut out.verdicts);
+        mind.judge.hear(event, number, session, &mind.settings.selection, &mut out.limits, &mut out.verdicts);
         if !out.verdicts.is_empty() {
             let mut verdicts = std::mem::take(&mut out.verdicts);
             let who = Who::of(session);

@@ -4,7 +4,7 @@ use crate::base::{Captured, Endpoint, FlowKey, LinkType, Moment, Ordinal};
 use crate::rules::{CheckNumber, Counts, Finding, Note, Verdict, What};
 use crate::smtp::event::{DataEnd, End};
 use crate::smtp::wire::tls::Tls;
-use crate::smtp::{self, Answers, Event, Reply, Session, Verb};
+use crate::smtp::{self, Answers, Command, Event, Reply, Session, Verb};
 
 /// Where an entry stands in the total order of output: sorted by its fields, first to last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -65,7 +65,8 @@ pub(crate) struct Entry {
 /// What it is.
 #[derive(Clone, Debug)]
 pub(crate) enum Item {
-    Event(Who, Box<Told>),
+    /// With its number among the session's events that have a record, from 1.
+    Event(Who, u64, Box<Told>),
     Note(Who, Note),
     Finding(Box<Found>),
     End(Box<SessionEnd>),
@@ -163,6 +164,8 @@ pub(crate) enum Told {
         /// Without their codes.
         lines: Revealable<Vec<Vec<u8>>>,
         answers: Answered,
+        /// Of the command that it answers.
+        argument: Option<Revealable<Vec<u8>>>,
         uncertain: bool,
     },
     Data {
@@ -174,6 +177,12 @@ pub(crate) enum Told {
         uncertain: bool,
     },
     Tls(Moment, Tls),
+    Gap {
+        at: Moment,
+        of_server: bool,
+        offset: u64,
+        length: u64,
+    },
 }
 
 /// What a reply answers.
@@ -194,15 +203,35 @@ impl Told {
     /// The packet that completed it.
     pub(crate) fn at(&self) -> Moment {
         match self {
-            Told::Command { at, .. } | Told::Reply { at, .. } | Told::Data { at, .. } | Told::Tls(at, _) => *at,
+            Told::Command { at, .. }
+            | Told::Reply { at, .. }
+            | Told::Data { at, .. }
+            | Told::Gap { at, .. }
+            | Told::Tls(at, _) => *at,
+        }
+    }
+
+    /// Whether the event has a record.
+    pub(crate) fn is_told(event: &Event<'_>) -> bool {
+        match event {
+            Event::Greeting(_) | Event::Reply(..) | Event::Command(_) | Event::Data(_) | Event::Gap(_) => true,
+            Event::Tls(tls, _) => !tls.only_settles(),
+            Event::Fault(_) | Event::End(_) => false,
         }
     }
 
     /// What is kept of an event; `None` where it has no record.
-    pub(crate) fn of(event: &Event<'_>) -> Option<Told> {
+    pub(crate) fn of(event: &Event<'_>, session: &Session) -> Option<Told> {
+        if !Told::is_told(event) {
+            return None;
+        }
         let told = match event {
-            Event::Greeting(reply) => Self::reply(reply, Answered::Nothing),
+            Event::Greeting(reply) => Self::reply(reply, Answered::Nothing, None),
             Event::Reply(reply, answers) => {
+                let command = match *answers {
+                    Answers::Command(command) | Answers::Message(command) => Some(command),
+                    Answers::Nothing | Answers::Unsolicited | Answers::Unknown => None,
+                };
                 let answers = match answers {
                     Answers::Nothing => Answered::Nothing,
                     Answers::Command(command) if command.exchange => Answered::Exchange,
@@ -211,15 +240,12 @@ impl Told {
                     Answers::Unsolicited => Answered::Unsolicited,
                     Answers::Unknown => Answered::Unknown,
                 };
-                Self::reply(reply, answers)
+                Self::reply(reply, answers, command)
             }
             Event::Command(command) => Told::Command {
                 at: command.at.last(),
                 verb: command.verb.clone(),
-                argument: Revealable {
-                    shown: command.shown().to_vec(),
-                    whole: command.secret.then(|| command.argument_revealed().to_vec()),
-                },
+                argument: argument(command),
                 uncertain: command.uncertain,
             },
             Event::Data(data) => Told::Data {
@@ -230,14 +256,19 @@ impl Told {
                 end: data.end,
                 uncertain: data.uncertain,
             },
-            Event::Tls(tls, _) if tls.only_settles() => return None,
             Event::Tls(tls, at) => Told::Tls(*at, (*tls).clone()),
+            Event::Gap(gap) => Told::Gap {
+                at: gap.at,
+                of_server: gap.side == session.server_side,
+                offset: gap.offset,
+                length: gap.length,
+            },
             Event::Fault(_) | Event::End(_) => return None,
         };
         Some(told)
     }
 
-    fn reply(reply: &Reply, answers: Answered) -> Told {
+    fn reply(reply: &Reply, answers: Answered, command: Option<&Command>) -> Told {
         let shown: Vec<Vec<u8>> = reply.texts().map(<[u8]>::to_vec).collect();
         let whole = reply.secret.then(|| {
             let mut whole = shown.clone();
@@ -253,9 +284,15 @@ impl Told {
             code: reply.code,
             lines: Revealable { shown, whole },
             answers,
+            argument: command.map(argument),
             uncertain: reply.uncertain,
         }
     }
+}
+
+/// A command's argument.
+fn argument(command: &Command) -> Revealable<Vec<u8>> {
+    Revealable { shown: command.shown().to_vec(), whole: command.secret.then(|| command.argument_revealed().to_vec()) }
 }
 
 /// What may hold a secret: as it is shown, and where it differs as it is shown with `--show-secrets`.

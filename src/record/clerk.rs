@@ -50,9 +50,9 @@ impl Clerk {
                 return None;
             }
             Output::Exhibits(_) => return None,
-            Output::Event(who, told) => {
+            Output::Event(who, number, told) => {
                 let session = self.session_of(&who);
-                event::record(&who, *told, session, &self.scene)
+                event::record(&who, number, *told, session, &self.scene)
             }
             Output::Finding(found) => Record::Finding(Box::new(Finding::of(*found, scene))),
             Output::Session(ended) => Record::Session(Box::new(Session::of(*ended, scene))),

@@ -15,9 +15,12 @@ pub(crate) struct Text<'b>(pub &'b [u8]);
 
 impl Text<'_> {
     /// The usual case: printable ASCII without a backslash stays as it is.
+    fn is_plain(&self) -> bool {
+        octets::none(self.0, |word| octets::unprintable(word) | octets::same(word, b'\\'))
+    }
+
     fn plain(&self) -> Option<&str> {
-        let plain = octets::none(self.0, |word| octets::unprintable(word) | octets::same(word, b'\\'));
-        plain.then(|| std::str::from_utf8(self.0).ok()).flatten()
+        self.is_plain().then(|| std::str::from_utf8(self.0).ok()).flatten()
     }
 }
 
@@ -36,7 +39,7 @@ impl fmt::Display for Text<'_> {
 
 /// Bytes as text; where all of them are plain they are not copied.
 pub(super) fn shown(bytes: Vec<u8>) -> String {
-    if Text(&bytes).plain().is_none() {
+    if !Text(&bytes).is_plain() {
         return Text(&bytes).to_string();
     }
     String::from_utf8(bytes).unwrap_or_default()

@@ -15,7 +15,7 @@ use crate::smtp::wire::tls::{self, State};
 
 use super::clerk::Scene;
 use super::escape::{all_shown, shown};
-use super::word::{DataEnd, Word};
+use super::word::{DataEnd, Side, Word};
 use super::{Ascii, End, Frame, Name, Record, When, is_false};
 
 /// A client line.
@@ -23,6 +23,7 @@ use super::{Ascii, End, Frame, Name, Record, When, is_false};
 #[serde(deny_unknown_fields)]
 pub(crate) struct Command {
     pub session: Ascii<16>,
+    pub event: u64,
     pub capture: Arc<str>,
     pub frame: u64,
     pub time: When,
@@ -39,6 +40,7 @@ pub(crate) struct Command {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Reply {
     pub session: Ascii<16>,
+    pub event: u64,
     pub capture: Arc<str>,
     pub frame: u64,
     pub time: When,
@@ -47,6 +49,8 @@ pub(crate) struct Reply {
     pub code: Option<u16>,
     pub lines: Vec<String>,
     pub answers: Option<Name>,
+    /// Of the command that it answers.
+    pub argument: Option<String>,
     #[serde(default, skip_serializing_if = "is_false")]
     pub uncertain: bool,
 }
@@ -56,6 +60,7 @@ pub(crate) struct Reply {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Data {
     pub session: Ascii<16>,
+    pub event: u64,
     pub capture: Arc<str>,
     pub frame: u64,
     pub time: When,
@@ -76,6 +81,7 @@ pub(crate) struct Data {
 #[serde(deny_unknown_fields)]
 pub(crate) struct TlsEvent {
     pub session: Ascii<16>,
+    pub event: u64,
     pub capture: Arc<str>,
     pub frame: u64,
     pub time: When,
@@ -86,6 +92,24 @@ pub(crate) struct TlsEvent {
     pub sni: Option<String>,
     pub alpn: Vec<String>,
     pub alert: Option<u8>,
+}
+
+/// Bytes that were not captured.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Gap {
+    pub session: Ascii<16>,
+    pub event: u64,
+    pub capture: Arc<str>,
+    pub frame: u64,
+    pub time: When,
+    pub client: End,
+    pub server: End,
+    /// Whose they are.
+    pub side: Word<Side>,
+    /// The position of the first of them among all bytes of that side.
+    pub offset: u64,
+    pub bytes: u64,
 }
 
 /// What is known of a session's TLS.
@@ -112,13 +136,14 @@ impl Tls {
 }
 
 /// The record of an event in the session of that id.
-pub(super) fn record(who: &Who, told: Told, session: Ascii<16>, scene: &Scene) -> Record {
+pub(super) fn record(who: &Who, event: u64, told: Told, session: Ascii<16>, scene: &Scene) -> Record {
     let at = told.at();
     let (time, client, server) = (When(at.time), End::from(who.client), End::from(who.server));
     let Frame { capture, frame } = scene.places.of(at.ordinal);
     match told {
         Told::Command { verb, argument, uncertain, .. } => Record::Command(Box::new(Command {
             session,
+            event,
             capture,
             frame,
             time,
@@ -128,8 +153,9 @@ pub(super) fn record(who: &Who, told: Told, session: Ascii<16>, scene: &Scene) -
             argument: shown(argument.into_shown(scene.show_secrets)),
             uncertain,
         })),
-        Told::Reply { code, lines, answers, uncertain, .. } => Record::Reply(Box::new(Reply {
+        Told::Reply { code, lines, answers, argument, uncertain, .. } => Record::Reply(Box::new(Reply {
             session,
+            event,
             capture,
             frame,
             time,
@@ -138,12 +164,14 @@ pub(super) fn record(who: &Who, told: Told, session: Ascii<16>, scene: &Scene) -
             code,
             lines: all_shown(lines.into_shown(scene.show_secrets)),
             answers: answered(answers),
+            argument: argument.map(|argument| shown(argument.into_shown(scene.show_secrets))),
             uncertain,
         })),
         Told::Data { bytes, lines, sha256, end, uncertain, .. } => {
             let (end, ended_by) = ended(end);
             Record::Data(Box::new(Data {
                 session,
+                event,
                 capture,
                 frame,
                 time,
@@ -157,9 +185,15 @@ pub(super) fn record(who: &Who, told: Told, session: Ascii<16>, scene: &Scene) -
                 uncertain,
             }))
         }
+        Told::Gap { of_server, offset, length, .. } => {
+            let side = Word(if of_server { Side::Server } else { Side::Client });
+            let gap = Gap { session, event, capture, frame, time, client, server, side, offset, bytes: length };
+            Record::Gap(Box::new(gap))
+        }
         Told::Tls(_, tls) => {
             let Tls { state, version, sni, alpn, alert } = Tls::of(tls);
-            let tls = TlsEvent { session, capture, frame, time, client, server, state, version, sni, alpn, alert };
+            let tls =
+                TlsEvent { session, event, capture, frame, time, client, server, state, version, sni, alpn, alert };
             Record::Tls(Box::new(tls))
         }
     }

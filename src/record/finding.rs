@@ -8,8 +8,8 @@ use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::ledger::{Found, Kept};
-use crate::rules::Severity;
 use crate::rules::finding::Evidence as Raw;
+use crate::rules::{About, Severity};
 
 use super::clerk::Scene;
 use super::escape;
@@ -23,10 +23,14 @@ use super::{Ascii, End, Frame, Name, When};
 pub(crate) struct Finding {
     pub rule: Name,
     pub check: Name,
+    pub title: Name,
+    pub about: Word<About>,
     pub severity: Word<Severity>,
     pub confidence: u8,
     pub time: When,
     pub session: Ascii<16>,
+    /// The number of the event that it is about.
+    pub event: Option<u64>,
     pub client: End,
     pub server: End,
     pub community_id: Ascii<30>,
@@ -54,14 +58,19 @@ impl Finding {
         let fingerprint = ids::fingerprint(&found, &scene.catalogue);
         let Found { who, finding, kept } = found;
         let (rule, check) = scene.catalogue.ids(finding.check);
+        let said = scene.catalogue.check(finding.check).map(|check| check.of(finding.judged));
+        let (about, title) = said.unwrap_or((About::Session, ""));
         let evidence = finding.evidence.into_iter().map(|(name, raw)| (name, Proof::of(raw, scene.show_secrets)));
         Finding {
             rule: Cow::Borrowed(rule),
             check: Cow::Borrowed(check),
+            title: Cow::Borrowed(title),
+            about: Word(about),
             severity: Word(finding.severity),
             confidence: finding.confidence,
             time: When(finding.at.time),
             session: ids::session(&who),
+            event: finding.subject.number(),
             client: who.client.into(),
             server: who.server.into(),
             community_id: ids::community(who.flow()),

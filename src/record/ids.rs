@@ -9,9 +9,10 @@ use sha2::{Digest, Sha256};
 
 use crate::base::{Endpoint, FlowKey, Side, Time};
 use crate::ledger::{Found, Who};
-use crate::rules::Catalogue;
+use crate::rules::{Catalogue, Evidence, Finding};
 
 use super::ascii::Ascii;
+use super::escape::Text;
 use super::places::Range;
 
 /// TCP's number among IP protocols.
@@ -49,19 +50,42 @@ pub(crate) fn community(flow: FlowKey) -> Ascii<30> {
     Ascii(text)
 }
 
-/// Version 1: 16 hex digits over rule, check, server, verb and reply code.
+/// The version of fingerprints.
+pub(crate) const FINGERPRINTS: u32 = 2;
+
+/// 16 hex digits over rule, check, server and what the catalogue says tells faults of that check apart: each name with what
+/// the evidence has under it.
 pub(crate) fn fingerprint(found: &Found, catalogue: &Catalogue) -> Ascii<16> {
     let Found { who, finding, .. } = found;
     let (rule, check) = catalogue.ids(finding.check);
-    let verb = finding.verb.as_deref().unwrap_or_default();
-    let code = finding.code.map(|code| code.to_string()).unwrap_or_default();
     let (ip, port) = (who.server.ip.to_string(), who.server.port.to_string());
     let mut hash = Sha256::new();
-    for part in ["1", rule, check, &ip, &port, verb, &code] {
+    for part in [&FINGERPRINTS.to_string(), rule, check, &ip, &port] {
         hash.update(part);
         hash.update([0]);
     }
+    for &name in catalogue.check(finding.check).map_or(&[][..], |check| check.discriminator) {
+        if let Some(value) = told_apart(finding, name) {
+            hash.update(name);
+            hash.update("=");
+            hash.update(value);
+            hash.update([0]);
+        }
+    }
     sixteen(&hash.finalize())
+}
+
+/// What the finding has under that name of evidence. Verbs know no case.
+fn told_apart(finding: &Finding, name: &str) -> Option<String> {
+    let (_, evidence) = finding.evidence.iter().find(|(known, _)| *known == name)?;
+    let text = match evidence {
+        Evidence::Bytes(bytes) => Text(bytes).to_string(),
+        Evidence::Number(number) => number.to_string(),
+        Evidence::Word(word) => (*word).to_owned(),
+        Evidence::Flag(flag) => flag.to_string(),
+        Evidence::List(_) | Evidence::Secret { .. } => return None,
+    };
+    Some(if name == "verb" { text.to_ascii_uppercase() } else { text })
 }
 
 /// What is told of a flow to be hashed, put together so that it is hashed in one go: one block of either hash.

@@ -31,7 +31,7 @@ mod word;
 pub(crate) use ascii::Ascii;
 pub(crate) use clerk::Clerk;
 pub(crate) use escape::Text;
-pub(crate) use event::{Command, Data, Reply, Tls, TlsEvent};
+pub(crate) use event::{Command, Data, Gap, Reply, Tls, TlsEvent};
 pub(crate) use finding::{Finding, Proof};
 pub(crate) use schema::schema;
 pub(crate) use server::Server;
@@ -54,7 +54,7 @@ use crate::base::Endpoint;
 use crate::ledger::FindingCounts;
 
 /// The version of the records: of their names and of what these mean. New fields do not change it.
-pub(crate) const FORMAT: u32 = 1;
+pub(crate) const FORMAT: u32 = 2;
 
 /// One record; as JSON an object whose `type` says which.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -67,6 +67,7 @@ pub(crate) enum Record {
     Reply(Box<Reply>),
     Data(Box<Data>),
     Tls(Box<TlsEvent>),
+    Gap(Box<Gap>),
     Server(Box<Server>),
     Stats(Box<Stats>),
     Summary(Box<Summary>),

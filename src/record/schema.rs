@@ -4,7 +4,7 @@ use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 
-use super::{Command, Data, FORMAT, Finding, Reply, Server, Session, Start, Stats, Summary, TlsEvent};
+use super::{Command, Data, FORMAT, Finding, Gap, Reply, Server, Session, Start, Stats, Summary, TlsEvent};
 
 /// The schema of one record, whichever it is (JSON Schema 2020-12).
 pub(crate) fn schema() -> Value {
@@ -17,6 +17,7 @@ pub(crate) fn schema() -> Value {
         ("reply", of::<Reply>(&mut generator)),
         ("data", of::<Data>(&mut generator)),
         ("tls", of::<TlsEvent>(&mut generator)),
+        ("gap", of::<Gap>(&mut generator)),
         ("server", of::<Server>(&mut generator)),
         ("stats", of::<Stats>(&mut generator)),
         ("summary", of::<Summary>(&mut generator)),

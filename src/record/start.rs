@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 use crate::base::{self, Limit};
 use crate::rules::Severity;
 
+use super::ids::FINGERPRINTS;
 use super::word::{Program, Word};
 use super::{FORMAT, Name};
 
@@ -20,6 +21,7 @@ pub(crate) struct Start {
     /// The program's version.
     pub mailtap: Name,
     pub format: u32,
+    pub fingerprint_version: u32,
     pub command: Word<Program>,
     pub options: Options,
 }
@@ -73,6 +75,7 @@ impl Start {
         Start {
             mailtap: Cow::Borrowed(env!("CARGO_PKG_VERSION")),
             format: FORMAT,
+            fingerprint_version: FINGERPRINTS,
             command: Word(Program::Scan),
             options,
         }

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::path::Path;
 use std::sync::Arc;
 
 use schemars::JsonSchema;
@@ -21,6 +22,8 @@ use super::{Ascii, ByRule, Frame, Name, Text, When, by_rule, named};
 pub(crate) struct Summary {
     pub captures: Vec<Capture>,
     pub files_skipped: u64,
+    /// The first of them.
+    pub skipped_files: Vec<String>,
     /// Inputs that could not be read, or not to their end.
     pub problems: u64,
     pub packets: u64,
@@ -97,7 +100,7 @@ impl Summary {
     pub(super) fn of(summary: &ledger::Summary, scene: &Scene) -> Self {
         let totals = &summary.totals;
         let captures = totals.captures.iter().map(|file| Capture {
-            path: Text(file.path.as_os_str().as_encoded_bytes()).to_string(),
+            path: shown_path(&file.path),
             packets: file.packets,
             first_time: file.first_time.map(When),
             last_time: file.last_time.map(When),
@@ -115,6 +118,7 @@ impl Summary {
         Summary {
             captures: captures.collect(),
             files_skipped: totals.files_skipped,
+            skipped_files: totals.skipped_files.iter().map(|path| shown_path(path)).collect(),
             problems: totals.problems,
             packets: totals.packets,
             bytes: totals.bytes,
@@ -136,6 +140,10 @@ impl Summary {
             internal_errors: totals.internal_errors,
         }
     }
+}
+
+fn shown_path(path: &Path) -> String {
+    Text(path.as_os_str().as_encoded_bytes()).to_string()
 }
 
 /// Seconds between the first and the last time; nanoseconds fit an `f64` exactly for the first hundred days.

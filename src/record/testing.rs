@@ -150,6 +150,7 @@ pub(crate) fn outputs() -> Vec<Output> {
         code: Some(214),
         lines: Revealable { shown: vec![b"first".to_vec(), b"last \xff".to_vec()], whole: None },
         answers: Answered::Verb(Verb::Help),
+        argument: Some(Revealable { shown: b"MAIL".to_vec(), whole: None }),
         uncertain: true,
     };
     let tls = Tls { state: State::Started, version: Some("1.3"), sni: Some(b"mx".to_vec()), ..Tls::default() };
@@ -158,9 +159,10 @@ pub(crate) fn outputs() -> Vec<Output> {
         reply,
         data,
         Told::Tls(at(104, 30), tls),
+        Told::Gap { at: at(104, 40), of_server: true, offset: 1234, length: 56 },
         command(None, b"<redacted>", Some(b"AHVzZXIA")),
     ];
-    told.into_iter().map(|told| Output::Event(who(), Box::new(told))).collect()
+    (1..).zip(told).map(|(number, told)| Output::Event(who(), number, Box::new(told))).collect()
 }
 
 pub(crate) fn known_server() -> Server {

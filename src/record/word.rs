@@ -197,6 +197,25 @@ impl Named for DataEnd {
     }
 }
 
+/// Whose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Side {
+    Client,
+    Server,
+}
+
+impl Named for Side {
+    const KIND: &'static str = "Side";
+    const ALL: &'static [Self] = &[Side::Client, Side::Server];
+
+    fn name(self) -> &'static str {
+        match self {
+            Side::Client => "client",
+            Side::Server => "server",
+        }
+    }
+}
+
 /// What ran.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Program {

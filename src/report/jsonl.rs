@@ -149,7 +149,9 @@ macro_rules! write_at {
     ($kind:literal, $event:expr, $clock:expr, $json:expr) => {
         $json.raw(concat!("{\"type\":\"", $kind, "\",\"session\":\""));
         $json.raw($event.session);
-        $json.raw("\",\"capture\":");
+        $json.raw("\",\"event\":");
+        $json.value(&$event.event);
+        $json.raw(",\"capture\":");
         $json.string(&$event.capture);
         $json.raw(",\"frame\":");
         $json.value(&$event.frame);
@@ -179,6 +181,8 @@ fn write_reply(reply: &Reply, clock: &mut Clockwork, json: &mut Json<'_>) {
     json.strings(&reply.lines);
     json.raw(",\"answers\":");
     json.option(reply.answers.as_deref(), Json::string);
+    json.raw(",\"argument\":");
+    json.option(reply.argument.as_deref(), Json::string);
     write_uncertain(reply.uncertain, json);
 }
 

@@ -30,7 +30,7 @@ pub(super) struct Text {
     kept: u64,
     beyond: u64,
     /// Each as it was told last.
-    servers: BTreeMap<End, Server>,
+    servers: BTreeMap<End, Row>,
     /// The summary, rendered.
     summary: Option<String>,
 }
@@ -45,8 +45,9 @@ impl Format for Text {
             Record::Reply(reply) => self.event(reply.time, &reply.session, said(record), out),
             Record::Data(data) => self.event(data.time, &data.session, said(record), out),
             Record::Tls(tls) => self.event(tls.time, &tls.session, said(record), out),
+            Record::Gap(gap) => self.event(gap.time, &gap.session, said(record), out),
             Record::Server(server) => {
-                self.servers.insert(End { ip: server.ip, port: server.port }, (**server).clone());
+                self.servers.insert(End { ip: server.ip, port: server.port }, Row::of(server));
             }
             Record::Stats(stats) => self.stats(stats, out),
             Record::Summary(summary) => self.summary = Some(render_summary(summary, self.styles())),
@@ -56,7 +57,7 @@ impl Format for Text {
     fn end(&mut self, out: &mut Vec<u8>) {
         let style = self.styles();
         for (end, findings) in &self.findings {
-            let software = self.servers.get(end).and_then(|server| server.software.as_ref());
+            let software = self.servers.get(end).and_then(|row| row.software.as_ref());
             let software = software.map(|software| format!("  {}", style.dim(software))).unwrap_or_default();
             push(out, format_args!("{}{software}\n\n", style.bold(address(*end))));
             for finding in findings {
@@ -67,7 +68,7 @@ impl Format for Text {
             push(out, format_args!("{} more findings; --format jsonl prints all of them\n\n", count(self.beyond)));
         }
         if !self.servers.is_empty() {
-            push(out, format_args!("{}\n{}\n\n", style.bold("Servers"), table(self.servers.values())));
+            push(out, format_args!("{}\n{}\n\n", style.bold("Servers"), table(&self.servers)));
         }
         if let Some(summary) = &self.summary {
             push(out, format_args!("{summary}"));
@@ -161,7 +162,12 @@ fn finding(record: &Finding, style: Styles) -> String {
     let mut row = |label: &str, value: &dyn Display| {
         let _ = writeln!(text, "           {} {value}", style.dim(format_args!("{label:<width$}")));
     };
+    let whole = record.evidence.iter().any(|(name, _)| name == "command");
     for (name, proof) in record.evidence.iter() {
+        // The whole line says both.
+        if whole && matches!(name, "verb" | "argument") {
+            continue;
+        }
         let label = name.replace('_', " ");
         match proof {
             Proof::Text(shown) if shown.is_empty() => {}
@@ -238,6 +244,9 @@ fn said(record: &Record) -> String {
             let sni = tls.sni.as_ref().map(|sni| format!(" for {sni}")).unwrap_or_default();
             format!("   TLS{version}{sni}: {}", tls.state)
         }
+        Record::Gap(gap) => {
+            format!("   {} of the {} were not captured", counted(gap.bytes, "byte", "bytes"), gap.side)
+        }
         _ => String::new(),
     }
 }
@@ -251,20 +260,38 @@ fn address(end: End) -> String {
     std::net::SocketAddr::new(end.ip, end.port).to_string()
 }
 
-fn table<'s>(servers: impl Iterator<Item = &'s Server>) -> String {
+/// What the table tells of a server.
+struct Row {
+    software: Option<String>,
+    sessions: u64,
+    help: &'static str,
+    starttls: &'static str,
+    findings: Vec<String>,
+}
+
+impl Row {
+    fn of(server: &Server) -> Self {
+        Row {
+            software: server.software.as_ref().map(ToString::to_string),
+            sessions: server.sessions,
+            help: server.help.name(),
+            starttls: server.starttls.name(),
+            findings: server.findings.iter().map(|(check, times)| format!("{check} {}", count(*times))).collect(),
+        }
+    }
+}
+
+fn table(servers: &BTreeMap<End, Row>) -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
     table.set_header(["  server", "software", "sessions", "help", "starttls", "findings, with repeats"]);
-    for server in servers {
-        let software = server.software.as_ref().map_or_else(|| "-".to_owned(), ToString::to_string);
-        let findings: Vec<_> =
-            server.findings.iter().map(|(check, times)| format!("{check} {}", count(*times))).collect();
+    for (end, Row { software, sessions, help, starttls, findings }) in servers {
         table.add_row([
-            Cell::new(format!("  {}", address(End { ip: server.ip, port: server.port }))),
-            Cell::new(software),
-            Cell::new(count(server.sessions)),
-            Cell::new(server.help.name()),
-            Cell::new(server.starttls.name()),
+            Cell::new(format!("  {}", address(*end))),
+            Cell::new(software.as_deref().unwrap_or("-")),
+            Cell::new(count(*sessions)),
+            Cell::new(help),
+            Cell::new(starttls),
             Cell::new(if findings.is_empty() { "-".to_owned() } else { findings.join("\n") }),
         ]);
     }
@@ -333,9 +360,10 @@ fn render_summary(record: &Summary, style: Styles) -> String {
         row("truncated", &format_args!("{} ends inside a packet", capture.path));
     }
     for (nth, (name, times)) in record.limits_hit.iter().enumerate() {
-        let flag = if Limit::ALL.iter().any(|bound| bound.key == *name) { "--max-" } else { "" };
+        let is_flag = Limit::ALL.iter().any(|bound| bound.key == name);
+        let name = if is_flag { format!("--max-{}", name.replace('_', "-")) } else { name.replace('_', " ") };
         let times = counted(*times, "time", "times");
-        row(if nth == 0 { "limits hit" } else { "" }, &format_args!("{flag}{name}, {times}"));
+        row(if nth == 0 { "limits hit" } else { "" }, &format_args!("{name}, {times}"));
     }
     let mut clock = Vec::new();
     if record.time_backwards > 0 {

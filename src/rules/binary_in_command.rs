@@ -348,7 +348,10 @@ mod tests {
         (command.verb, command.argument_at, command.exchange, command.secret) = (None, 0, true, true);
         assert_eq!(dialogue.judged_by(&RULE), [NUL, CONTROL, EIGHT_BIT]);
         for finding in dialogue.findings() {
-            assert!(finding.evidence.iter().all(|(name, _)| matches!(*name, "argument" | "octets")), "{finding:?}");
+            assert!(
+                finding.evidence.iter().all(|(name, _)| matches!(*name, "argument" | "command" | "octets")),
+                "{finding:?}"
+            );
         }
     }
 }

@@ -78,6 +78,11 @@ impl Catalogue {
         self.checks.iter().map(|row| (row.rule, row.check))
     }
 
+    /// The check of that number.
+    pub(crate) fn check(&self, number: CheckNumber) -> Option<&'static Check> {
+        self.row(number).map(|row| row.check)
+    }
+
     /// The ids of rule and check.
     pub(crate) fn ids(&self, number: CheckNumber) -> (&'static str, &'static str) {
         self.row(number).map_or(("", ""), |row| (row.rule.id, row.check.id))

@@ -186,7 +186,7 @@ impl Dialogue {
         let mut greeted = false;
         for said in &self.said {
             let mut hear = |event: Event<'_>, session: &Session| {
-                judge.hear(&event, session, &self.selection, &mut limits, &mut out);
+                judge.hear(&event, None, session, &self.selection, &mut limits, &mut out);
             };
             match said {
                 Said::Command(command) => {
@@ -207,7 +207,7 @@ impl Dialogue {
                 Said::Tls(tls, at) => hear(Event::Tls(tls, *at), &session),
             }
         }
-        judge.hear(&Event::End(&self.end()), &session, &self.selection, &mut limits, &mut out);
+        judge.hear(&Event::End(&self.end()), None, &session, &self.selection, &mut limits, &mut out);
         (judge, limits, out)
     }
 

@@ -116,8 +116,8 @@ fn judge(event: &Event<'_>, session: &Session, word: &mut u32, out: &mut Finding
             _ => return None,
         };
         let mut message = format!("the client sent {}, a command between Exchange servers", command.verb_as_sent());
-        if let Some(attack) = attack {
-            message = format!("{message}, {attack}");
+        if let Some((_, says)) = attack {
+            message = format!("{message}, {says}");
         }
         let finding = Finding::new(&RULE, check, reply.map_or(&command.at, |reply| &reply.at), message);
         let finding = match attack {
@@ -125,7 +125,11 @@ fn judge(event: &Event<'_>, session: &Session, word: &mut u32, out: &mut Finding
             Some(_) => finding.severity(Severity::High),
             None => finding,
         };
-        Some(evidence(finding, command, verb, session))
+        let finding = evidence(finding, command, verb, session);
+        Some(match attack {
+            Some((attack, _)) => finding.with("attack", Evidence::Word(attack)),
+            None => finding,
+        })
     };
     reading::with_reply(event, RULE.checks, out, found, std::convert::identity);
 }
@@ -134,7 +138,7 @@ fn evidence(finding: Finding, command: &Command, verb: &Verb, session: &Session)
     let mut finding = match verb {
         // Its argument is a login: only the mechanism is told.
         Verb::XExps => finding
-            .bytes("command", command.verb_as_sent().as_bytes())
+            .bytes("verb", command.verb_as_sent().as_bytes())
             .bytes("mechanism", mechanism(command))
             .verb(verb.name())
             .packets(&command.at),
@@ -147,17 +151,21 @@ fn evidence(finding: Finding, command: &Command, verb: &Verb, session: &Session)
     finding
 }
 
-/// `XEXCH50 n m`: the octets that follow.
-fn attacks_xexch50(command: &Command) -> Option<&'static str> {
+/// `XEXCH50 n m`: the octets that follow. The attack's name as evidence, and for a person.
+fn attacks_xexch50(command: &Command) -> Option<(&'static str, &'static str)> {
     let Argument::Exch50 { octets: Some(octets) } = *command.argument() else { return None };
     match octets {
-        ..0 => Some("with a size below 0"),
+        ..0 => Some(("below-0", "with a size below 0")),
         0..=MOST_OCTETS => None,
-        _ => Some("with a size above 1 MiB"),
+        _ => Some(("above-1-mib", "with a size above 1 MiB")),
     }
 }
 
-fn attacks_link2state(command: &Command, first_at: Option<u64>, session: &Session) -> Option<&'static str> {
+fn attacks_link2state(
+    command: &Command,
+    first_at: Option<u64>,
+    session: &Session,
+) -> Option<(&'static str, &'static str)> {
     let Argument::LinkState(link) = *command.argument() else { return None };
     let octets = link.chunk.map(|chunk| match chunk {
         LinkChunk::Octets(octets) => octets,
@@ -167,7 +175,7 @@ fn attacks_link2state(command: &Command, first_at: Option<u64>, session: &Sessio
     // A FIRST may be among the missing bytes.
     let all_heard = session.from_start && session.missing_client == 0;
     let attack = !link.placed && !begun && all_heard && octets.is_some_and(|octets| octets > MOST_CHUNK);
-    attack.then_some("with a chunk of more than 520 octets out of sequence")
+    attack.then_some(("chunk", "with a chunk of more than 520 octets out of sequence"))
 }
 
 /// The mechanism's name (RFC 4422 section 3.1); what cannot be one may be a blob.

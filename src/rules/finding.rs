@@ -46,7 +46,11 @@ pub(crate) struct Finding {
     pub scope: Scope,
     /// The check's own, unless the rule or the configuration says otherwise.
     pub severity: Severity,
+    /// The same, whatever the configuration says.
+    pub judged: Severity,
     pub confidence: u8,
+    /// The event that it is about.
+    pub subject: Subject,
     /// The packet that completed the condition, or the session's last one where that was decided at its end.
     pub at: Moment,
     /// The packets that carry the evidence.
@@ -54,9 +58,36 @@ pub(crate) struct Finding {
     /// One sentence for a person; it holds nothing from the wire but verbs, codes and versions.
     pub message: String,
     pub evidence: Vec<(&'static str, Evidence)>,
-    /// The verb and the reply code that the fingerprint is made over.
+    /// What it is reported once for, beside its check: the verb of a command, or where it was found.
     pub verb: Option<String>,
-    pub code: Option<u16>,
+}
+
+/// The event that a finding is about: its number among those of its session that have a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Subject {
+    /// The one that is being judged when the finding is given to [`super::Findings`].
+    Judged,
+    Event(u64),
+    /// None that has a record, or one that is not known any more.
+    Nothing,
+}
+
+impl Subject {
+    /// What it is, `judged` being the number of the event that is judged.
+    pub(super) fn or(self, judged: Option<u64>) -> Self {
+        match self {
+            Subject::Judged => judged.map_or(Subject::Nothing, Subject::Event),
+            known => known,
+        }
+    }
+
+    /// The event's number.
+    pub(crate) fn number(self) -> Option<u64> {
+        match self {
+            Subject::Event(number) => Some(number),
+            Subject::Judged | Subject::Nothing => None,
+        }
+    }
 }
 
 /// A piece of evidence under its name.
@@ -96,13 +127,14 @@ impl Finding {
             check: CheckNumber::of(rule, check),
             scope: check.scope,
             severity: check.severity,
+            judged: check.severity,
             confidence: check.confidence,
+            subject: Subject::Judged,
             at: packets.last(),
             packets: packets.clone(),
             message: message.into(),
             evidence: Vec::new(),
             verb: None,
-            code: None,
         }
     }
 
@@ -124,12 +156,11 @@ impl Finding {
         self
     }
 
-    /// `command` and `argument` as they came, and the verb of the fingerprint; `line`, the whole of it, where it is not
-    /// those two with a blank between them. The command's packets come first.
+    /// `verb` and `argument` as they came, and `command`, the whole line. The command's packets come first.
     pub(crate) fn command(mut self, command: &Command) -> Self {
         let verb = command.verb_as_sent();
         if !verb.is_empty() {
-            self = self.bytes("command", verb.as_bytes());
+            self = self.bytes("verb", verb.as_bytes());
         }
         let argument = reading::argument(command);
         let secret = |shown: &[u8], whole: &[u8]| {
@@ -138,26 +169,23 @@ impl Finding {
         if !argument.is_empty() {
             self = self.with("argument", secret(argument, command.argument_revealed().trim_ascii()));
         }
-        let parts = [verb.as_bytes(), argument].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>();
-        if parts.join(&b' ') != command.shown_line() {
-            self = self.with("line", secret(command.shown_line(), command.line_revealed()));
-        }
+        self = self.with("command", secret(command.shown_line(), command.line_revealed()));
         self.verb = command.verb.as_ref().map(|verb| verb.name().to_owned());
         self.packets(&command.at)
     }
 
-    /// `reply_code` and `reply_text` (its lines without their codes), and the code of the fingerprint.
+    /// `reply_code` and `reply_text` (its lines without their codes).
     pub(crate) fn reply(self, reply: &Reply) -> Self {
         self.said("reply_text", reply)
     }
 
-    /// `reply_code` and `greeting`, and the code of the fingerprint.
+    /// `reply_code` and `greeting`.
     pub(crate) fn greeting(self, reply: &Reply) -> Self {
         self.said("greeting", reply)
     }
 
     fn said(mut self, name: &'static str, reply: &Reply) -> Self {
-        self.code = reply.code;
+        self.subject = Subject::Judged;
         if let Some(code) = reply.code {
             self.evidence.push(("reply_code", Evidence::Number(u64::from(code))));
         }

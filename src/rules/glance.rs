@@ -22,6 +22,7 @@ pub(super) fn kinds(event: &Event<'_>) -> Hears {
         Event::Reply(reply, answers) => of_reply(reply, answers),
         Event::Data(_) => Hears::DATA,
         Event::Tls(..) => Hears::TLS,
+        Event::Gap(_) => Hears::NOTHING,
         Event::Fault(_) => Hears::FAULT,
         Event::End(_) => Hears::END,
     }

@@ -293,7 +293,7 @@ fn judge_capabilities(command: &Command, reply: &Reply, session: &Session, word:
         let _ = write!(message, ", which {} cannot leave out", software.name);
     }
     let finding = Finding::new(&RULE, &ADVERTISED, &reply.at, message).command(command).reply(reply);
-    out.fire(finding.list("capabilities", keywords(reply)));
+    out.fire(finding.list("keywords", keywords(reply)));
 }
 
 /// Reads on in the glob; where a reply completes it the finding waits for the session's end.
@@ -569,8 +569,8 @@ mod tests {
         let finding = finding.findings().remove(0);
         assert_eq!(finding.message, "HELP was answered 214, naming 2 commands and the software Sendmail 8.17");
         let names: Vec<_> = finding.evidence.iter().map(|(name, _)| *name).collect();
-        assert_eq!(names, ["command", "reply_code", "reply_text", "verbs", "software"]);
-        assert_eq!((finding.verb.as_deref(), finding.code), (Some("HELP"), Some(214)));
+        assert_eq!(names, ["verb", "command", "reply_code", "reply_text", "verbs", "software"]);
+        assert_eq!(finding.verb.as_deref(), Some("HELP"));
     }
 
     #[test]

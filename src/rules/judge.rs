@@ -6,6 +6,7 @@ use crate::smtp::event::FaultKind;
 use crate::smtp::{Answers, Event, Session, is_text_protocol};
 
 use super::glance;
+use super::selection::Heard;
 use super::{Check, CheckNumber, Evidence, Finding, Hears, Scope, Selection, Severity, Software};
 
 /// What the rules make of one session. It costs a few words until something is found.
@@ -95,6 +96,8 @@ pub(crate) struct Findings<'j> {
     /// The rule's place in the catalogue, and the number of its first check.
     nth: usize,
     rule: CheckNumber,
+    /// The event's that is judged.
+    number: Option<u64>,
     other_protocol: bool,
     found: &'j mut Option<Box<Found>>,
     selection: &'j Selection,
@@ -104,10 +107,12 @@ pub(crate) struct Findings<'j> {
 
 impl Judge {
     /// Judges the next event; `session` is what is known once the event has happened. Findings below the
-    /// limit go to `out` in catalogue order, a limit that acts is counted in `limits`.
+    /// limit go to `out` in catalogue order, a limit that acts is counted in `limits`. `number` is the event's among
+    /// those of its session that have a record, where it has one.
     pub(crate) fn hear(
         &mut self,
         event: &Event<'_>,
+        number: Option<u64>,
         session: &Session,
         selection: &Selection,
         limits: &mut Tally,
@@ -131,9 +136,9 @@ impl Judge {
         // From there on one line of an attacker must not blind the rules.
         let Judge { words, other_protocol, found, .. } = self;
         let other_protocol = *other_protocol;
-        for (nth, ((rule, first), hears)) in selection.catalogue().rules().zip(selection.of_each()).enumerate() {
+        for (nth, &Heard { rule, first, hears }) in selection.of_each().iter().enumerate() {
             if hears.has(kinds) && (!other_protocol || hears.has(Hears::OTHER_PROTOCOLS)) {
-                let mut findings = Findings { nth, rule: first, other_protocol, found, selection, limits, out };
+                let mut findings = Findings { nth, rule: first, number, other_protocol, found, selection, limits, out };
                 let before = words.get(nth).copied().unwrap_or(0);
                 let mut word = before;
                 (rule.judge)(event, session, &mut word, &mut findings);
@@ -251,9 +256,11 @@ impl Counts {
 impl Findings<'_> {
     /// Reports a finding, unless it is a repeat, not selected, or above the limit.
     pub(crate) fn fire(&mut self, mut finding: Finding) {
+        finding.subject = finding.subject.or(self.number);
         if !self.selection.wants(&finding) {
             return;
         }
+        finding.judged = finding.severity;
         finding.severity = self.selection.severity(&finding);
         let reported = self.key(&finding);
         let found = self.found.get_or_insert_default();
@@ -290,7 +297,8 @@ impl Findings<'_> {
 
     /// Keeps a finding until its fate is known: then the rule [`Findings::take`]s it and fires it or not. The
     /// first one of each check and verb is kept, and of one rule as many as may be reported (or as it has checks).
-    pub(crate) fn defer(&mut self, finding: Finding) {
+    pub(crate) fn defer(&mut self, mut finding: Finding) {
+        finding.subject = finding.subject.or(self.number);
         if self.alike(&finding, 0).is_none() {
             let most = self.selection.per_rule().max(self.selection.catalogue().checks_of(self.nth) as u64);
             self.keep(finding, 0, most);
@@ -306,11 +314,11 @@ impl Findings<'_> {
     }
 
     /// Fires a finding whose fate was decided: what was kept of its check and verb is dropped.
-    pub(crate) fn decide(&mut self, finding: Finding) {
+    pub(crate) fn decide(&mut self, mut finding: Finding) {
         if let Some(found) = self.found
             && let Some(nth) = found.kept.iter().position(|kept| kept.open == 0 && kept.is(&finding))
         {
-            found.release(nth);
+            finding.subject = found.release(nth).finding.subject;
         }
         self.fire(finding);
     }
@@ -327,7 +335,8 @@ impl Findings<'_> {
     }
 
     /// Keeps a finding until each of its `open` conditions is [settled](Findings::settle): of each check and verb one.
-    pub(crate) fn wait(&mut self, finding: Finding, open: u8) {
+    pub(crate) fn wait(&mut self, mut finding: Finding, open: u8) {
+        finding.subject = finding.subject.or(self.number);
         if !self.selection.wants(&finding) {
             return;
         }
@@ -399,12 +408,12 @@ impl Findings<'_> {
 
     /// How often the check fired, repeats included.
     pub(crate) fn times(&self, check: &Check) -> u64 {
-        self.found.as_ref().map_or(0, |found| found.counts.of(self.number(check)))
+        self.found.as_ref().map_or(0, |found| found.counts.of(self.number_of(check)))
     }
 
     /// How many findings of the check were reported.
     pub(crate) fn reported(&self, check: &Check) -> usize {
-        let number = self.number(check);
+        let number = self.number_of(check);
         let mine = |reported: &&Reported| reported.check == number;
         self.found.as_ref().map_or(0, |found| found.reported.iter().filter(mine).count())
     }
@@ -420,7 +429,7 @@ impl Findings<'_> {
     }
 
     /// The number of a check of this rule.
-    fn number(&self, check: &Check) -> CheckNumber {
+    fn number_of(&self, check: &Check) -> CheckNumber {
         self.selection.catalogue().number(self.nth, check)
     }
 
@@ -474,7 +483,7 @@ mod tests {
         let dialogue = Dialogue::read(dialogue).selection(selection);
         assert_eq!(dialogue.judged(), ["starttls/refused low 95", "help-exposed/answered low 95"]);
         assert_eq!(dialogue.counts(), [("starttls", "refused", 2), ("help-exposed", "answered", 1)]);
-        assert_eq!(dialogue.limits().get("findings-per-rule"), 1);
+        assert_eq!(dialogue.limits().get("findings_per_rule"), 1);
     }
 
     #[test]

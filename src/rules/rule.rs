@@ -51,7 +51,6 @@ pub(crate) struct Check {
     pub fires: &'static str,
 }
 
-#[expect(dead_code, reason = "records will tell it")]
 impl Check {
     /// What a finding of this severity, which its rule gave it, is called, and whom it is about.
     pub(crate) fn of(&self, severity: Severity) -> (About, &'static str) {

@@ -8,7 +8,7 @@ use ipnet::IpNet;
 
 use crate::base::{Limit, Limits};
 
-use super::{Catalogue, Check, Finding, Hears, RULES, Rule, Severity};
+use super::{Catalogue, Check, CheckNumber, Finding, Hears, RULES, Rule, Severity};
 
 /// What a session's judge is asked to report.
 #[derive(Clone, Debug)]
@@ -17,12 +17,21 @@ pub(crate) struct Selection {
     /// By number.
     checks: Vec<Choice>,
     /// Per rule, what it is called for, and what any of them is.
-    hears: Vec<Hears>,
+    rules: Vec<Heard>,
     any: Hears,
     min_severity: Severity,
     per_rule: u64,
     /// Networks of Exchange servers: what these say to each other with Exchange's own verbs is usual.
     pub exchange_peers: Vec<IpNet>,
+}
+
+/// A rule, and what it is called for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Heard {
+    pub rule: &'static Rule,
+    /// The number of its first check.
+    pub first: CheckNumber,
+    pub hears: Hears,
 }
 
 /// What is wanted of one check.
@@ -87,11 +96,12 @@ impl Selection {
         let checks: Vec<Choice> = catalogue.checks().map(choice).collect();
         let is_heard = |rule: &Rule| rule.tells || rule.checks.iter().any(|check| wanted(rule, check));
         let hears = |rule: &Rule| if is_heard(rule) { rule.hears } else { Hears::NOTHING };
-        let hears: Vec<Hears> = catalogue.rules().map(|(rule, _)| hears(rule)).collect();
+        let rules: Vec<Heard> =
+            catalogue.rules().map(|(rule, first)| Heard { rule, first, hears: hears(rule) }).collect();
         Selection {
             checks,
-            any: hears.iter().copied().fold(Hears::NOTHING, Hears::and),
-            hears,
+            any: rules.iter().map(|heard| heard.hears).fold(Hears::NOTHING, Hears::and),
+            rules,
             catalogue,
             min_severity,
             per_rule: limits.get(Limit::FindingsPerRule),
@@ -126,13 +136,13 @@ impl Selection {
     #[cfg(test)]
     pub(super) fn hearing_all(mut self) -> Self {
         self.any = Hears::all();
-        self.hears.fill(self.any);
+        self.rules.iter_mut().for_each(|heard| heard.hears = Hears::all());
         self
     }
 
     #[cfg(test)]
     fn hears(&self, place: usize) -> Hears {
-        self.hears[place]
+        self.rules[place].hears
     }
 
     /// Whether any rule is to be called for an event of these kinds.
@@ -141,8 +151,8 @@ impl Selection {
     }
 
     /// What each rule is to be called for.
-    pub(super) fn of_each(&self) -> &[Hears] {
-        &self.hears
+    pub(super) fn of_each(&self) -> &[Heard] {
+        &self.rules
     }
 
     pub(super) fn wants(&self, finding: &Finding) -> bool {

@@ -219,14 +219,15 @@ fn judge(event: &Event<'_>, session: &Session, _word: &mut u32, out: &mut Findin
         Event::Tls(tls, at) => judge_tls(tls, *at, session, out),
         Event::Fault(fault) => judge_fault(fault, out),
         Event::End(end) => settle(&session.tls, end.at, out),
-        Event::Data(_) => {}
+        Event::Data(_) | Event::Gap(_) => {}
     }
 }
 
 fn judge_greeting(greeting: &Reply, out: &mut Findings<'_>) {
     if !greeting.uncertain && greeting.texts().any(starred) {
         let message = "the greeting is masked with asterisks: a middlebox rewrites this session";
-        out.fire(Finding::new(&RULE, &MASKED, &greeting.at, message).greeting(greeting));
+        let finding = Finding::new(&RULE, &MASKED, &greeting.at, message).greeting(greeting);
+        out.fire(finding.with("place", Evidence::Word("greeting")));
     }
 }
 
@@ -234,7 +235,8 @@ fn judge_command(command: &Command, out: &mut Findings<'_>) {
     let Some(Verb::Other(verb)) = &command.verb else { return };
     if !command.uncertain && crossed_out(verb.as_bytes()) {
         let message = format!("the client's verb reads {verb}: a middlebox masked it");
-        out.fire(Finding::new(&RULE, &MASKED, &command.at, message).command(command));
+        let finding = Finding::new(&RULE, &MASKED, &command.at, message).command(command);
+        out.fire(finding.with("place", Evidence::Word("command")));
     }
 }
 
@@ -252,7 +254,7 @@ fn judge_reply(command: &Command, verb: &Verb, reply: &Reply, out: &mut Findings
             let lost = if offered { "" } else { ", and STARTTLS is not among the others" };
             let message = format!("the EHLO reply has masked keywords: a middlebox took them out{lost}");
             let finding = Finding::new(&RULE, &MASKED, &reply.at, message).reply(reply).list("masked", masked);
-            out.fire(finding);
+            out.fire(finding.with("place", Evidence::Word("reply")));
         }
         return;
     }
@@ -310,12 +312,19 @@ fn judge_fault(fault: &Fault, out: &mut Findings<'_>) {
             };
             let octets = Evidence::Number(whole.unwrap_or(bytes).len() as u64);
             let finding = behind_prompt(Finding::new(&RULE, &INJECTED, &fault.at, message), out);
-            out.fire(finding.with("bytes", octets).with("injected", shown).verb("client"));
+            out.fire(
+                finding
+                    .with("bytes", octets)
+                    .with("injected", shown)
+                    .with("side", Evidence::Word("client"))
+                    .verb("client"),
+            );
         }
         FaultKind::ServerInjected { bytes } => {
             let message = "server bytes in clear came behind its 220 to STARTTLS, before the handshake";
             let finding = behind_prompt(Finding::new(&RULE, &INJECTED, &fault.at, message), out);
-            out.fire(finding.bytes("injected", &first_line(bytes)).verb("server"));
+            let finding = finding.bytes("injected", &first_line(bytes)).with("side", Evidence::Word("server"));
+            out.fire(finding.verb("server"));
         }
         _ => {}
     }
@@ -324,7 +333,7 @@ fn judge_fault(fault: &Fault, out: &mut Findings<'_>) {
 /// A finding of what stands behind a 220: command and reply are evidence, too, and it took both to complete it.
 fn behind_prompt(mut finding: Finding, out: &mut Findings<'_>) -> Finding {
     if let Some(started) = out.deferred(&STARTED) {
-        let said = |name: &str| matches!(name, "command" | "reply_code" | "reply_text");
+        let said = |name: &str| matches!(name, "verb" | "argument" | "command" | "reply_code" | "reply_text");
         finding.evidence.extend(started.evidence.iter().filter(|(name, _)| said(name)).cloned());
         let prompt = started.packets.last();
         if finding.at.ordinal < prompt.ordinal {

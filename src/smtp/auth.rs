@@ -294,11 +294,26 @@ fn parts(decoded: &[u8]) -> impl Iterator<Item = &[u8]> {
 /// Whether a LOGIN challenge asks for the user's name, as far as anyone knows its language.
 fn asks_for_name(text: &[u8]) -> bool {
     let asks = |text: &[u8]| {
-        let end = text.iter().rposition(|&byte| !matches!(byte, b' ' | b'\t' | b'\r' | b':' | 0));
-        let word = text.get(..end.map_or(0, |at| at.saturating_add(1))).unwrap_or_default().to_ascii_lowercase();
-        matches!(word.as_slice(), b"" | b"user" | b"username" | b"user name" | b"login" | b"name")
+        matches!(asked_for(text).as_slice(), b"" | b"user" | b"username" | b"user name" | b"login" | b"name")
     };
     asks(text) || base64::decode(text).is_some_and(|text| asks(&text))
+}
+
+/// Whether the text of a 334 is a challenge that is not to be shown: what it holds, an attacker needs to guess the password
+/// from the client's answer, and of NTLM it names hosts and domains. The prompts of LOGIN tell nothing.
+pub(super) fn is_challenge(text: &[u8]) -> bool {
+    /// Shorter ones may be base64 by chance.
+    const LEAST: usize = 8;
+    let is_prompt = |text: &[u8]| matches!(asked_for(text).as_slice(), b"" | b"password" | b"pass" | b"passwd");
+    let text = text.trim_ascii();
+    let tells_nothing = || asks_for_name(text) || base64::decode(text).is_some_and(|text| is_prompt(&text));
+    text.len() >= LEAST && base64::is_no_word(text) && !tells_nothing()
+}
+
+/// What a prompt asks for: its words in lower case, without what ends it.
+fn asked_for(text: &[u8]) -> Vec<u8> {
+    let end = text.iter().rposition(|&byte| !matches!(byte, b' ' | b'\t' | b'\r' | b':' | 0));
+    text.get(..end.map_or(0, |at| at.saturating_add(1))).unwrap_or_default().to_ascii_lowercase()
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use super::command::Command;
 use super::reply::Reply;
 use super::secrets::Secret;
 use crate::base::{Moment, Packets, Side};
+use crate::tcp::Gap;
 
 /// One fact of a session. It borrows from the parser; what outlives the call must be copied.
 #[derive(Clone, Copy, Debug)]
@@ -22,6 +23,8 @@ pub(crate) enum Event<'e> {
     /// The session became TLS, or TLS was refused, or its handshake told something more. The last one of
     /// a handshake is [`Tls::settled`](super::wire::tls::Tls::settled).
     Tls(&'e super::wire::tls::Tls, Moment),
+    /// Bytes of a side that were not captured, where its stream is read.
+    Gap(&'e Gap),
     /// Something that is against the protocol but changes no reading.
     Fault(&'e Fault),
     /// The session is over: always the last event.

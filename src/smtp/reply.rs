@@ -40,9 +40,9 @@ pub(crate) struct Reply {
     /// Its last line never came: a gap, the session's end, or (a greeting) the reply to a client that
     /// spoke before it was complete.
     pub unfinished: bool,
-    /// The reply repeats secrets of the client (an AUTH line): its text is not to be shown.
+    /// The reply repeats secrets of the client (an AUTH line), or is a challenge: its text is not to be shown.
     pub secret: bool,
-    /// The lines that repeat a secret, by their place in `lines`.
+    /// The lines whose text is secret, by their place in `lines`.
     pub hidden: Vec<(usize, Secret)>,
 }
 
@@ -119,11 +119,11 @@ impl Reply {
             .fold(0, |sum: usize, line| sum.saturating_add(line.len()).saturating_add(size_of::<Vec<u8>>()))
     }
 
-    /// Takes out of its lines those whose text repeats a secret.
-    pub(super) fn hide(&mut self, repeats: impl Fn(&[u8]) -> bool) {
+    /// Takes out of its lines those whose text is secret.
+    pub(super) fn hide(&mut self, is_secret: impl Fn(&[u8]) -> bool) {
         for (place, line) in self.lines.iter_mut().enumerate() {
             let behind = text(line);
-            if repeats(behind) {
+            if is_secret(behind) {
                 let code = line.len().saturating_sub(behind.len());
                 let mut shown = line.get(..code).unwrap_or_default().to_vec();
                 shown.extend_from_slice(Secret::SHOWN);

@@ -9,6 +9,7 @@ use super::event::{Fault, MessageData, OwnedAnswers};
 use super::knowledge::Knowledge;
 use super::matching::{Pending, Shift, Spoken};
 use super::reply::Reply;
+use crate::tcp::Gap;
 
 /// One thing to tell.
 #[derive(Clone, Debug)]
@@ -20,6 +21,7 @@ pub(super) enum Told {
     Unanswered(Box<Pending>),
     Reply(Box<(Reply, OwnedAnswers)>),
     Data(Box<MessageData>),
+    Gap(Gap),
     Fault(Box<Fault>),
 }
 
@@ -31,6 +33,7 @@ impl Told {
             Told::Matched(pair) => pair.0.held().saturating_add(size_of::<Pending>()),
             Told::Reply(pair) => pair.0.held(),
             Told::Unanswered(_) | Told::Data(_) | Told::Fault(_) => 256,
+            Told::Gap(_) => 0,
         }
     }
 }

@@ -916,7 +916,7 @@ mod limits {
             lab.take([syn()]);
         }
         assert_eq!(lab.table.len(), 10);
-        assert_eq!(lab.table.counters().limits_hit.get("half-open"), 990);
+        assert_eq!(lab.table.counters().limits_hit.get("half_open"), 990);
         lab.port = 1000;
         lab.take([syn_ack(), c(1, 1, "a")]);
         assert_eq!(lab.heard(), ["c 0 a knew 0"], "the last one is still there");
@@ -931,7 +931,7 @@ mod limits {
         lab.take([c(505, 1, &"y".repeat(500))]);
         assert_eq!(lab.heard().first().map(String::as_str), Some("c 2 gap of 2"));
         assert_eq!(lab.table.held_bytes(), 0);
-        assert_eq!(lab.table.counters().limits_hit.get("held-bytes-per-connection"), 1);
+        assert_eq!(lab.table.counters().limits_hit.get("held_bytes_per_connection"), 1);
     }
 
     #[test]
@@ -965,7 +965,7 @@ mod limits {
         let heard = lab.heard_of_all();
         assert_eq!(heard.len(), 3);
         assert!(heard.iter().all(|line| line.starts_with("0:")), "{heard:?}");
-        assert_eq!(lab.table.counters().limits_hit.get("held-bytes"), 1);
+        assert_eq!(lab.table.counters().limits_hit.get("held_bytes"), 1);
     }
 
     #[test]

@@ -83,7 +83,11 @@ fn each_limit_acts_under_its_name_and_changes_nothing_else_from_run_to_run() {
         let run = |threads, batch| scan(&[&option, value, "--threads", threads, "--batch-bytes", batch], path);
         let expected = run("1", "262144");
         let summary = support::records(&expected).pop().unwrap();
-        assert!(summary["limits_hit"][&limit].as_u64() > Some(0), "{limit}: {}", summary["limits_hit"]);
+        assert!(
+            summary["limits_hit"][limit.replace('-', "_")].as_u64() > Some(0),
+            "{limit}: {}",
+            summary["limits_hit"]
+        );
         assert_eq!(summary["internal_errors"], 0);
         for (threads, batch) in [("2", "4096"), ("8", "1048576")] {
             assert_same(&format!("{option} {value}, {threads} threads, {batch}"), &expected, &run(threads, batch));

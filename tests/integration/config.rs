@@ -64,7 +64,7 @@ fn what_is_selected_ignored_or_too_mild_is_as_the_file_says() {
         "ignore = ['help-exposed/answered']",
         "min_severity = 'medium'",
         "servers = ['203.0.113.0/24']",
-        "ports = [587]",
+        "port = [587]",
         "records = ['servers', 'summary']",
     ] {
         assert_eq!(findings(text, &[HELP]), [""; 0], "{text}");
@@ -79,7 +79,7 @@ fn the_command_line_wins_over_the_file() {
         ("ignore = ['help-exposed']", ["--ignore", "starttls"]),
         ("min_severity = 'high'", ["--min-severity", "low"]),
         ("servers = ['203.0.113.0/24']", ["--servers", "198.51.100.25"]),
-        ("ports = [587]", ["--port", "25"]),
+        ("port = [587]", ["--port", "25"]),
         ("records = ['summary']", ["--records", "findings"]),
     ] {
         assert_eq!(findings(text, &[&option[..], &[HELP]].concat()), found, "{text} {option:?}");
@@ -121,11 +121,11 @@ fn exchange_servers_may_say_what_is_theirs_to_each_other() {
 #[test]
 fn a_limit_of_the_file_acts() {
     let talk = "testdata/servers/exim-4.96/help.pcap";
-    let file = File::of("[limits]\nreply-lines = 1");
+    let file = File::of("[limits]\nreply_lines = 1");
     let summary = file.scan(&[talk]).records().pop().unwrap();
-    assert!(summary["limits_hit"].to_string().contains("reply-lines"), "{}", summary["limits_hit"]);
+    assert!(summary["limits_hit"].to_string().contains("reply_lines"), "{}", summary["limits_hit"]);
     let summary = file.scan(&["--max-reply-lines", "256", talk]).records().pop().unwrap();
-    assert!(!summary["limits_hit"].to_string().contains("reply-lines"), "{}", summary["limits_hit"]);
+    assert!(!summary["limits_hit"].to_string().contains("reply_lines"), "{}", summary["limits_hit"]);
 }
 
 #[test]
@@ -150,7 +150,7 @@ fn the_start_record_has_what_the_file_changed() {
     ] {
         assert_eq!(options[name].to_string(), value, "{name}");
     }
-    assert_eq!(options["limits"]["half-open"], 5);
+    assert_eq!(options["limits"]["half_open"], 5);
 }
 
 /// Every key, with another value than its default.
@@ -161,7 +161,7 @@ ignore = ['help-exposed/pattern']
 servers = ['198.51.100.0/24', '2001:db8::25']
 exchange_peers = ['192.0.2.25']
 records = ['findings', 'events']
-ports = [587, 25]
+port = [587, 25]
 separate = true
 hash = true
 half_open_timeout = 1
@@ -172,7 +172,7 @@ fragment_timeout = 4
 'help-exposed/answered' = 'critical'
 help-exposed = 'medium'
 [limits]
-half-open = 5
+half_open = 5
 ";
 
 #[test]
@@ -199,7 +199,7 @@ fn config_alone_prints_the_defaults() {
     assert_eq!(run(&["config", "--config", &File::of("").path()]).stdout, defaults);
     assert_eq!(run(&["config", "--config", &File::of(&defaults).path()]).stdout, defaults);
     let merged = run(&["config", "--config", &File::of(ALL).path()]).stdout;
-    for line in ["ports = [587, 25]", "\"help-exposed/answered\" = \"critical\"", "half-open = 5", "servers = 65536"] {
+    for line in ["port = [587, 25]", "\"help-exposed/answered\" = \"critical\"", "half_open = 5", "servers = 65536"] {
         assert!(merged.lines().any(|merged| merged == line), "{line}: {merged}");
     }
 }
@@ -207,14 +207,14 @@ fn config_alone_prints_the_defaults() {
 #[test]
 fn what_is_wrong_in_the_file_is_one_line_with_file_line_and_cause() {
     for (text, line, told) in [
-        ("ports = [25]\n\nprots = [25]", 3, "unknown key `prots`, expected one of `min_severity`, `select`"),
+        ("port = [25]\n\nprots = [25]", 3, "unknown key `prots`, expected one of `min_severity`, `select`"),
         ("[limits]\nservers = 1\nserver = 1", 3, "no limit 'server'; the limits are: connections"),
         ("select = 'starttls'", 1, "invalid type: string \"starttls\", expected a sequence"),
-        ("\nports = ['smtp']", 2, "invalid type: string \"smtp\", expected a whole number from 1 to 65535"),
+        ("\nport = ['smtp']", 2, "invalid type: string \"smtp\", expected a whole number from 1 to 65535"),
         ("select = [\n'helo']", 2, "no rule 'helo'; the rules are: help-exposed"),
         ("[severity]\n'starttls/x' = 'low'", 2, "rule 'starttls' has no check 'x'; its checks are: started"),
         ("exchange_peers = ['192.0.2.0/33']", 1, "'192.0.2.0/33': a network such as"),
-        ("separate = true\nports = [25", 2, "unclosed array, expected `]`"),
+        ("separate = true\nport = [25", 2, "unclosed array, expected `]`"),
         ("separate = true\nseparate = true", 2, "duplicate key `separate`"),
     ] {
         let file = File::of(text);

@@ -496,7 +496,7 @@ fn where_the_limit_acts_it_is_counted_and_told() {
         assert_eq!((ran.code(), ran.stderr.lines().count()), (2, 1), "{}", ran.stderr);
         assert!(ran.stderr.contains("--max-evidence-bytes"), "{}", ran.stderr);
         let records = ran.records();
-        let hit = records.last().unwrap()["limits_hit"]["evidence-bytes"].as_u64().unwrap_or(0);
+        let hit = records.last().unwrap()["limits_hit"]["evidence_bytes"].as_u64().unwrap_or(0);
         assert_eq!((hit, of_findings(&ran).len()), (acted, 1), "{value}");
         assert!(kept(&to).len() >= packets && kept(&to).len() < rendered.packets.len() / 2, "{value}");
     }

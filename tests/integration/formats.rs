@@ -11,21 +11,22 @@ use crate::support::{self, run};
 
 /// The fields of each record, in their order; what stands behind `?` is there only where it applies.
 const FIELDS: &[(&str, &str)] = &[
-    ("start", "type mailtap format command options"),
+    ("start", "type mailtap format fingerprint_version command options"),
     (
         "finding",
-        "type rule check severity confidence time session client server community_id packets wireshark_filter message \
-         evidence fingerprint ?kept",
+        "type rule check title about severity confidence time session event client server community_id packets \
+         wireshark_filter message evidence fingerprint ?kept",
     ),
     (
         "session",
         "type session client server community_id capture first_frame last_frame last_capture start end proxied_for \
          greeting helo capabilities tls auth transactions commands replies findings missing_bytes complete closed",
     ),
-    ("command", "type session capture frame time client server verb argument ?uncertain"),
-    ("reply", "type session capture frame time client server code lines answers ?uncertain"),
-    ("data", "type session capture frame time client server bytes lines sha256 end ?ended_by ?uncertain"),
-    ("tls", "type session capture frame time client server state version sni alpn alert"),
+    ("command", "type session event capture frame time client server verb argument ?uncertain"),
+    ("reply", "type session event capture frame time client server code lines answers argument ?uncertain"),
+    ("data", "type session event capture frame time client server bytes lines sha256 end ?ended_by ?uncertain"),
+    ("tls", "type session event capture frame time client server state version sni alpn alert"),
+    ("gap", "type session event capture frame time client server side offset bytes"),
     ("server", "type ip port sessions greetings software capabilities help starttls first_seen last_seen findings"),
     (
         "stats",
@@ -34,8 +35,8 @@ const FIELDS: &[(&str, &str)] = &[
     ),
     (
         "summary",
-        "type captures files_skipped problems packets bytes segments fragments first_time last_time duration_seconds connections \
-         sessions findings not_analysed skipped smtp_on_other_ports limits_hit capture_dropped time_backwards time_jumps \
+        "type captures files_skipped skipped_files problems packets bytes segments fragments first_time last_time duration_seconds \
+         connections sessions findings not_analysed skipped smtp_on_other_ports limits_hit capture_dropped time_backwards time_jumps \
          internal_errors",
     ),
 ];

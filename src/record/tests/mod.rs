@@ -2,13 +2,14 @@
 
 mod validator;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
 
-use super::{Clerk, Record, Start, schema, testing};
+use super::{Clerk, Proof, Record, Start, schema, testing};
 use crate::capture::{Notice, Problem, Progress};
 use crate::engine::{self, Bug, Config, Observer, Sink};
 use crate::ledger::{Kind, Output, Records};
@@ -230,4 +231,107 @@ fn other_type(value: &Value) -> Value {
         Value::Array(_) => json!({ "surprise": [] }),
         _ => json!([[1.5]]),
     }
+}
+
+#[test]
+fn events_are_numbered_in_their_session_and_gaps_add_up_to_what_is_missing() {
+    let mut numbers: BTreeMap<(String, String), u64> = BTreeMap::new();
+    let mut missing: BTreeMap<(String, String), [u64; 2]> = BTreeMap::new();
+    let mut seen = 0;
+    for record in records(outputs("testdata"), false) {
+        let value = serde_json::to_value(&record).unwrap();
+        let session = of_session(&value);
+        match &record {
+            Record::Session(ended) => {
+                let gaps = missing.remove(&session).unwrap_or_default();
+                assert_eq!(gaps, [ended.missing_bytes.client, ended.missing_bytes.server], "{value}");
+                seen += u64::from(gaps != [0, 0]);
+                numbers.remove(&session);
+            }
+            Record::Command(_) | Record::Reply(_) | Record::Data(_) | Record::Tls(_) | Record::Gap(_) => {
+                let number = numbers.entry(session.clone()).or_default();
+                *number += 1;
+                assert_eq!(value["event"], *number, "{value}");
+                if let Record::Gap(gap) = record {
+                    let [client, server] = missing.entry(session).or_default();
+                    *if gap.side.name() == "server" { server } else { client } += gap.bytes;
+                }
+            }
+            _ => {}
+        }
+    }
+    assert!(seen > 0, "no session with a gap");
+}
+
+/// A finding names an event of its session: the command that it quotes, or a reply of the code that it quotes.
+#[test]
+fn a_finding_names_the_event_that_it_is_about() {
+    let records = records(outputs("testdata"), false);
+    let values: Vec<Value> = records.iter().map(|record| serde_json::to_value(record).unwrap()).collect();
+    let events: BTreeMap<_, &Value> = values
+        .iter()
+        .filter(|value| value["type"] != "finding" && value["event"].is_u64())
+        .map(|value| ((of_session(value), value["event"].as_u64().unwrap()), value))
+        .collect();
+    let mut named = 0;
+    for finding in values.iter().filter(|value| value["type"] == "finding") {
+        let Some(number) = finding["event"].as_u64() else { continue };
+        let event = events[&(of_session(finding), number)];
+        let evidence = &finding["evidence"];
+        match event["type"].as_str().unwrap() {
+            "command" if evidence["verb"].is_string() => {
+                let verb = evidence["verb"].as_str().unwrap().to_ascii_uppercase();
+                assert_eq!(event["verb"], verb, "{finding} {event}");
+            }
+            "reply" if evidence["reply_code"].is_u64() => {
+                assert_eq!(event["code"], evidence["reply_code"], "{finding} {event}");
+            }
+            _ => {}
+        }
+        named += 1;
+    }
+    assert!(named > 500, "{named}");
+}
+
+/// Whoever has the records and the catalogue can say where a fingerprint comes from.
+#[test]
+fn a_fingerprint_can_be_made_again_of_its_record_and_tells_faults_apart() {
+    let catalogue = Config::default().selection.catalogue().clone();
+    let mut kinds: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for record in records(outputs("testdata"), false) {
+        let Record::Finding(finding) = record else { continue };
+        let (_, check) =
+            catalogue.checks().find(|(rule, check)| (rule.id, check.id) == (&*finding.rule, &*finding.check)).unwrap();
+        let mut parts = ["2", &finding.rule, &finding.check].map(str::to_owned).to_vec();
+        parts.extend([finding.server.ip.to_string(), finding.server.port.to_string()]);
+        let mut told = String::new();
+        for name in check.discriminator {
+            let proof = finding.evidence.iter().find(|(known, _)| known == name).map(|(_, proof)| proof.clone());
+            let text = match proof {
+                None => continue,
+                Some(Proof::Text(text)) => text,
+                Some(Proof::Number(number)) => number.to_string(),
+                Some(other) => panic!("{name}: {other:?} cannot tell apart"),
+            };
+            let text = if *name == "verb" { text.to_ascii_uppercase() } else { text };
+            told += &format!(" {name}={text}");
+            parts.push(format!("{name}={text}"));
+        }
+        let hashed: String = parts.iter().flat_map(|part| [part.as_str(), "\0"]).collect();
+        let digest = data_encoding::HEXLOWER.encode(&Sha256::digest(hashed));
+        assert_eq!(*finding.fingerprint, digest[..16], "{}/{}", finding.rule, finding.check);
+        kinds.entry(format!("{}/{}", finding.rule, finding.check)).or_default().insert(told);
+    }
+    assert!(kinds["non-compliant/end-of-data"].len() >= 3, "{:?}", kinds["non-compliant/end-of-data"]);
+    let mail = kinds["non-compliant/malformed-command"].iter().filter(|told| told.contains("verb=MAIL ")).count();
+    assert!(mail >= 4, "{:?}", kinds["non-compliant/malformed-command"]);
+}
+
+/// The session's id, and the capture that it began in: two captures may hold the same packets.
+fn of_session(value: &Value) -> (String, String) {
+    let capture = match value["type"].as_str() {
+        Some("finding") => &value["packets"][0]["capture"],
+        _ => &value["capture"],
+    };
+    (value["session"].as_str().unwrap_or_default().to_owned(), capture.as_str().unwrap_or_default().to_owned())
 }

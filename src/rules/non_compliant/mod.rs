@@ -238,7 +238,7 @@ fn judge(event: &Event<'_>, session: &Session, word: &mut u32, out: &mut Finding
             replies::judge_end(end, session, out);
             syntax::judge_end(end, session, word, out);
         }
-        Event::Tls(..) => {}
+        Event::Tls(..) | Event::Gap(_) => {}
     }
 }
 

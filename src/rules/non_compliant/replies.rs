@@ -1,6 +1,8 @@
 //! Replies that are none, and replies to nothing (RFC 5321 section 4.2).
 
-use super::{About, Check, Finding, Findings, HEARD_ALL, NEVER_ACKNOWLEDGED, NOT_ITS_LAST, RULE, Scope, Severity};
+use super::{
+    About, Check, Evidence, Finding, Findings, HEARD_ALL, NEVER_ACKNOWLEDGED, NOT_ITS_LAST, RULE, Scope, Severity,
+};
 use crate::smtp::event::{End, Fault, FaultKind};
 use crate::smtp::{Answers, Reply, Session};
 
@@ -36,7 +38,8 @@ pub(super) fn judge(reply: &Reply, answers: &Answers<'_>, session: &Session, out
         return;
     }
     if reply.codes_differ {
-        let finding = Finding::new(&RULE, &MALFORMED_REPLY, &reply.at, "the lines of one reply differ in their code");
+        let finding = Finding::new(&RULE, &MALFORMED_REPLY, &reply.at, "the lines of one reply differ in their code")
+            .with("fault", Evidence::Word("codes-differ"));
         let finding = match answers {
             Answers::Command(command) | Answers::Message(command) => finding.command(command),
             _ => finding,
@@ -76,15 +79,17 @@ pub(super) fn judge_fault(fault: &Fault, session: &Session, out: &mut Findings<'
     if session.doubt.rests() {
         return;
     }
-    let malformed = |message: &str| Finding::new(&RULE, &MALFORMED_REPLY, &fault.at, message);
+    let malformed = |what: &'static str, message: &str| {
+        Finding::new(&RULE, &MALFORMED_REPLY, &fault.at, message).with("fault", Evidence::Word(what))
+    };
     match &fault.kind {
         FaultKind::NoCode { line, due: true } => {
             let message = "the server sent a line without a code where a reply was due";
-            out.fire(malformed(message).bytes("line", line));
+            out.fire(malformed("no-code", message).bytes("line", line));
         }
-        FaultKind::TabBehindCode => out.fire(malformed("a tab stands behind the code of a reply")),
+        FaultKind::TabBehindCode => out.fire(malformed("tab", "a tab stands behind the code of a reply")),
         FaultKind::ReplyUnfinished => {
-            out.fire(malformed("the server left a reply without its last line and went on"));
+            out.fire(malformed("unfinished", "the server left a reply without its last line and went on"));
         }
         _ => {}
     }

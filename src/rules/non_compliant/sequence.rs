@@ -20,32 +20,32 @@ pub(super) static OUT_OF_SEQUENCE: Check = Check {
 
 pub(super) fn judge(command: &Command, out: &mut Findings<'_>) {
     let test = |stage: &Stage| {
-        let fault = fault(command, stage)?;
+        let (fault, says) = fault(command, stage)?;
         let name = command.verb.as_ref().map_or("a line", Verb::name);
-        let message = format!("{} came {fault}", super::syntax::shown(name));
+        let message = format!("{} came {says}", super::syntax::shown(name));
         let finding = Finding::new(&RULE, &OUT_OF_SEQUENCE, &command.at, message).command(command);
         Some((finding.with("fault", Evidence::Word(fault)), 0))
     };
     judge_knowledge(&command.knew, |knew| test(&knew.stage), out);
 }
 
-/// What is wrong with the command at this stage.
-pub(super) fn fault(command: &Command, stage: &Stage) -> Option<&'static str> {
+/// What is wrong with the command at this stage: its name as evidence, and for a person.
+pub(super) fn fault(command: &Command, stage: &Stage) -> Option<(&'static str, &'static str)> {
     if stage.quit {
-        return Some("after QUIT");
+        return Some(("after-quit", "after QUIT"));
     }
-    let no_transaction = (!stage.mail).then_some("without an accepted MAIL");
-    let no_recipient = no_transaction.or((!stage.rcpt).then_some("without an accepted RCPT"));
+    let no_transaction = (!stage.mail).then_some(("no-mail", "without an accepted MAIL"));
+    let no_recipient = no_transaction.or((!stage.rcpt).then_some(("no-rcpt", "without an accepted RCPT")));
     match command.verb.as_ref()? {
-        Verb::Mail if !stage.hello => Some("before HELO or EHLO was accepted"),
-        Verb::Mail | Verb::Auth if stage.mail => Some("inside a transaction"),
-        Verb::Rcpt => no_transaction.or(stage.chunk.then_some("after BDAT in one transaction")),
+        Verb::Mail if !stage.hello => Some(("no-hello", "before HELO or EHLO was accepted")),
+        Verb::Mail | Verb::Auth if stage.mail => Some(("in-transaction", "inside a transaction")),
+        Verb::Rcpt => no_transaction.or(stage.chunk.then_some(("after-bdat", "after BDAT in one transaction"))),
         Verb::Data => no_recipient
-            .or(stage.chunk.then_some("after BDAT in one transaction"))
-            .or(stage.binary.then_some("after BODY=BINARYMIME")),
+            .or(stage.chunk.then_some(("after-bdat", "after BDAT in one transaction")))
+            .or(stage.binary.then_some(("after-binarymime", "after BODY=BINARYMIME"))),
         Verb::Bdat => no_recipient,
-        Verb::Auth if stage.authenticated => Some("after a successful AUTH"),
-        Verb::Auth if !stage.extended => Some("before EHLO was accepted"),
+        Verb::Auth if stage.authenticated => Some(("authenticated", "after a successful AUTH")),
+        Verb::Auth if !stage.extended => Some(("no-ehlo", "before EHLO was accepted")),
         _ => None,
     }
 }

@@ -7,6 +7,7 @@ use super::{
 };
 use crate::base::Moment;
 use crate::rules::Otherwise;
+use crate::rules::finding::Subject;
 use crate::rules::reading::{answered, kept_silent, lists_capabilities};
 use crate::smtp::event::{End, Fault, FaultKind, MessageData};
 use crate::smtp::{Answers, Command, Knew, Reply, Session};
@@ -113,7 +114,7 @@ pub(super) fn judge_fault(fault: &Fault, session: &Session, out: &mut Findings<'
     if !lawful && !session.doubt.rests() && !is_http(session) {
         let message = "bytes were sent behind STARTTLS without waiting for its reply";
         let finding = Finding::new(&RULE, &UNADVERTISED_PIPELINING, &fault.at, message);
-        out.fire(finding.bytes("behind", b"STARTTLS").verb("STARTTLS"));
+        out.fire(finding.bytes("behind", b"STARTTLS"));
     }
 }
 
@@ -162,6 +163,8 @@ fn judge_early(session: &Session, at: Moment, word: &mut u32, out: &mut Findings
     let Some(packets) = session.early_at.as_ref().filter(|_| early && *word & EARLY_TOLD == 0) else { return };
     *word |= EARLY_TOLD;
     let mut finding = Finding::new(&RULE, &EARLY_TALK, packets, SPOKE_EARLY);
+    // What it said so early is the first thing that was kept, if it was.
+    finding.subject = out.deferred(&EARLY_TALK).map_or(Subject::Nothing, |first| first.subject);
     finding.at = at;
     if session.offers(PIPECONNECT) == Some(true) {
         finding = finding.severity(Severity::Info);

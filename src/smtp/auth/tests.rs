@@ -224,3 +224,19 @@ fn only_a_layer_that_succeeded_hides_what_follows() {
     assert!(layer(b"GSSAPI", Some(235)));
     assert!(!layer(b"GSSAPI", Some(535)) && !layer(b"GSSAPI", None) && !layer(b"PLAIN", Some(235)));
 }
+
+#[test]
+fn a_challenge_is_hidden_and_a_prompt_is_not() {
+    let ntlm = "TlRMTVNTUAACAAAADAAMADgAAAA1goniASNFZ4mrze8AAAAAAAAAACQAJABEAAAA";
+    for challenge in
+        [ntlm.as_bytes(), &encoded("<1896.697170952@mx.example.org>"), &encoded("nonce=\"a\",qop=\"auth\"")]
+    {
+        assert!(is_challenge(challenge), "{}", String::from_utf8_lossy(challenge));
+    }
+    for prompt in ["Username:", "User Name\0", "Password:", "Password\0", "password", ""] {
+        assert!(!is_challenge(&encoded(prompt)), "{prompt}");
+    }
+    for text in ["", "go ahead", "NTLM supported", "GSSAPI supported", "continue"] {
+        assert!(!is_challenge(text.as_bytes()), "{text}");
+    }
+}

@@ -38,6 +38,11 @@ impl Dialogue {
 
     /// Bytes of the client are missing where it is read.
     pub(super) fn read_gap(&mut self, gap: &Gap, hears: &mut dyn Hears) {
+        self.pass_gap(gap, hears);
+        self.tell_gap(gap, hears);
+    }
+
+    fn pass_gap(&mut self, gap: &Gap, hears: &mut dyn Hears) {
         self.tell_answered_gap(hears);
         match &mut *self.client {
             State::Data(data) => {
@@ -109,10 +114,11 @@ impl Dialogue {
         if let State::Hidden(handshake) = &mut *self.client
             && handshake.is_opaque()
         {
-            return handshake.miss();
+            handshake.miss();
+            return self.tell_gap(gap, hears);
         }
         if self.client.is_opaque() {
-            return;
+            return self.tell_gap(gap, hears);
         }
         let mut cut = None;
         if let Some(line) = self.lines.server.finish()
@@ -135,6 +141,7 @@ impl Dialogue {
             self.session.replies = self.session.replies.saturating_add(1);
             self.tell_reply(&reply, Answers::Unknown, hears);
         }
+        self.tell_gap(gap, hears);
         match self.client.leave() {
             State::Wait(command) => self.client.enter(State::Assumed(command), Cause::Gap),
             other => *self.client = other,

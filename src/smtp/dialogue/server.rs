@@ -2,6 +2,7 @@
 
 use super::Dialogue;
 use crate::base::{Limit, Side};
+use crate::smtp::auth::is_challenge;
 use crate::smtp::client::{Cause, State};
 use crate::smtp::event::{Answers, Event, FaultKind};
 use crate::smtp::input::{Input, KeptInput};
@@ -245,13 +246,16 @@ impl Dialogue {
         self.lines.excused = false;
     }
 
-    /// Takes out of a reply what repeats a secret; where the client's bytes are missing, what looks like one. Most sessions
-    /// have none to look for.
+    /// Takes out of a reply what repeats a secret, or challenges a client to answer with one; where the client's bytes are
+    /// missing, what looks like a secret. Most sessions have none to look for.
     fn hide_secrets(&self, reply: &mut Reply) {
         let ahead = self.session.missing_client > 0 || self.streams.server_is_ahead(reply.seen);
         let unknown = ahead && reply.code.is_some_and(|code| code >= 400);
-        if unknown || self.attempts.have_secrets() {
-            reply.hide(|text| self.attempts.quoted_in(text) || unknown && base64::holds_plain_response(text));
+        let prompt = reply.code == Some(334);
+        if unknown || prompt || self.attempts.have_secrets() {
+            let looks_secret = |text: &[u8]| unknown && base64::holds_plain_response(text);
+            let challenges = |text: &[u8]| prompt && is_challenge(text);
+            reply.hide(|text| self.attempts.quoted_in(text) || looks_secret(text) || challenges(text));
         }
     }
 

@@ -9,6 +9,7 @@ use crate::smtp::command::Command;
 use crate::smtp::event::{Answers, Event, Fault, FaultKind, MessageData, OwnedAnswers};
 use crate::smtp::reply::Reply;
 use crate::smtp::telling::Told;
+use crate::tcp::Gap;
 
 impl Dialogue {
     pub(super) fn tell_command(&mut self, command: &Arc<Command>, hears: &mut dyn Hears) {
@@ -58,6 +59,14 @@ impl Dialogue {
         }
     }
 
+    pub(super) fn tell_gap(&mut self, gap: &Gap, hears: &mut dyn Hears) {
+        if self.telling.is_empty() {
+            hears.hear(&Event::Gap(gap), &self.session);
+        } else {
+            self.telling.push(Told::Gap(*gap));
+        }
+    }
+
     pub(super) fn tell_tls(&mut self, at: Moment, hears: &mut dyn Hears) {
         self.flush(hears);
         hears.hear(&Event::Tls(&self.session.tls, at), &self.session);
@@ -80,6 +89,7 @@ impl Dialogue {
                     self.tell_reply(&reply, answered.borrowed(), hears);
                 }
                 Told::Data(data) => self.tell_message(*data, hears),
+                Told::Gap(gap) => self.tell_gap(&gap, hears),
                 Told::Fault(fault) => {
                     let Fault { kind, side, at } = *fault;
                     self.fault(kind, side, at, hears);

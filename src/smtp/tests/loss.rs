@@ -458,7 +458,7 @@ fn held_bytes_stay_below_their_limit() {
     talk.limits.set(Limit::HeldBytesPerConnection, 4096);
     let heard = talk.run();
     assert!(heard.most_held < 8192, "{}", heard.most_held);
-    assert_eq!(heard.tally.get("held-bytes-per-connection"), 1);
+    assert_eq!(heard.tally.get("held_bytes_per_connection"), 1);
     assert_heard(
         &heard.lines,
         &[HELLO_EVENTS, super::MAIL_EVENTS, "C DATA\nR 354 DATA\nD 5002 in 1 dot\nR 250 message DATA"].concat(),
@@ -472,7 +472,7 @@ fn more_open_commands_than_the_limit_lose_the_matching_but_not_the_session() {
     talk.limits.set(Limit::PendingReplies, 8);
     let heard = talk.run();
     assert_eq!(heard.lines.last().unwrap(), "R 221 QUIT");
-    assert!(heard.tally.get("pending-replies") > 0);
+    assert!(heard.tally.get("pending_replies") > 0);
 }
 
 #[test]
@@ -487,7 +487,7 @@ fn recipients_reply_lines_and_transactions_have_limits() {
     let heard = talk.run();
     assert_eq!(heard.session().transactions[3].rcpt_to.len(), 3);
     assert_eq!((heard.tally.get("recipients"), heard.tally.get("transactions")), (2, 0));
-    assert_eq!(heard.tally.get("reply-lines"), 2, "EHLO's reply and HELP's");
+    assert_eq!(heard.tally.get("reply_lines"), 2, "EHLO's reply and HELP's");
     let many = Talk { limits: talk.limits.clone(), ..Talk::new(&[HELLO, &mail.repeat(6)].concat()) }.run();
     assert_eq!((many.session().transactions.len(), many.tally.get("transactions")), (4, 2));
 }
@@ -498,7 +498,7 @@ fn a_line_above_the_limit_is_kept_in_part_and_counted() {
     talk.limits.set(Limit::LineLength, 10);
     let heard = talk.run();
     assert_heard(&heard.lines, "greeting 220 mx\nC NOOP xxxxx\nR 250 NOOP");
-    assert_eq!(heard.tally.get("line-length"), 1);
+    assert_eq!(heard.tally.get("line_length"), 1);
 }
 
 #[test]
@@ -517,4 +517,15 @@ fn a_client_that_has_seen_what_was_never_captured_waits_for_nothing() {
     steps.see(1, 40);
     steps.see(2, 80);
     assert_heard(&steps.events(), "C DATA\nD 6 in 1 dot\nC QUIT");
+}
+
+#[test]
+fn each_gap_is_told_with_its_place() {
+    let heard = Talk::new(
+        "S: 220 mx\nC: EHLO a\nS- 9\nS: 250 mx\nC: DATA\nS: 354 go\nC: text\nC- 7\nC: more\\r\\n.\nS: 250 ok",
+    )
+    .run();
+    let gaps: Vec<_> = heard.gaps.iter().map(|gap| (gap.side == heard.session().server_side, gap.length)).collect();
+    assert_eq!(gaps, [(true, 9), (false, 7)]);
+    assert_eq!((heard.session().missing_server, heard.session().missing_client), (9, 7));
 }

@@ -274,6 +274,7 @@ pub(super) struct Heard {
     pub pairs: Vec<(String, Option<String>, bool)>,
     /// Every byte of text that an event shows.
     pub shown: Vec<u8>,
+    pub gaps: Vec<Gap>,
 }
 
 impl Heard {
@@ -286,7 +287,13 @@ impl Hears for Heard {
     fn hear(&mut self, event: &Event<'_>, session: &Session) {
         assert!(!self.ended, "nothing comes behind the end: {event:?}");
         self.shown.extend(format!("{event:?}").into_bytes());
+        if let Event::Gap(gap) = event {
+            // The dialogue says where they are.
+            self.gaps.push(**gap);
+            return;
+        }
         let line = match event {
+            Event::Gap(_) => unreachable!("kept above"),
             Event::Greeting(reply) => {
                 let texts: Vec<_> = reply.texts().map(text).collect();
                 let code = reply.code.map_or("-".into(), |code| code.to_string());

@@ -43,7 +43,7 @@ fn a_flood_of_syns_takes_no_memory_and_mail_around_it_is_judged() {
         // What the kernel drops must not be all that is too much for the table.
         net.replay(if seed < 3 { &["--pps=100000"] } else { &["--topspeed"] }, &flood);
         let stats = watching.all_of(net.sent());
-        assert!(seed == 1 || stats["limits_hit"]["half-open"].as_u64() > Some(0), "{stats}");
+        assert!(seed == 1 || stats["limits_hit"]["half_open"].as_u64() > Some(0), "{stats}");
         memory.push(stats["memory_bytes"].as_u64().unwrap());
     }
     mail_is_judged(&net, &mut watching, BEHIND, "help-exposed");

@@ -145,7 +145,7 @@ mod tests {
                 "mailtap_findings_total{rule=\"help-exposed\",severity=\"low\"} 5",
                 "mailtap_findings_total{rule=\"help-exposed\",severity=\"high\"} 6",
                 "mailtap_findings_total{rule=\"starttls\",severity=\"info\"} 7",
-                "mailtap_limits_hit_total{limit=\"half-open\"} 8",
+                "mailtap_limits_hit_total{limit=\"half_open\"} 8",
                 "mailtap_open_connections 9",
                 "mailtap_resident_memory_bytes 20971520",
                 "mailtap_last_packet_age_seconds 2.75",
