@@ -13,6 +13,7 @@ use crate::report::Printer;
 use super::args::{Color, Output as Options, Scan};
 use super::evidence::Packets;
 use super::exit::Exit;
+use super::host::signals;
 use super::progress::Terminal;
 use super::settings::Settings;
 
@@ -38,6 +39,7 @@ pub(super) fn run(arguments: &Scan) -> Exit {
 
 fn scan(arguments: &Scan, settings: &Settings, terminal: &Terminal) -> Result<Exit, Box<dyn Error>> {
     let options = &arguments.output;
+    let stop = signals::stop()?;
     let packets = options.write.as_deref().map(|path| Packets::create(path, &arguments.paths)).transpose()?;
     if let Some(packets) = &packets {
         terminal.say(&packets.notice());
@@ -55,7 +57,8 @@ fn scan(arguments: &Scan, settings: &Settings, terminal: &Terminal) -> Result<Ex
     let printer = Printer::new(arguments.format(), options.show_secrets, color, to);
     let mut printing = Printing { printer, needed: packets.is_none(), closed: false };
     printing.unless_closed(|printer| printer.start(&arguments.start(settings))).map_err(cannot)?;
-    let config = Config { evidence: packets.is_some(), ..settings.engine(&arguments.work) };
+    let mut config = Config { evidence: packets.is_some(), ..settings.engine(&arguments.work) };
+    config.reading.stop = stop.into();
     let mut outcome =
         engine::run(&config, &arguments.paths, &mut printing, terminal).map_err(|stopped| why(stopped, &name))?;
     let evidence = outcome.evidence.take().unwrap_or_default();

@@ -392,6 +392,8 @@ pub(crate) struct SummaryRecord<'s> {
     pub time_backwards: u64,
     pub time_jumps: u64,
     pub internal_errors: u64,
+    #[serde(skip_serializing_if = "is_false")]
+    pub interrupted: bool,
 }
 
 #[derive(Serialize)]
@@ -478,6 +480,7 @@ impl<'s> SummaryRecord<'s> {
             time_backwards: totals.time_backwards,
             time_jumps: totals.time_jumps,
             internal_errors: totals.internal_errors,
+            interrupted: totals.interrupted,
         }
     }
 }

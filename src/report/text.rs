@@ -317,6 +317,9 @@ fn render_summary(record: &SummaryRecord<'_>, elsewhere: &[Noticed], style: Styl
             unread.push(counted(number, one, many));
         }
     }
+    if record.interrupted {
+        unread.push("what follows: a signal ended the scan".to_owned());
+    }
     if unread.is_empty() && record.packets > 0 {
         unread.push("nothing: every packet was".to_owned());
     }

@@ -1,4 +1,4 @@
-//! SIGINT and SIGTERM end the capture, SIGHUP has the output file opened anew.
+//! SIGINT and SIGTERM end a capture or a scan, SIGHUP has a capture's output file opened anew.
 #![expect(clippy::disallowed_methods, reason = "an end is promised within a time")]
 
 use std::io;
@@ -29,14 +29,21 @@ const AT_MOST: Duration = Duration::from_secs(15);
 /// How often it is looked whether it is to end.
 const LOOK: Duration = Duration::from_millis(50);
 
+/// Listens to SIGINT and SIGTERM from now on: the first one sets what is returned, the second one ends the process at once,
+/// with exit code 2.
+pub(in crate::cli) fn stop() -> io::Result<Arc<AtomicBool>> {
+    let stop = Arc::default();
+    for signal in [SIGINT, SIGTERM] {
+        flag::register_conditional_shutdown(signal, 2, Arc::clone(&stop))?;
+        flag::register(signal, Arc::clone(&stop))?;
+    }
+    Ok(stop)
+}
+
 impl Signals {
-    /// Listens to the signals from now on. The second SIGINT or SIGTERM ends the process at once, with exit code 2.
+    /// Listens to the signals from now on.
     pub(in crate::cli) fn listen() -> io::Result<Self> {
-        let signals = Signals::default();
-        for signal in [SIGINT, SIGTERM] {
-            flag::register_conditional_shutdown(signal, 2, Arc::clone(&signals.stop))?;
-            flag::register(signal, Arc::clone(&signals.stop))?;
-        }
+        let signals = Signals { stop: stop()?, reopen: Arc::default() };
         flag::register(SIGHUP, Arc::clone(&signals.reopen))?;
         Ok(signals)
     }
