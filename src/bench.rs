@@ -34,7 +34,7 @@ fn each_batch(path: &Path, mut take: impl FnMut(Batch) -> Option<Batch>) {
     loop {
         match reader.next(used.take()) {
             Next::Batch(batch) => used = take(batch),
-            Next::Problem(_) | Next::Notice(_) => {}
+            Next::Problem(_) | Next::Notice(_) | Next::Pause => {}
             Next::End => return,
         }
     }

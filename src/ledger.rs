@@ -140,6 +140,8 @@ pub(crate) struct Totals {
     /// Inputs that could not be read, or not to their end.
     pub problems: u64,
     pub internal_errors: u64,
+    /// Whether the scan was ended before its input was.
+    pub interrupted: bool,
 }
 
 /// Bytes of sessions that were not captured: their name in `not_analysed`, and what it means.

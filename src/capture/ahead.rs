@@ -11,7 +11,8 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::blocks::{Block, Blocks};
+use super::blocks::{Block, Blocks, More};
+use super::pipe::Stop;
 use super::problem::{Cause, Fault};
 use super::reader::Options;
 use super::stored::Stored;
@@ -51,23 +52,31 @@ pub(super) struct Begun {
 impl Begun {
     pub(super) fn open(path: &Path, options: &Options) -> Result<Self, Fault> {
         let file = File::open(path).map_err(Cause::Io)?;
-        Self::new(Stored::new(Box::new(file), options.hash), options)
+        Self::new(Stored::new(Box::new(file), options.hash, &options.stop), options)
     }
 
     pub(super) fn new(stored: Stored, options: &Options) -> Result<Self, Fault> {
-        let blocks = Box::new(Blocks::open(stored, options.block_bytes())?);
+        let blocks = Box::new(Blocks::open(stored, options.block_bytes(), &options.stop)?);
         Ok(Begun { blocks, ready: VecDeque::new(), held: 0, over: false })
     }
 
+    /// Reads the first block, through all pauses of a pipe unless reading is to end.
+    pub(super) fn first(&mut self, stop: &Stop) {
+        while self.ready.is_empty() && !self.over && !stop.is_set() {
+            self.step();
+        }
+    }
+
     /// Reads one more block.
-    pub(super) fn step(&mut self) {
+    fn step(&mut self) {
         match self.blocks.next(&mut Block::default()) {
-            Some(block) => {
+            More::Block(block) => {
                 self.held =
                     self.held.saturating_add(block.data.len()).saturating_add(size_of_val(block.packets.as_slice()));
                 self.ready.push_back(block);
             }
-            None => self.over = true,
+            More::Pause => {}
+            More::End => self.over = true,
         }
     }
 
@@ -151,7 +160,7 @@ mod tests {
                         .map(|found| packet(found.time.0, found.link_type.0, found.original, batch.bytes(found))),
                 ),
                 Next::Problem(problem) => problems.push(problem.to_string()),
-                Next::Notice(_) => {}
+                Next::Notice(_) | Next::Pause => {}
                 Next::End => return (packets, problems),
             }
         }

@@ -4,10 +4,11 @@
 //! into the next block. A block grows for a packet that is larger, with what the file really holds.
 
 use super::batch::PacketEntry;
-use super::compressed::Unpacked;
+use super::compressed::{Filled, Unpacked};
 use super::container::Format;
 use super::pcap::Pcap;
 use super::pcapng::Pcapng;
+use super::pipe::Stop;
 use super::problem::{Cause, Fault};
 use super::stored::Stored;
 
@@ -38,6 +39,16 @@ pub(super) struct Block {
     pub packets: Vec<PacketEntry>,
 }
 
+/// What comes next of a capture.
+pub(super) enum More {
+    /// At least one packet.
+    Block(Block),
+    /// A pipe has nothing more for now; the buffers were not taken.
+    Pause,
+    /// The end, whose reason [`Blocks::fault`] tells.
+    End,
+}
+
 /// A capture that is being read.
 pub(super) struct Blocks {
     unpacked: Unpacked,
@@ -51,6 +62,8 @@ pub(super) struct Blocks {
     /// Whether the input has no more bytes; `broke` says why where that is not its end.
     exhausted: bool,
     broke: Option<Cause>,
+    /// Whether the last reading met a pause.
+    pauses: bool,
     over: bool,
     fault: Option<Fault>,
 }
@@ -69,15 +82,15 @@ struct Skip {
 
 impl Blocks {
     /// Recognises the input. Its blocks will have about `block_bytes` bytes.
-    pub(super) fn open(stored: Stored, block_bytes: usize) -> Result<Self, Fault> {
+    pub(super) fn open(stored: Stored, block_bytes: usize, stop: &Stop) -> Result<Self, Fault> {
         let mut unpacked = Unpacked::open(stored)?;
         let mut header = [0; Pcap::HEADER];
-        let (filled, broke) = unpacked.fill(&mut header);
+        let (filled, ended) = Self::fill_header(&mut unpacked, &mut header, stop);
         let start = header.get(..filled).unwrap_or_default();
-        let format = match (Format::recognise(start), broke) {
+        let format = match (Format::recognise(start), ended) {
             (Err(cause @ Cause::NotACapture), _) if filled >= 4 => return Err(cause.into()),
-            (_, Some(cause)) => return Err(Fault { offset: Some(0), cause }),
-            (format, None) => format?,
+            (_, Filled::Broken(cause)) => return Err(Fault { offset: Some(0), cause }),
+            (format, _) => format?,
         };
         let whole = filled == header.len();
         let (records, tail) = match format {
@@ -94,14 +107,26 @@ impl Blocks {
             skip: None,
             exhausted: !whole,
             broke: None,
+            pauses: false,
             over: false,
             fault: None,
         })
     }
 
-    /// The next packets, at least one of them; `None` at the end, whose reason [`Blocks::fault`] tells.
-    /// The buffers of `used`, a block that is no longer needed, are taken for it.
-    pub(super) fn next(&mut self, used: &mut Block) -> Option<Block> {
+    /// Through all pauses of a pipe, unless reading is to end.
+    fn fill_header(unpacked: &mut Unpacked, header: &mut [u8], stop: &Stop) -> (usize, Filled) {
+        let mut filled = 0_usize;
+        loop {
+            let (count, ended) = unpacked.fill(header.get_mut(filled..).unwrap_or_default());
+            filled = filled.saturating_add(count);
+            if !matches!(ended, Filled::Pause) || stop.is_set() {
+                return (filled, ended);
+            }
+        }
+    }
+
+    /// The next packets. The buffers of `used`, a block that is no longer needed, are taken for them.
+    pub(super) fn next(&mut self, used: &mut Block) -> More {
         let Block { data, packets } = used;
         packets.clear();
         if data.capacity() > self.block_bytes.saturating_mul(4) {
@@ -110,6 +135,9 @@ impl Blocks {
         let mut wanted = self.block_bytes;
         while !self.over {
             self.pass_over();
+            if self.skip.is_some() {
+                return More::Pause;
+            }
             let filled = self.fill(data, wanted);
             let block = data.get(..filled).unwrap_or_default();
             let Walked { consumed, stopped } = self.records.walk(block, packets);
@@ -132,10 +160,13 @@ impl Blocks {
                 Stopped::Fault(cause) => self.finish(Some(cause)),
             }
             if !packets.is_empty() {
-                return Some(std::mem::take(used));
+                return More::Block(std::mem::take(used));
+            }
+            if self.pauses && !self.over {
+                return More::Pause;
             }
         }
-        None
+        More::End
     }
 
     /// Why the capture ended, where that was not its proper end.
@@ -182,24 +213,32 @@ impl Blocks {
     }
 
     fn read(&mut self, into: &mut [u8]) -> usize {
+        self.pauses = false;
         if self.exhausted {
             return 0;
         }
-        let (count, broke) = self.unpacked.fill(into);
-        self.exhausted = count < into.len();
-        self.broke = broke;
+        let (count, ended) = self.unpacked.fill(into);
+        match ended {
+            Filled::Full => {}
+            Filled::Pause => self.pauses = true,
+            Filled::End => self.exhausted = true,
+            Filled::Broken(cause) => (self.exhausted, self.broke) = (true, Some(cause)),
+        }
         count
     }
 
     fn pass_over(&mut self) {
         let Some(mut skip) = self.skip.take() else { return };
         let mut scratch = vec![0; Self::SCRATCH];
-        while skip.left > 0 && !self.exhausted {
+        self.pauses = false;
+        while skip.left > 0 && !self.exhausted && !self.pauses {
             let step = usize::try_from(skip.left).map_or(Self::SCRATCH, |left| left.min(Self::SCRATCH));
             let passed = self.read(scratch.get_mut(..step).unwrap_or_default());
             skip.left = skip.left.saturating_sub(passed as u64);
         }
-        if skip.left > 0 {
+        if skip.left > 0 && self.pauses {
+            self.skip = Some(skip);
+        } else if skip.left > 0 {
             let cause = self.broke.take().unwrap_or(Cause::Truncated);
             self.finish(Some(cause));
         } else {

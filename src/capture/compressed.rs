@@ -5,6 +5,9 @@
 //! buffer is the next piece of the block that is to be filled, wherever there is room for a whole one.
 //! Bounds: 128 MiB each for a zstd window and for xz; a gzip window is 32 KiB, an lz4 block 4 MiB. There is one
 //! decoder, and those of [`super::ahead`].
+//!
+//! Of a pipe that pauses what was unpacked is handed on, and of what was not the decoder waits for a whole window, so that it
+//! is given the same pieces whenever they came.
 
 use std::io::{self, BufRead, Read};
 
@@ -13,6 +16,7 @@ use liblzma::stream::{Action, CONCATENATED, Status, Stream};
 use lz4_flex::frame::FrameDecoder;
 
 use super::container::{self, Compression};
+use super::pipe::is_pause;
 use super::problem::Cause;
 use super::stored::Stored;
 
@@ -29,6 +33,8 @@ pub(super) struct Packed {
     chunk: Box<[u8]>,
     start: usize,
     end: usize,
+    /// Whether the decoder may have something to give without another byte of its input.
+    has_more: bool,
 }
 
 enum Decoder {
@@ -47,20 +53,28 @@ impl Unpacked {
             return Ok(Self::Plain(stored));
         };
         let decoder = Decoder::new(compression, stored).map_err(|error| Cause::Corrupt { compression, error })?;
-        Ok(Self::Packed(Packed { compression, decoder, chunk: vec![0; Packed::CHUNK].into(), start: 0, end: 0 }))
+        Ok(Self::Packed(Packed {
+            compression,
+            decoder,
+            chunk: vec![0; Packed::CHUNK].into(),
+            start: 0,
+            end: 0,
+            has_more: false,
+        }))
     }
 
-    /// Fills `into` as far as the input goes; what ended it early comes beside the bytes before it.
-    pub(super) fn fill(&mut self, into: &mut [u8]) -> (usize, Option<Cause>) {
+    /// Fills `into` as far as the input goes, or until a pipe pauses.
+    pub(super) fn fill(&mut self, into: &mut [u8]) -> (usize, Filled) {
         let mut filled = 0_usize;
         while let Some(free) = into.get_mut(filled..).filter(|free| !free.is_empty()) {
             match self.read(free) {
-                Ok(0) => break,
+                Ok(0) => return (filled, Filled::End),
                 Ok(count) => filled = filled.saturating_add(count),
-                Err(cause) => return (filled, Some(cause)),
+                Err(error) if is_pause(&error) => return (filled, Filled::Pause),
+                Err(error) => return (filled, Filled::Broken(self.cause(error))),
             }
         }
-        (filled, None)
+        (filled, Filled::Full)
     }
 
     /// The input below, to count and to finish.
@@ -71,26 +85,53 @@ impl Unpacked {
         }
     }
 
-    fn read(&mut self, into: &mut [u8]) -> Result<usize, Cause> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         match self {
-            Self::Plain(stored) => Ok(stored.read(into)?),
+            Self::Plain(stored) => stored.some(into),
             Self::Packed(packed) => packed.read(into),
         }
     }
+
+    fn cause(&mut self, error: io::Error) -> Cause {
+        match self {
+            Self::Plain(_) => Cause::Io(error),
+            Self::Packed(packed) => packed.cause(error),
+        }
+    }
+}
+
+/// How far an input filled what was to be filled.
+pub(super) enum Filled {
+    Full,
+    /// A pipe has nothing more for now.
+    Pause,
+    End,
+    /// It ended early.
+    Broken(Cause),
 }
 
 impl Packed {
     /// Small enough that little is lost before damage, large enough to cost nothing.
     const CHUNK: usize = 32 << 10;
 
-    fn read(&mut self, into: &mut [u8]) -> Result<usize, Cause> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         if self.start == self.end {
+            // A decoder that is asked where there is nothing may give up for want of progress; lz4's forgets what it had
+            // read when it has to wait within a frame, and so waits through all pauses.
+            if !std::mem::replace(&mut self.has_more, false)
+                && let Some(stored) = self.decoder.stored()
+            {
+                stored.refill()?;
+            }
             if let Some(room) = into.get_mut(..Self::CHUNK) {
-                return self.decoder.read(room).map_err(|error| self.cause(error));
+                let count = self.decoder.read(room)?;
+                self.has_more = count == room.len();
+                return Ok(count);
             }
             self.start = 0;
             self.end = 0;
-            self.end = self.decoder.read(&mut self.chunk).map_err(|error| self.cause(error))?;
+            self.end = self.decoder.read(&mut self.chunk)?;
+            self.has_more = self.end == self.chunk.len();
         }
         let mut ahead = self.chunk.get(self.start..self.end).unwrap_or_default();
         let count = ahead.read(into)?;

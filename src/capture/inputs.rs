@@ -5,13 +5,14 @@
 
 use std::collections::VecDeque;
 use std::fs::{self, File};
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use walkdir::WalkDir;
 
 use super::ahead::{Ahead, Begun};
-use super::blocks::{Block, Blocks};
+use super::blocks::{Block, Blocks, More};
+use super::pipe::{Pipe, Stop};
 use super::problem::{Cause, Fault, Problem};
 use super::reader::Options;
 use super::stored::Stored;
@@ -70,7 +71,10 @@ impl Inputs {
 
     fn path(&mut self, path: &Path, options: &Options) {
         if path == Path::new("-") {
-            return self.once(path, Box::new(io::stdin()), options);
+            return match Pipe::stdin() {
+                Ok(pipe) => self.once(path, pipe, options),
+                Err(error) => self.problem(path, error),
+            };
         }
         match fs::metadata(path) {
             Ok(found) if found.is_dir() => self.directory(path),
@@ -79,7 +83,7 @@ impl Inputs {
                 self.file(path, found.len(), looked);
             }
             Ok(_) => match File::open(path) {
-                Ok(file) => self.once(path, Box::new(file), options),
+                Ok(file) => self.once(path, Pipe::new(file), options),
                 Err(error) => self.problem(path, error),
             },
             Err(error) => self.problem(path, error),
@@ -134,10 +138,11 @@ impl Inputs {
         self.list.push_back(Input { path: path.to_path_buf(), source, bytes, first });
     }
 
-    fn once(&mut self, path: &Path, input: Box<dyn Read + Send>, options: &Options) {
-        let (source, first) = match Begun::new(Stored::new(input, options.hash), options) {
+    fn once(&mut self, path: &Path, pipe: Pipe, options: &Options) {
+        let stored = Stored::new(Box::new(pipe), options.hash, &options.stop);
+        let (source, first) = match Begun::new(stored, options) {
             Ok(mut begun) => {
-                begun.step();
+                begun.first(&options.stop);
                 let first = first_time(begun.ready.front());
                 (Source::Begun(begun), first)
             }
@@ -167,8 +172,12 @@ struct Look {
 /// A fault behind the file's header shows when the file is read.
 fn look(path: &Path) -> Result<Look, Fault> {
     let file = File::open(path).map_err(Cause::Io)?;
-    let mut blocks = Blocks::open(Stored::new(Box::new(file), false), Options::LEAST_BATCH)?;
-    let first = first_time(blocks.next(&mut Block::default()).as_ref());
+    let stop = Stop::default();
+    let mut blocks = Blocks::open(Stored::new(Box::new(file), false, &stop), Options::LEAST_BATCH, &stop)?;
+    let first = match blocks.next(&mut Block::default()) {
+        More::Block(block) => first_time(Some(&block)),
+        More::Pause | More::End => None,
+    };
     Ok(Look { first, packed: blocks.is_packed() })
 }
 

@@ -3,7 +3,7 @@
 //! What cannot be read is a [`Problem`] among the batches, never an end to the others.
 //! Bounds: one block of bytes at a time, grown only for a packet that is larger, with what the file really holds
 //! and to at most what [`pcap`] lets a packet have (and [`pcapng`] a block); decoders as [`compressed`] says.
-//! Read in this order: [`inputs`], [`container`], [`stored`], [`compressed`], [`pcap`], [`pcapng`],
+//! Read in this order: [`inputs`], [`container`], [`pipe`], [`stored`], [`compressed`], [`pcap`], [`pcapng`],
 //! [`blocks`], [`batch`], [`ahead`], [`reader`]; and, for interfaces instead of files, [`live`].
 
 mod ahead;
@@ -16,6 +16,7 @@ mod inputs;
 pub(crate) mod live;
 mod pcap;
 mod pcapng;
+mod pipe;
 mod problem;
 mod reader;
 mod stored;
@@ -31,6 +32,7 @@ pub(crate) use ahead::Portion;
 pub(crate) use batch::{Batch, Counting, Follows};
 #[cfg(feature = "cli")]
 pub(crate) use inputs::is_capture;
+pub(crate) use pipe::Stop;
 pub(crate) use problem::{Cause, Problem, ShownPath};
 pub(crate) use reader::{Next, Notice, Options, Progress, Reader};
 

@@ -7,8 +7,9 @@ use std::path::PathBuf;
 use super::CaptureFile;
 use super::ahead::{self, Ahead, Begun, Portion};
 use super::batch::{Batch, Counting, Follows, Run};
-use super::blocks::{Block, Blocks};
+use super::blocks::{Block, Blocks, More};
 use super::inputs::{Input, Inputs, Source};
+use super::pipe::Stop;
 use super::problem::{Cause, Fault, Problem, ShownPath};
 use crate::base::{LinkType, Time};
 
@@ -21,6 +22,8 @@ pub(crate) struct Options {
     pub separate: bool,
     /// Whether to compute the SHA-256 of each file as it is stored.
     pub hash: bool,
+    /// Pipes are waited for no longer once this is set; who reads is to ask it too.
+    pub stop: Stop,
 }
 
 impl Options {
@@ -37,7 +40,7 @@ impl Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Options { batch_bytes: Self::DEFAULT_BATCH, separate: false, hash: false }
+        Options { batch_bytes: Self::DEFAULT_BATCH, separate: false, hash: false, stop: Stop::default() }
     }
 }
 
@@ -49,6 +52,8 @@ pub(crate) enum Next {
     Problem(Problem),
     /// Something to be told that is no problem.
     Notice(Notice),
+    /// A pipe has nothing more for now.
+    Pause,
     End,
 }
 
@@ -149,9 +154,13 @@ impl Reader {
                 continue;
             };
             let spare = &mut self.spare;
-            match current.ready.pop_front().or_else(|| current.blocks.next(spare)) {
-                Some(block) => return self.hand_on(current, block),
-                None => self.finish(current),
+            match current.ready.pop_front().map_or_else(|| current.blocks.next(spare), More::Block) {
+                More::Block(block) => return self.hand_on(current, block),
+                More::Pause => {
+                    self.current = Some(current);
+                    return Next::Pause;
+                }
+                More::End => self.finish(current),
             }
         }
     }

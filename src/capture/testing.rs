@@ -5,8 +5,9 @@ use std::io::{Cursor, Read, Write};
 use std::path::PathBuf;
 
 use super::batch::Run;
-use super::blocks::{Block, Blocks};
+use super::blocks::{Block, Blocks, More};
 use super::container::{Compression, Order};
+use super::pipe::Stop;
 use super::stored::Stored;
 use super::{Batch, CaptureFile, Follows, Next, Options, Reader};
 use crate::base::Ordinal;
@@ -42,13 +43,18 @@ pub(super) fn read(bytes: &[u8], block_bytes: usize) -> Reading {
 
 pub(super) fn read_from(input: Box<dyn Read + Send>, block_bytes: usize) -> Reading {
     let shown = |fault: super::problem::Fault| fault.of("x".into()).to_string();
-    let mut blocks = match Blocks::open(Stored::new(input, false), block_bytes) {
+    let mut blocks = match Blocks::open(Stored::new(input, false, &Stop::default()), block_bytes, &Stop::default()) {
         Ok(blocks) => blocks,
         Err(fault) => return Reading { packets: Vec::new(), fault: Some(shown(fault)), dropped: 0 },
     };
     let mut packets = Vec::new();
     let mut used = Block::default();
-    while let Some(Block { data, packets: entries }) = blocks.next(&mut used) {
+    loop {
+        let Block { data, packets: entries } = match blocks.next(&mut used) {
+            More::Block(block) => block,
+            More::Pause => continue,
+            More::End => break,
+        };
         assert!(!entries.is_empty());
         let batch = Batch { data, packets: entries, ..Batch::default() };
         packets.extend(unbatch(&batch));
@@ -57,12 +63,34 @@ pub(super) fn read_from(input: Box<dyn Read + Send>, block_bytes: usize) -> Read
     Reading { packets, fault: blocks.fault().map(shown), dropped: blocks.dropped() }
 }
 
-/// Reads with every size of [`BATCHES`] and requires the same from each.
+/// Reads with every size of [`BATCHES`], and from a pipe that pauses, and requires the same from each.
 pub(super) fn read_alike(bytes: &[u8]) -> Reading {
     let [first, second, third] = BATCHES.map(|size| read(bytes, size));
     assert_eq!(first, second);
     assert_eq!(first, third);
+    for pieces in [1, 100, 5000, 100_000] {
+        let pausing = Pausing { input: Cursor::new(bytes.to_vec()), pieces, pauses: false };
+        assert_eq!(first, read_from(Box::new(pausing), 4097), "a pause behind every {pieces} bytes");
+    }
     first
+}
+
+/// A pipe that pauses behind each piece.
+struct Pausing {
+    input: Cursor<Vec<u8>>,
+    pieces: usize,
+    pauses: bool,
+}
+
+impl Read for Pausing {
+    fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
+        if std::mem::replace(&mut self.pauses, false) {
+            return Err(std::io::ErrorKind::WouldBlock.into());
+        }
+        self.pauses = true;
+        let length = into.len().min(self.pieces);
+        self.input.read(&mut into[..length])
+    }
 }
 
 fn unbatch(batch: &Batch) -> impl Iterator<Item = Packet> + '_ {
@@ -126,6 +154,7 @@ pub(super) fn read_paths(paths: &[PathBuf], options: &Options) -> Told {
             }
             Next::Problem(problem) => told.problems.push(problem.to_string()),
             Next::Notice(notice) => told.notices.push(notice.to_string()),
+            Next::Pause => {}
             Next::End => break,
         }
     }

@@ -56,9 +56,10 @@ pub(super) enum Command {
 
 const OUTPUT: &str = "Output";
 
-const EXIT_CODES: &str = "Exit codes: 0 done, 1 findings at or above --fail-on, 2 wrong usage, an input that could not be \
-                          read to its end, no session for --fail-on to judge, or an output that could not be written; 2 \
-                          wins over 1";
+const EXIT_CODES: &str = "Signals: SIGINT and SIGTERM end the scan with the report of what was read; a second one ends it at once.\n\n\
+                          Exit codes: 0 done, 1 findings at or above --fail-on, 2 wrong usage, an input that could not be \
+                          read to its end, a signal, no session for --fail-on to judge, or an output that could not be \
+                          written; 2 wins over 1";
 
 /// The arguments of `scan`.
 #[derive(Debug, Args)]

@@ -26,6 +26,9 @@ impl Exit {
     /// more.
     pub(super) fn telling(outcome: &Outcome, ports: &[u16], options: &Output, terminal: &Terminal) -> Self {
         let exit = Self::of(outcome, options.fail_on);
+        if outcome.interrupted {
+            terminal.line("mailtap: interrupted: what is reported is what was read until then");
+        }
         let asked = exit == Exit::Done && options.fail_on.is_some() && !options.allow_nothing;
         if let Some(why) = nothing::judged(outcome, ports).filter(|_| asked) {
             terminal.line(&format!("mailtap: {why}"));
@@ -39,7 +42,7 @@ impl Exit {
 
     fn of(outcome: &Outcome, fail_on: Option<Severity>) -> Self {
         let fails = fail_on.is_some_and(|least| outcome.worst.is_some_and(|worst| worst >= least));
-        match (outcome.problems > 0 || outcome.internal_errors > 0, fails) {
+        match (outcome.problems > 0 || outcome.internal_errors > 0 || outcome.interrupted, fails) {
             (true, _) => Exit::Problem,
             (false, true) => Exit::Findings,
             (false, false) => Exit::Done,
@@ -78,6 +81,7 @@ mod tests {
     fn a_problem_or_a_bug_wins_over_findings() {
         assert_eq!(Exit::of(&outcome(1, Some(Severity::High)), Some(Severity::Low)), Exit::Problem);
         let bug = Outcome { internal_errors: 1, ..Outcome::default() };
-        assert_eq!(Exit::of(&bug, None), Exit::Problem);
+        let interrupted = Outcome { interrupted: true, ..Outcome::default() };
+        assert_eq!((Exit::of(&bug, None), Exit::of(&interrupted, None)), (Exit::Problem, Exit::Problem));
     }
 }

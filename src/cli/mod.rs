@@ -2,7 +2,7 @@
 //! standard error; one file per subcommand.
 //!
 //! Read in this order: [`args`], [`options`], [`mod@file`], [`settings`], [`scan`], [`evidence`], [`units`], [`host`],
-//! [`reporting`], [`watch`], [`config`], [`rules`], [`schema`], [`nothing`], [`exit`], [`progress`].
+//! [`reporting`], [`watch`], [`config`], [`rules`], [`schema`], [`nothing`], [`exit`], [`stop`], [`progress`].
 
 mod args;
 mod config;
@@ -20,6 +20,7 @@ mod rules;
 mod scan;
 mod schema;
 mod settings;
+mod stop;
 #[cfg(live)]
 mod units;
 #[cfg(live)]

@@ -17,6 +17,7 @@ use super::evidence::Packets;
 use super::exit::Exit;
 use super::progress::Terminal;
 use super::settings::Settings;
+use super::stop;
 
 /// Scans and prints.
 pub(super) fn run(arguments: &Scan) -> Exit {
@@ -40,6 +41,7 @@ pub(super) fn run(arguments: &Scan) -> Exit {
 
 fn scan(arguments: &Scan, settings: &Settings, terminal: &Terminal) -> Result<Exit, Box<dyn Error>> {
     let options = &arguments.output;
+    let stop = stop::listen()?;
     let packets = options.write.as_deref().map(|path| Packets::create(path, &arguments.paths)).transpose()?;
     if let Some(packets) = &packets {
         terminal.say(&packets.notice());
@@ -54,7 +56,8 @@ fn scan(arguments: &Scan, settings: &Settings, terminal: &Terminal) -> Result<Ex
         None => Box::new(io::stdout()),
     };
     let color = styled(options.color, options.file.is_none());
-    let config = Config { evidence: packets.is_some(), ..settings.engine(&arguments.work) };
+    let mut config = Config { evidence: packets.is_some(), ..settings.engine(&arguments.work) };
+    config.reading.stop = stop.into();
     let clerk = Clerk::new(Arc::clone(config.selection.catalogue()), options.show_secrets);
     let look = Look { color, as_it_goes: false };
     let printer = Printer::new(arguments.format(), look, clerk, to);

@@ -93,7 +93,12 @@ impl Settings {
             ports: self.ports.clone(),
             limits: self.limits.clone(),
             timeouts: self.timeouts,
-            reading: capture::Options { batch_bytes: work.batch_bytes, separate: self.separate, hash: self.hash },
+            reading: capture::Options {
+                batch_bytes: work.batch_bytes,
+                separate: self.separate,
+                hash: self.hash,
+                ..capture::Options::default()
+            },
             threads: work.threads,
             selection: selection.severities(&self.severity),
             servers: self.servers.clone(),

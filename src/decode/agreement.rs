@@ -47,7 +47,7 @@ fn compare_all(folder: &Path, ways: &mut Ways) {
     loop {
         let batch = match reader.next(None) {
             Next::Batch(batch) => batch,
-            Next::Problem(_) | Next::Notice(_) => continue,
+            Next::Problem(_) | Next::Notice(_) | Next::Pause => continue,
             Next::End => return,
         };
         for packet in &batch.packets {

@@ -311,7 +311,7 @@ mod tests {
         loop {
             let batch = match reader.next(None) {
                 Next::Batch(batch) => batch,
-                Next::Problem(_) | Next::Notice(_) => continue,
+                Next::Problem(_) | Next::Notice(_) | Next::Pause => continue,
                 Next::End => return,
             };
             for packet in batch.packets.iter().filter(|packet| super::super::is_supported(packet.link_type)) {

@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use rayon::prelude::*;
 
 use crate::base::{Captured, Ordinal};
-use crate::capture::{self, Batch, CaptureFile, Notice, Problem, Progress, Reader};
+use crate::capture::{self, Batch, CaptureFile, Notice, Problem, Progress};
 use crate::decode::Ports;
 use crate::defrag::Defrag;
 
@@ -30,6 +30,8 @@ pub(crate) struct Evidence {
     pub(super) captures: Vec<CaptureFile>,
     /// Whether they have fragments.
     pub(super) fragments: bool,
+    /// How many packets were read, where reading was ended before its end.
+    pub(super) until: Option<u64>,
 }
 
 /// What a fragment's number is taken to cost.
@@ -61,7 +63,7 @@ pub(crate) fn packets(
 
 /// The numbers of the fragments that belong to the connections, sorted.
 fn fragments_of(config: &Config, paths: &[PathBuf], evidence: &mut Evidence, observer: &dyn Observer) -> Vec<Ordinal> {
-    let mut reading = reading(config, paths);
+    let mut reading = Further::open(config, paths, evidence.until);
     let mut analysis = Analysis::new(super::settings(config), Defrag::new(&config.limits, &config.timeouts));
     let mut all = Vec::new();
     let mut round = Round::default();
@@ -91,7 +93,7 @@ fn write(
     observer: &dyn Observer,
 ) -> Result<(), Stopped> {
     let wanted = Wanted { flagged: &evidence.flagged, fragments, ports: &Ports::new(config.ports.iter().copied()) };
-    let mut reading = reading(config, paths);
+    let mut reading = Further::open(config, paths, evidence.until);
     let mut round = reading.round(Round::default(), observer);
     let mut done = Round::default();
     loop {
@@ -104,13 +106,24 @@ fn write(
             break;
         }
     }
-    changed(&evidence.captures, reading.files()).map_or(Ok(()), |path| Err(Stopped::Changed(path)))
+    changed(&evidence.captures, reading.0.files()).map_or(Ok(()), |path| Err(Stopped::Changed(path)))
 }
 
-/// The same packets again, in the same order; the files' hashes are known.
-fn reading(config: &Config, paths: &[PathBuf]) -> Reading {
-    let options = capture::Options { hash: false, ..config.reading.clone() };
-    Reading::new(Reader::open(paths, &options))
+/// The same packets again, in the same batches.
+struct Further(Reading, Option<u64>);
+
+impl Further {
+    /// The files' hashes are known, and what ended the first reading does not end this one.
+    fn open(config: &Config, paths: &[PathBuf], until: Option<u64>) -> Self {
+        let options = capture::Options { hash: false, stop: capture::Stop::default(), ..config.reading.clone() };
+        Further(Reading::open(paths, &options), until)
+    }
+
+    fn round(&mut self, done: Round, observer: &dyn Observer) -> Round {
+        let mut round = self.0.round(done, observer);
+        round.last |= self.1.is_some_and(|until| self.0.course.packets >= until);
+        round
+    }
 }
 
 /// Which packets are to be written.

@@ -44,7 +44,7 @@ use rayon::prelude::*;
 use crate::base::Ordinal;
 #[cfg(live)]
 use crate::base::Time;
-use crate::capture::{Notice, Options, Portion, Problem, Progress, Reader, ShownPath};
+use crate::capture::{Notice, Options, Portion, Problem, Progress, ShownPath};
 use crate::decode::{Ports, Skips};
 use crate::defrag::Defrag;
 use crate::ledger::{Entry, Item, Kind, Ledger, Noticed, Output, Totals};
@@ -79,6 +79,8 @@ pub(crate) struct Outcome {
     pub problems: u64,
     /// Bugs that were caught.
     pub internal_errors: u64,
+    /// Whether it was ended before its input was, from outside.
+    pub interrupted: bool,
     /// The worst severity that was reported.
     pub worst: Option<Severity>,
     pub sessions: u64,
@@ -150,7 +152,7 @@ fn pool(config: &Config, paths: &[PathBuf]) -> Result<rayon::ThreadPool, Stopped
 }
 
 fn scan(config: &Config, paths: &[PathBuf], sink: &mut dyn Sink, observer: &dyn Observer) -> Result<Outcome, Stopped> {
-    let mut reading = Reading::new(Reader::open(paths, &config.reading));
+    let mut reading = Reading::open(paths, &config.reading);
     let mut analysis = Analysis::new(settings(config), Defrag::new(&config.limits, &config.timeouts));
     let mut writing = Writing::new(config, sink);
     let mut internal_errors = 0_u64;
@@ -187,7 +189,8 @@ fn scan(config: &Config, paths: &[PathBuf], sink: &mut dyn Sink, observer: &dyn 
     analysis.count(&mut totals);
     let fragments = totals.fragments > 0;
     let (outcome, flagged) = writing.finish(totals).map_err(Stopped::Output)?;
-    let evidence = flagged.map(|flagged| Evidence { flagged, captures: reading.files().to_vec(), fragments });
+    let until = reading.interrupted.then_some(reading.course.packets);
+    let evidence = flagged.map(|flagged| Evidence { flagged, captures: reading.files().to_vec(), fragments, until });
     Ok(Outcome { evidence, ..outcome })
 }
 
@@ -235,6 +238,7 @@ fn totals(reading: &Reading) -> Totals {
         capture_dropped: sum(|file| file.dropped),
         time_backwards: reading.course.clock.backwards,
         time_jumps: reading.course.clock.jumps,
+        interrupted: reading.interrupted,
         ..Totals::default()
     }
 }
@@ -318,6 +322,7 @@ impl<'s> Writing<'s> {
         let outcome = Outcome {
             problems: totals.problems,
             internal_errors: totals.internal_errors,
+            interrupted: totals.interrupted,
             worst: self.ledger.worst(),
             sessions: self.ledger.counts().0,
             connections: totals.connections,

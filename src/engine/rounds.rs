@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use crate::base::{Clock, LinkType, Ordinal, Tick, Time};
 use crate::capture::batch::PacketEntry;
-use crate::capture::{Batch, CaptureFile, Cause, Follows, Next, Portion, Problem, Reader};
+use crate::capture::{Batch, CaptureFile, Cause, Follows, Next, Options, Portion, Problem, Reader, Stop};
 use crate::decode;
 
 use super::Observer;
@@ -114,6 +114,10 @@ pub(super) struct Reading {
     reader: Reader,
     pub course: Course,
     pub problems: u64,
+    /// Asked from outside: the reading ends before its input does.
+    stop: Stop,
+    /// Whether it did.
+    pub interrupted: bool,
     spare: Vec<Batch>,
     /// How many of the reader's files were told.
     told: usize,
@@ -129,23 +133,30 @@ impl Reading {
     /// do themselves.
     const PACKETS: u64 = 3000;
 
-    pub(super) fn new(reader: Reader) -> Self {
+    pub(super) fn open(paths: &[PathBuf], options: &Options) -> Self {
         Reading {
-            reader,
+            reader: Reader::open(paths, options),
             course: Course::default(),
             problems: 0,
+            stop: options.stop.clone(),
+            interrupted: false,
             spare: Vec::new(),
             told: 0,
             unsupported: BTreeSet::new(),
         }
     }
 
-    /// Reads the next round; `done` is one whose blocks may be used again.
+    /// Reads the next round, which is a short one where a pipe pauses: what came is to be told. `done` is one whose blocks
+    /// may be used again.
     pub(super) fn round(&mut self, done: Round, observer: &dyn Observer) -> Round {
         self.spare.extend(done.batches);
         let mut round = Round::default();
         let enough = self.course.packets.saturating_add(Self::PACKETS);
         while round.batches.len() < Self::BATCHES && self.course.packets < enough && !round.last {
+            if self.stop.is_set() {
+                (self.interrupted, round.last) = (true, true);
+                break;
+            }
             match self.reader.next(self.spare.pop()) {
                 Next::Batch(batch) => {
                     self.begin(&batch, &mut round);
@@ -154,6 +165,7 @@ impl Reading {
                 }
                 Next::Problem(problem) => self.problem(&problem, observer),
                 Next::Notice(notice) => observer.notice(&notice),
+                Next::Pause => break,
                 Next::End => round.last = true,
             }
         }

@@ -14,6 +14,7 @@ use crate::rules::{About, Severity};
 use super::clerk::Scene;
 use super::escape;
 use super::ids::{self, Window};
+use super::places::Range;
 use super::word::Word;
 use super::{Ascii, End, Frame, Name, When};
 
@@ -90,7 +91,7 @@ fn window(found: &Found, scene: &Scene) -> Window {
     if scene.as_it_goes {
         Window::Times(who.first.time.min(finding.at.time), finding.at.time.max(finding.packets.last().time))
     } else {
-        Window::Frames(scene.places.range(&finding.packets))
+        Window::Frames(Range::of(&finding.packets))
     }
 }
 

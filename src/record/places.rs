@@ -29,12 +29,14 @@ impl Places {
         let capture = self.0.get(packet.rank() as usize);
         Frame { capture: capture.map_or_else(|| Arc::from(""), Arc::clone), frame: packet.frame() }
     }
+}
 
-    /// The least range that holds the frames of all `packets`, whichever file each lies in: a display filter
-    /// cannot name files, and is to show them in each.
-    pub(crate) fn range(&self, packets: &Packets) -> Range {
-        let (_, last) = self.find(packets.last().ordinal);
-        let frames = packets.iter().map(|packet| self.find(packet).1);
+impl Range {
+    /// The least one that holds the frames of all `packets`, whichever file each lies in: a display filter cannot name
+    /// files, and is to show them in each.
+    pub(crate) fn of(packets: &Packets) -> Self {
+        let last = packets.last().ordinal.frame();
+        let frames = packets.iter().map(Ordinal::frame);
         frames.fold(Range { first: last, last }, |range, frame| Range {
             first: range.first.min(frame),
             last: range.last.max(frame),
@@ -63,7 +65,7 @@ mod tests {
         let mut packets = Packets::one(at(0, 8));
         packets.push(at(1, 3));
         packets.push(at(1, 2));
-        assert_eq!(places.range(&packets), Range { first: 2, last: 8 });
+        assert_eq!(Range::of(&packets), Range { first: 2, last: 8 });
         assert_eq!(places.of(packets.last().ordinal), frame("b.pcap", 2));
     }
 }

@@ -46,6 +46,9 @@ pub(crate) struct Summary {
     pub time_backwards: u64,
     pub time_jumps: u64,
     pub internal_errors: u64,
+    /// A signal ended the scan before its input ended.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub interrupted: bool,
 }
 
 /// A file, or an interface.
@@ -138,6 +141,7 @@ impl Summary {
             time_backwards: totals.time_backwards,
             time_jumps: totals.time_jumps,
             internal_errors: totals.internal_errors,
+            interrupted: totals.interrupted,
         }
     }
 }

@@ -345,6 +345,9 @@ fn render_summary(record: &Summary, style: Styles) -> String {
             unread.push(counted(number, one, many));
         }
     }
+    if record.interrupted {
+        unread.push("what follows: a signal ended the scan".to_owned());
+    }
     if unread.is_empty() && record.packets > 0 {
         unread.push("nothing: every packet was".to_owned());
     }

@@ -37,7 +37,7 @@ const FIELDS: &[(&str, &str)] = &[
         "summary",
         "type captures files_skipped skipped_files problems packets bytes segments fragments first_time last_time duration_seconds \
          connections sessions findings not_analysed skipped smtp_on_other_ports limits_hit capture_dropped time_backwards time_jumps \
-         internal_errors",
+         internal_errors ?interrupted",
     ),
 ];
 

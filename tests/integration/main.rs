@@ -30,6 +30,7 @@ mod mirror;
 mod mta;
 mod neighbours;
 mod others;
+mod pipes;
 mod readme;
 mod reports;
 mod rules;

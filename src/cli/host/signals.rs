@@ -7,8 +7,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::SIGHUP;
 use signal_hook::flag;
+
+use crate::cli::stop;
 
 /// What the operator asked for.
 #[derive(Clone, Debug, Default)]
@@ -30,13 +32,9 @@ const AT_MOST: Duration = Duration::from_secs(15);
 const LOOK: Duration = Duration::from_millis(50);
 
 impl Signals {
-    /// Listens to the signals from now on. The second SIGINT or SIGTERM ends the process at once, with exit code 2.
+    /// Listens to the signals from now on.
     pub(in crate::cli) fn listen() -> io::Result<Self> {
-        let signals = Signals::default();
-        for signal in [SIGINT, SIGTERM] {
-            flag::register_conditional_shutdown(signal, 2, Arc::clone(&signals.stop))?;
-            flag::register(signal, Arc::clone(&signals.stop))?;
-        }
+        let signals = Signals { stop: stop::listen()?, reopen: Arc::default() };
         flag::register(SIGHUP, Arc::clone(&signals.reopen))?;
         Ok(signals)
     }

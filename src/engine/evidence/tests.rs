@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::base::{Endpoint, LinkType};
-use crate::capture::{self, Notice, Problem, Progress, Reader};
+use crate::capture::{self, Notice, Problem, Progress};
 use crate::decode::Flags;
 use crate::defrag::Defrag;
 use crate::engine::analysis::Analysis;
@@ -385,7 +385,7 @@ type Told = (Time, Vec<u8>, Vec<String>);
 
 /// What the holder gives out where a capture comes as if it were live, round by round.
 fn live(path: &std::path::Path, config: &Config) -> (Vec<Told>, Vec<Kept>) {
-    let mut reading = Reading::new(Reader::open(&[path.to_path_buf()], &config.reading));
+    let mut reading = Reading::open(&[path.to_path_buf()], &config.reading);
     let mut analysis = Analysis::new(settings(config), Defrag::new(&config.limits, &config.timeouts));
     let mut ledger = Ledger::new(Records::of(&[Kind::Findings]), Vec::new(), &config.limits, &Catalogue::built_in());
     let mut holder = Holder::new(&config.limits, config.timeouts);
