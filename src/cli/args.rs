@@ -91,6 +91,9 @@ pub(super) struct Watch {
     /// A filter for the kernel instead of the one that --port makes, in libpcap's language (pcap-filter(7))
     #[arg(long, value_name = "FILTER", help_heading = CAPTURE)]
     pub bpf: Option<String>,
+    /// Notice SMTP on other ports too: the kernel passes all that begins so
+    #[arg(long, conflicts_with = "bpf", help_heading = CAPTURE)]
+    pub notice_ports: bool,
     /// End after so many packets
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), help_heading = CAPTURE)]
     pub packets: Option<u64>,
@@ -283,6 +286,7 @@ impl Watch {
         options.insert("interface", self.interfaces.clone().into());
         options.insert("snap_length", self.snap_length.into());
         options.insert("bpf", self.bpf.clone().into());
+        options.insert("notice_ports", self.notice_ports.into());
         options.insert("stats_interval", self.stats_interval.into());
         options.insert("renotify", self.renotify.as_secs().into());
         report::Start { command: "watch", options }

@@ -96,6 +96,7 @@ fn watch(arguments: &Watch, settings: &Settings) -> Result<Exit, Box<dyn Error>>
         duration: arguments.duration,
         stats_interval: arguments.stats_interval(),
         renotify: i64::try_from(arguments.renotify.as_nanos()).ok(),
+        notices_ports: arguments.notice_ports || arguments.bpf.is_some(),
     };
     let work = Work { threads, ..Work::default() };
     let config = Config { evidence: arguments.output.write.is_some(), ..settings.engine(&work) };
@@ -119,7 +120,7 @@ fn unopened(lost: Lost) -> Box<dyn Error> {
 fn filter(arguments: &Watch, settings: &Settings, link_type: LinkType) -> KernelFilter {
     match &arguments.bpf {
         Some(expression) => KernelFilter { expression: expression.clone(), note: None },
-        None => kernel_filter(&settings.ports, link_type),
+        None => kernel_filter(&settings.ports, arguments.notice_ports, link_type),
     }
 }
 

@@ -12,8 +12,8 @@ use super::record::{self, EventRecord, FindingRecord, Proof, SummaryRecord};
 use super::stamp::{Clockwork, Stamp};
 use super::{Format, Scene, ids};
 use crate::base::{Endpoint, Limit};
-use crate::ledger::elsewhere::{self, Noticed};
-use crate::ledger::{self, Found, Server, SessionEnd, Stats, Summary, Told, Who};
+use crate::ledger::elsewhere;
+use crate::ledger::{self, Found, Server, SessionEnd, Stats, Summary, Told, Totals, Who};
 use crate::{defrag, tcp};
 
 /// A person reads no more; the rest is counted.
@@ -77,12 +77,14 @@ impl Format for Text {
         let time = self.clock.stamp(stats.time);
         let (packets, bytes) = (counted(stats.packets, "packet", "packets"), counted(stats.bytes, "byte", "bytes"));
         let dropped = count(stats.kernel_dropped.saturating_add(stats.interface_dropped));
+        let filtered =
+            stats.filtered_out.map(|packets| format!(", {} filtered out", count(packets))).unwrap_or_default();
         let (connections, sessions) = (count(stats.connections), count(stats.sessions));
         let (open, memory) = (count(stats.open_connections), count(stats.memory_bytes));
         push(
             out,
             format_args!(
-                "{} {packets}, {bytes}, {dropped} dropped, {connections} connections ({open} open), {sessions} sessions, {memory} bytes of memory\n",
+                "{} {packets}, {bytes}, {dropped} dropped{filtered}, {connections} connections ({open} open), {sessions} sessions, {memory} bytes of memory\n",
                 style.dim(time),
             ),
         );
@@ -90,7 +92,7 @@ impl Format for Text {
 
     fn summary(&mut self, summary: &Summary, scene: &Scene, _out: &mut Vec<u8>) {
         let record = SummaryRecord::of(summary, scene, &mut self.clock);
-        self.summary = Some(render_summary(&record, &summary.totals.elsewhere, Styles::of(scene)));
+        self.summary = Some(render_summary(&record, &summary.totals, Styles::of(scene)));
     }
 
     fn end(&mut self, scene: &Scene, out: &mut Vec<u8>) {
@@ -273,7 +275,7 @@ fn table<'s>(servers: impl Iterator<Item = &'s Server>) -> String {
     table.trim_fmt()
 }
 
-fn render_summary(record: &SummaryRecord<'_>, elsewhere: &[Noticed], style: Styles) -> String {
+fn render_summary(record: &SummaryRecord<'_>, totals: &Totals, style: Styles) -> String {
     let mut text = format!("{}\n", style.bold("Summary"));
     let mut row = |label: &str, value: &dyn Display| {
         let _ = writeln!(text, "  {} {value}", style.dim(format_args!("{label:<13}")));
@@ -326,8 +328,13 @@ fn render_summary(record: &SummaryRecord<'_>, elsewhere: &[Noticed], style: Styl
     for (nth, what) in unread.iter().enumerate() {
         row(if nth == 0 { "not analysed" } else { "" }, what);
     }
-    if !elsewhere.is_empty() {
-        row("other ports", &format_args!("SMTP was seen on {}", elsewhere::Line(elsewhere)));
+    if !totals.elsewhere.is_empty() {
+        row("other ports", &format_args!("SMTP was seen on {}", elsewhere::Line(&totals.elsewhere)));
+    }
+    if let Some(packets) = totals.filtered_out {
+        let packets = counted(packets, "packet", "packets");
+        let ports = if totals.notices_ports { "" } else { ": other ports were not looked at (--notice-ports)" };
+        row("filtered out", &format_args!("{packets} by the kernel{ports}"));
     }
     for capture in record.captures.iter().filter(|capture| capture.truncated) {
         let path = capture.path.as_os_str().as_encoded_bytes();
