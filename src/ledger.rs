@@ -135,6 +135,8 @@ pub(crate) struct Totals {
     pub last_time: Option<Time>,
     pub connections: u64,
     pub capture_dropped: u64,
+    /// Live: packets that did not pass the kernel's filter.
+    pub filtered_out: Option<u64>,
     pub time_backwards: u64,
     pub time_jumps: u64,
     /// Inputs that could not be read, or not to their end.

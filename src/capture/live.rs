@@ -9,6 +9,8 @@
 #![expect(clippy::disallowed_methods, reason = "a live capture waits by the clock")]
 
 use std::fmt;
+use std::fs::File;
+use std::os::unix::fs::FileExt;
 use std::time::{Duration, Instant, SystemTime};
 
 use pcap::{Active, Capture, Device};
@@ -45,7 +47,11 @@ struct Interface {
     link_type: LinkType,
     counted: Counted,
     /// libpcap's own counters, as they were last: they have 32 bits, and wrap.
-    last: (u32, u32),
+    last: pcap::Stat,
+    /// What came and went by the system's own count, which no filter changes.
+    traffic: Option<Traffic>,
+    /// Packets that passed the filter, whether there was room for them or not.
+    passed: u64,
     /// No packet before this is to come any more.
     reached: Time,
 }
@@ -62,6 +68,8 @@ pub(crate) struct Counted {
     pub kernel_dropped: u64,
     /// Packets that the interface or its driver dropped.
     pub interface_dropped: u64,
+    /// Packets that came and went but did not pass the filter, where the system counts them.
+    pub filtered_out: Option<u64>,
 }
 
 /// Why an interface cannot be listened on, or no longer.
@@ -180,6 +188,12 @@ impl Live {
         })
     }
 
+    /// Packets that did not pass the filter, of those interfaces that count what comes and goes.
+    pub(crate) fn filtered_out(&self) -> Option<u64> {
+        let counts = self.interfaces.iter().filter_map(|interface| interface.counted.filtered_out);
+        counts.reduce(u64::saturating_add)
+    }
+
     /// Fills `batch` anew, until it has `enough` bytes, or for as long as `wait`; what came of several interfaces is put in
     /// the order of its times, and the youngest wait for the next batch unless this is to be the `last` one. It has `most`
     /// packets at most, and is longer than `enough` by 32 of them and those that waited at most.
@@ -267,12 +281,17 @@ impl Live {
         for interface in &mut self.interfaces {
             // Where it cannot tell, the counts stay what they were.
             let Ok(stat) = interface.capture.stats() else { continue };
-            let (kernel, driver) = interface.last;
-            let counted = &mut interface.counted;
-            counted.kernel_dropped = counted.kernel_dropped.saturating_add(stat.dropped.wrapping_sub(kernel).into());
+            let Interface { counted, last, passed, traffic, .. } = interface;
+            let more = |now: u32, then: u32| u64::from(now.wrapping_sub(then));
+            counted.kernel_dropped = counted.kernel_dropped.saturating_add(more(stat.dropped, last.dropped));
             counted.interface_dropped =
-                counted.interface_dropped.saturating_add(stat.if_dropped.wrapping_sub(driver).into());
-            interface.last = (stat.dropped, stat.if_dropped);
+                counted.interface_dropped.saturating_add(more(stat.if_dropped, last.if_dropped));
+            *passed = passed.saturating_add(more(stat.received, last.received));
+            *last = stat;
+            // Asked for later, so never too few.
+            if let Some(traffic) = traffic.as_ref().and_then(Traffic::since) {
+                counted.filtered_out = Some(traffic.saturating_sub(*passed).max(counted.filtered_out.unwrap_or(0)));
+            }
         }
     }
 }
@@ -297,7 +316,9 @@ impl Interface {
             capture,
             link_type,
             counted: Counted::default(),
-            last: (0, 0),
+            last: pcap::Stat { received: 0, dropped: 0, if_dropped: 0 },
+            traffic: Traffic::of(name),
+            passed: 0,
             reached: Time(i64::MIN),
         })
     }
@@ -330,6 +351,34 @@ impl Interface {
             _ => Time(asked.0.saturating_sub(Live::HANDED_ON)),
         };
         taken.map_err(|error| Lost { interface: self.name.clone(), cause: cause(error) })
+    }
+}
+
+/// The system's own counts of an interface's packets (`/sys/class/net/IFACE/statistics`), which stay open when nothing else
+/// can be opened any more.
+struct Traffic {
+    counts: Vec<File>,
+    /// What they were at first.
+    before: u64,
+}
+
+impl Traffic {
+    /// Where the system has them: `any` is no interface of its own.
+    fn of(name: &str) -> Option<Self> {
+        let open = |count| File::open(format!("/sys/class/net/{name}/statistics/{count}")).ok();
+        let mut traffic = Traffic { counts: vec![open("rx_packets")?, open("tx_packets")?], before: 0 };
+        traffic.before = traffic.since()?;
+        Some(traffic)
+    }
+
+    fn since(&self) -> Option<u64> {
+        let count = |file: &File| -> Option<u64> {
+            let mut text = [0; 32];
+            let read = file.read_at(&mut text, 0).ok()?;
+            std::str::from_utf8(text.get(..read)?).ok()?.trim().parse().ok()
+        };
+        let sum = self.counts.iter().map(count).try_fold(0_u64, |sum, count| Some(sum.saturating_add(count?)))?;
+        Some(sum.saturating_sub(self.before))
     }
 }
 

@@ -307,7 +307,7 @@ mod tests {
         let stop = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(true));
         let mut stored = Stored::new(Box::new(Silent), false, &stop.into());
         assert!(
-            stored.peek(4).is_err() && stored.read(&mut [0; 4]).is_err() && stored.read(&mut [0; 1 << 17]).is_err()
+            stored.peek(4).is_err() && stored.read(&mut [0; 4]).is_err() && stored.read(&mut vec![0; 1 << 17]).is_err()
         );
     }
 

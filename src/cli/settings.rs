@@ -121,6 +121,7 @@ impl Settings {
             interface: None,
             limits: (&self.limits).into(),
             min_severity: Word(self.min_severity),
+            notice_ports: None,
             port: self.ports.clone(),
             records: self.records.iter().map(|kind| kind.name().into()).collect(),
             renotify: None,

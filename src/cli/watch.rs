@@ -120,7 +120,7 @@ fn unopened(lost: Lost) -> Box<dyn Error> {
 fn filter(arguments: &Watch, settings: &Settings, link_type: LinkType) -> KernelFilter {
     match &arguments.bpf {
         Some(expression) => KernelFilter { expression: expression.clone(), note: None },
-        None => kernel_filter(&settings.ports, link_type),
+        None => kernel_filter(&settings.ports, arguments.notice_ports, link_type),
     }
 }
 

@@ -32,14 +32,16 @@ pub(crate) struct KernelFilter {
     pub note: Option<&'static str>,
 }
 
-/// The filter that passes what is wanted of packets of this link type.
-pub(crate) fn kernel_filter(ports: &[u16], link_type: LinkType) -> KernelFilter {
+/// The filter that passes what is wanted of packets of this link type; where it `notices` other ports, also what begins
+/// on them as SMTP does ([`super::elsewhere`]).
+pub(crate) fn kernel_filter(ports: &[u16], notices: bool, link_type: LinkType) -> KernelFilter {
     let wanted = wanted(ports);
+    let others = if notices { noticed() } else { String::new() };
     let (expression, note) = match link_type.0 {
-        ethernet::LINK_TYPE => (on_ethernet(&wanted), None),
-        cooked::V1 => (on_cooked(&wanted, 14, 16), Some(COOKED)),
-        cooked::V2 => (on_cooked(&wanted, 0, 20), Some(COOKED)),
-        _ => (wanted, None),
+        ethernet::LINK_TYPE => (on_ethernet(&wanted, &others), None),
+        cooked::V1 => (on_cooked(&wanted, &others, 14, 16), Some(COOKED)),
+        cooked::V2 => (on_cooked(&wanted, &others, 0, 20), Some(COOKED)),
+        _ => (wanted + &others, None),
     };
     KernelFilter { expression, note }
 }
@@ -71,19 +73,34 @@ fn wanted(ports: &[u16]) -> String {
     ways.join(" or ")
 }
 
+/// What begins on any port as SMTP does, as far as four octets tell. It comes behind all that is wanted of IP, since what
+/// has no such payload is refused by it.
+fn noticed() -> String {
+    let begins = |payload: &str| {
+        let hello = ["EHLO", "HELO", "LHLO"].map(|verb| {
+            let verb = verb.bytes().fold(0_u32, |word, letter| word << 8 | u32::from(letter));
+            format!("{payload} & 0xdfdfdfdf = {verb:#x}")
+        });
+        format!("({payload} = 0x32323020 or {payload} = 0x3232302d or {})", hello.join(" or "))
+    };
+    let v4 = begins("tcp[(tcp[12] & 0xf0) >> 2:4]");
+    let v6 = begins("ip6[((ip6[52] & 0xf0) >> 2) + 40:4]");
+    format!(" or (ip6[6] = 6 and {v6}) or {v4}")
+}
+
 /// Each `vlan` moves all that stands to the right of it behind one more tag, hence the nesting; but for `link`, which
 /// counts from the frame's first octet.
-fn on_ethernet(wanted: &str) -> String {
-    let [untagged, tagged, tagged_twice] =
-        [(12, 14), (16, 18), (20, 22)].map(|(length, payload)| format!("{wanted} or {}", snap(length, payload)));
+fn on_ethernet(wanted: &str, others: &str) -> String {
+    let [untagged, tagged, tagged_twice] = [(12, 14), (16, 18), (20, 22)]
+        .map(|(length, payload)| format!("{wanted} or {}{others}", snap(length, payload)));
     format!("{untagged} or (vlan and ({tagged} or (vlan and ({tagged_twice} or vlan))))")
 }
 
 /// What has a tag passes unseen. That is little: of a packet that was received Linux has taken the outermost tag out,
 /// and here the filter sees what stood behind it.
-fn on_cooked(wanted: &str, protocol: u16, payload: u16) -> String {
+fn on_cooked(wanted: &str, others: &str, protocol: u16, payload: u16) -> String {
     let tag = [0x8100, 0x88a8, 0x9100].map(|tag| format!("link[{protocol}:2] = {tag:#x}")).join(" or ");
-    format!("{wanted} or {} or {tag}", snap(protocol, payload))
+    format!("{wanted} or {} or {tag}{others}", snap(protocol, payload))
 }
 
 /// A SNAP header of organisation 0 at `payload`, behind a length where a type would stand (RFC 1042).
@@ -122,7 +139,7 @@ mod tests {
     }
 
     fn compiled(link_type: LinkType, ports: &[u16]) -> BpfProgram {
-        program(link_type, &kernel_filter(ports, link_type).expression)
+        program(link_type, &kernel_filter(ports, false, link_type).expression)
     }
 
     /// Whether the decoder makes something of a packet that is to be passed.
@@ -168,7 +185,7 @@ mod tests {
         let wanted = "(ip[9] = 6 and ip[6:2] & 0x3fff != 0) or ip[9] = 51 \
                       or (ip6[6] != 6 and ip6[6] != 17 and ip6[6] != 58) or tcp port 25";
         assert_eq!(
-            kernel_filter(&[25], ETHERNET).expression,
+            kernel_filter(&[25], false, ETHERNET).expression,
             format!(
                 "{wanted} or (link[12:2] < 0x600 and link[14:4] = 0xaaaa0300 and link[18:2] = 0) or (vlan and \
                  ({wanted} or (link[16:2] < 0x600 and link[18:4] = 0xaaaa0300 and link[22:2] = 0) or (vlan and \
@@ -176,13 +193,46 @@ mod tests {
             )
         );
         assert_eq!(
-            kernel_filter(&[25], LinkType(276)).expression,
+            kernel_filter(&[25], false, LinkType(276)).expression,
             format!(
                 "{wanted} or (link[0:2] < 0x600 and link[20:4] = 0xaaaa0300 and link[24:2] = 0) \
                  or link[0:2] = 0x8100 or link[0:2] = 0x88a8 or link[0:2] = 0x9100"
             )
         );
-        assert_eq!(kernel_filter(&[25], LinkType(101)), KernelFilter { expression: wanted.to_owned(), note: None });
+        assert_eq!(
+            kernel_filter(&[25], false, LinkType(101)),
+            KernelFilter { expression: wanted.to_owned(), note: None }
+        );
+    }
+
+    #[test]
+    fn what_is_noticed_on_other_ports_passes_where_that_was_asked_for() {
+        let from = |port: u16, payload: &[u8]| [&port.to_be_bytes()[..], &tcp(&[], payload)[2..]].concat();
+        let to = |payload: &[u8]| tcp_to(2525, &[1; 12], payload);
+        for (segment, wanted) in [
+            (to(b"EHLO a\r\n"), true),
+            (to(b"helo a\r\n"), true),
+            (to(b"lhlo a\r\n"), true),
+            ([&587_u16.to_be_bytes()[..], &tcp_to(40001, &[], b"220 mx\r\n")[2..]].concat(), true),
+            ([&587_u16.to_be_bytes()[..], &tcp_to(40001, &[], b"220-mx\r\n")[2..]].concat(), true),
+            (to(b"QUIT\r\n"), false),
+            (to(b"221 bye\r\n"), false),
+            (to(b""), false),
+            (from(40000, b""), true),
+            (from(40000, b"QUIT"), true),
+        ] {
+            for frame in [ethernet(0x0800, &ipv4(6, &segment)), ethernet(0x86dd, &ipv6(6, &segment))] {
+                for link_type in link_types() {
+                    let Some(packet) = on(link_type, &frame) else { continue };
+                    let filter = program(link_type, &kernel_filter(&[25], true, link_type).expression);
+                    assert_eq!(filter.filter(&packet), wanted, "{segment:02x?} on {link_type:?}");
+                }
+                for tags in [&[0x8100][..], &[0x8100, 0x88a8]] {
+                    let filter = program(ETHERNET, &kernel_filter(&[25], true, ETHERNET).expression);
+                    assert_eq!(filter.filter(&tagged(tags, frame.clone())), wanted, "{segment:02x?} behind {tags:x?}");
+                }
+            }
+        }
     }
 
     #[test]
@@ -256,7 +306,7 @@ mod tests {
             assert!(!passes(&tagged(&vec![0x8100; tags], snap(12))), "another's SNAP behind {tags} tags");
         }
         for link_type in [LinkType(113), LinkType(276)] {
-            let filter = kernel_filter(&[25], link_type);
+            let filter = kernel_filter(&[25], false, link_type);
             assert!(filter.note.is_some());
             for frame in [tagged(&[0x8100], untagged.clone()), tagged(&[0x88a8], untagged.clone()), snap(0)] {
                 assert!(program(link_type, &filter.expression).filter(&on(link_type, &frame).unwrap()), "{frame:02x?}");
@@ -281,8 +331,13 @@ mod tests {
                 }
             }
             thread_local! {
-                static PROGRAMS: Vec<(LinkType, BpfProgram)> =
-                    link_types().map(|link_type| (link_type, compiled(link_type, &[25]))).collect();
+                static PROGRAMS: Vec<(LinkType, BpfProgram)> = [false, true]
+                    .into_iter()
+                    .flat_map(|notices| link_types().map(move |link_type| (link_type, notices)))
+                    .map(|(link_type, notices)| {
+                        (link_type, program(link_type, &kernel_filter(&[25], notices, link_type).expression))
+                    })
+                    .collect();
             }
             PROGRAMS.with(|programs| {
                 for (link_type, program) in programs {

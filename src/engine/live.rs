@@ -80,6 +80,7 @@ struct Arrival {
     now: Time,
     kernel_dropped: u64,
     interface_dropped: u64,
+    filtered_out: Option<u64>,
 }
 
 /// Analyses what comes on the interfaces until the plan says that it is enough; everything found goes to `sink` as it
@@ -154,7 +155,8 @@ fn listen(
             count(&mut live, host);
         }
         let (kernel_dropped, interface_dropped) = live.dropped();
-        let mut arrival = Arrival { batch, now: now(), kernel_dropped, interface_dropped };
+        let filtered_out = live.filtered_out();
+        let mut arrival = Arrival { batch, now: now(), kernel_dropped, interface_dropped, filtered_out };
         while let Err(refused) = arrive.send_timeout(arrival, SECOND) {
             match refused {
                 // Whoever reads the output has stopped: the drops are told all the same.
@@ -242,7 +244,7 @@ impl<'w> Watching<'w> {
         while let Ok(arrival) = arrivals.recv() {
             let mut round = Round::default();
             let mut next = Some(arrival);
-            while let Some(Arrival { mut batch, now, kernel_dropped, interface_dropped }) = next {
+            while let Some(Arrival { mut batch, now, kernel_dropped, interface_dropped, filtered_out }) = next {
                 self.counting.number(&batch.packets, &mut batch.runs);
                 if batch.packets.is_empty() {
                     self.course.idle(Time(now.0.saturating_sub(BEHIND)), &mut round.marks);
@@ -252,6 +254,7 @@ impl<'w> Watching<'w> {
                 self.count(&batch);
                 self.stats.time = now;
                 (self.stats.kernel_dropped, self.stats.interface_dropped) = (kernel_dropped, interface_dropped);
+                self.stats.filtered_out = filtered_out;
                 round.batches.push(batch);
                 next = if round.batches.len() < BATCHES { arrivals.try_recv().ok() } else { None };
             }
@@ -338,6 +341,7 @@ impl<'w> Watching<'w> {
             first_time: self.course.span.map(|(first, _)| first),
             last_time: self.course.span.map(|(_, last)| last),
             capture_dropped: kernel.saturating_add(interface),
+            filtered_out: live.filtered_out(),
             time_backwards: self.course.clock.backwards,
             time_jumps: self.course.clock.jumps,
             internal_errors: self.internal_errors,

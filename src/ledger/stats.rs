@@ -14,6 +14,8 @@ pub(crate) struct Stats {
     pub bytes: u64,
     pub kernel_dropped: u64,
     pub interface_dropped: u64,
+    /// Packets that did not pass the kernel's filter, where the interfaces count what comes and goes.
+    pub filtered_out: Option<u64>,
     pub connections: u64,
     /// Those that are not over: what the memory mostly goes to.
     pub open_connections: u64,

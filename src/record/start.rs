@@ -44,6 +44,8 @@ pub(crate) struct Options {
     pub interface: Option<Vec<String>>,
     pub limits: Limits,
     pub min_severity: Word<Severity>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub notice_ports: Option<bool>,
     pub port: Vec<u16>,
     pub records: Vec<Name>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -65,6 +67,7 @@ pub(crate) struct Watch {
     pub interface: Vec<String>,
     pub snap_length: u32,
     pub bpf: Option<String>,
+    pub notice_ports: bool,
     pub stats_interval: u32,
     pub renotify: u64,
 }
@@ -83,11 +86,12 @@ impl Start {
 
     /// Of a live capture.
     pub(crate) fn watch(options: Options, watch: Watch) -> Self {
-        let Watch { interface, snap_length, bpf, stats_interval, renotify } = watch;
+        let Watch { interface, snap_length, bpf, notice_ports, stats_interval, renotify } = watch;
         let options = Options {
             interface: Some(interface),
             snap_length: Some(snap_length),
             bpf: Some(bpf),
+            notice_ports: Some(notice_ports),
             stats_interval: Some(stats_interval),
             renotify: Some(renotify),
             ..options

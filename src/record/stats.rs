@@ -18,6 +18,8 @@ pub(crate) struct Stats {
     pub bytes: u64,
     pub kernel_dropped: u64,
     pub interface_dropped: u64,
+    /// Null where no interface counts what comes and goes.
+    pub filtered_out: Option<u64>,
     pub last_packet: Option<When>,
     pub connections: u64,
     pub open_connections: u64,
@@ -35,6 +37,7 @@ impl Stats {
             bytes: stats.bytes,
             kernel_dropped: stats.kernel_dropped,
             interface_dropped: stats.interface_dropped,
+            filtered_out: stats.filtered_out,
             last_packet: stats.last_packet.map(When),
             connections: stats.connections,
             open_connections: stats.open_connections,

@@ -43,6 +43,9 @@ pub(crate) struct Summary {
     pub smtp_on_other_ports: Vec<OtherPort>,
     pub limits_hit: BTreeMap<Name, u64>,
     pub capture_dropped: u64,
+    /// Of a live capture: packets that did not pass the kernel's filter.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub filtered_out: Option<u64>,
     pub time_backwards: u64,
     pub time_jumps: u64,
     pub internal_errors: u64,
@@ -138,6 +141,7 @@ impl Summary {
             smtp_on_other_ports: totals.elsewhere.iter().map(OtherPort::of).collect(),
             limits_hit: named(&totals.limits_hit),
             capture_dropped: totals.capture_dropped,
+            filtered_out: totals.filtered_out,
             time_backwards: totals.time_backwards,
             time_jumps: totals.time_jumps,
             internal_errors: totals.internal_errors,

@@ -189,6 +189,7 @@ fn counted() -> Stats {
         bytes: 10_000,
         kernel_dropped: 30,
         interface_dropped: 4,
+        filtered_out: Some(98_000),
         connections: 3,
         open_connections: 1,
         sessions: 2,

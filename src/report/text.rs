@@ -26,6 +26,8 @@ const LABEL: usize = 12;
 pub(super) struct Text {
     look: Look,
     clock: Clockwork,
+    /// Live: SMTP on other ports passes the kernel's filter.
+    notices_ports: bool,
     findings: BTreeMap<End, Vec<String>>,
     kept: u64,
     beyond: u64,
@@ -38,7 +40,10 @@ pub(super) struct Text {
 impl Format for Text {
     fn record(&mut self, record: &Record, out: &mut Vec<u8>) {
         match record {
-            Record::Start(_) => {}
+            Record::Start(start) => {
+                let bpf = start.options.bpf.as_ref().is_some_and(Option::is_some);
+                self.notices_ports = bpf || start.options.notice_ports == Some(true);
+            }
             Record::Finding(finding) => self.finding(finding, out),
             Record::Session(session) => self.session(session, out),
             Record::Command(command) => self.event(command.time, &command.session, said(record), out),
@@ -50,7 +55,7 @@ impl Format for Text {
                 self.servers.insert(End { ip: server.ip, port: server.port }, Row::of(server));
             }
             Record::Stats(stats) => self.stats(stats, out),
-            Record::Summary(summary) => self.summary = Some(render_summary(summary, self.styles())),
+            Record::Summary(summary) => self.summary = Some(render_summary(summary, self.notices_ports, self.styles())),
         }
     }
 
@@ -135,12 +140,14 @@ impl Text {
         let (time, style) = (self.clock.stamp(stats.time.0), self.styles());
         let (packets, bytes) = (counted(stats.packets, "packet", "packets"), counted(stats.bytes, "byte", "bytes"));
         let dropped = count(stats.kernel_dropped.saturating_add(stats.interface_dropped));
+        let filtered =
+            stats.filtered_out.map(|packets| format!(", {} filtered out", count(packets))).unwrap_or_default();
         let (connections, sessions) = (count(stats.connections), count(stats.sessions));
         let (open, memory) = (count(stats.open_connections), count(stats.memory_bytes));
         push(
             out,
             format_args!(
-                "{} {packets}, {bytes}, {dropped} dropped, {connections} connections ({open} open), {sessions} sessions, {memory} bytes of memory\n",
+                "{} {packets}, {bytes}, {dropped} dropped{filtered}, {connections} connections ({open} open), {sessions} sessions, {memory} bytes of memory\n",
                 style.dim(time),
             ),
         );
@@ -301,7 +308,7 @@ fn table(servers: &BTreeMap<End, Row>) -> String {
     table.trim_fmt()
 }
 
-fn render_summary(record: &Summary, style: Styles) -> String {
+fn render_summary(record: &Summary, notices_ports: bool, style: Styles) -> String {
     let mut text = format!("{}\n", style.bold("Summary"));
     let mut row = |label: &str, value: &dyn Display| {
         let _ = writeln!(text, "  {} {value}", style.dim(format_args!("{label:<13}")));
@@ -358,6 +365,11 @@ fn render_summary(record: &Summary, style: Styles) -> String {
         let noticed = record.smtp_on_other_ports.iter();
         let noticed: Vec<Noticed> = noticed.map(|seen| seen.noticed()).collect();
         row("other ports", &format_args!("SMTP was seen on {}", elsewhere::Line(&noticed)));
+    }
+    if let Some(packets) = record.filtered_out {
+        let packets = counted(packets, "packet", "packets");
+        let ports = if notices_ports { "" } else { ": other ports were not looked at (--notice-ports)" };
+        row("filtered out", &format_args!("{packets} by the kernel{ports}"));
     }
     for capture in record.captures.iter().filter(|capture| capture.truncated) {
         row("truncated", &format_args!("{} ends inside a packet", capture.path));

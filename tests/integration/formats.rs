@@ -30,13 +30,13 @@ const FIELDS: &[(&str, &str)] = &[
     ("server", "type ip port sessions greetings software capabilities help starttls first_seen last_seen findings"),
     (
         "stats",
-        "type time packets bytes kernel_dropped interface_dropped last_packet connections open_connections sessions \
-         findings limits_hit memory_bytes",
+        "type time packets bytes kernel_dropped interface_dropped filtered_out last_packet connections open_connections \
+         sessions findings limits_hit memory_bytes",
     ),
     (
         "summary",
         "type captures files_skipped skipped_files problems packets bytes segments fragments first_time last_time duration_seconds \
-         connections sessions findings not_analysed skipped smtp_on_other_ports limits_hit capture_dropped time_backwards time_jumps \
+         connections sessions findings not_analysed skipped smtp_on_other_ports limits_hit capture_dropped ?filtered_out time_backwards time_jumps \
          internal_errors ?interrupted",
     ),
 ];

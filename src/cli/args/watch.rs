@@ -41,6 +41,9 @@ pub(in crate::cli) struct Watch {
     /// A filter for the kernel instead of the one that --port makes, in libpcap's language (pcap-filter(7))
     #[arg(long, value_name = "FILTER", help_heading = CAPTURE)]
     pub bpf: Option<String>,
+    /// Notice SMTP on other ports too: the kernel passes all that begins so
+    #[arg(long, conflicts_with = "bpf", help_heading = CAPTURE)]
+    pub notice_ports: bool,
     /// End after so many packets
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), help_heading = CAPTURE)]
     pub packets: Option<u64>,
@@ -102,6 +105,7 @@ impl Watch {
             interface: self.interfaces.clone(),
             snap_length: self.snap_length,
             bpf: self.bpf.clone(),
+            notice_ports: self.notice_ports,
             stats_interval: self.stats_interval,
             renotify: self.renotify.as_secs(),
         };

@@ -2,6 +2,8 @@
 #![expect(clippy::arithmetic_side_effects, reason = "the numbers of tests are small")]
 
 use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use proptest::prelude::*;
 
@@ -417,15 +419,56 @@ fn live(path: &std::path::Path, config: &Config) -> (Vec<Told>, Vec<Kept>) {
 
 /// What a second reading gives.
 fn twice(path: &std::path::Path, config: &Config) -> Result<Vec<Told>, Stopped> {
+    Ok(twice_from(path, config, &mut Nobody)?.0)
+}
+
+/// The same, and how many packets were read; the sink may end the first reading.
+fn twice_from(path: &std::path::Path, config: &Config, sink: &mut dyn Sink) -> Result<(Vec<Told>, u64), Stopped> {
     let (config, paths) = (Config { evidence: true, ..config.clone() }, [path.to_path_buf()]);
-    let outcome = crate::engine::run(&config, &paths, &mut Nobody, &Nobody)?;
+    let outcome = crate::engine::run(&config, &paths, sink, &Nobody)?;
     let mut told = Vec::new();
     let mut keep = |packet: &Captured<'_>, comments: &[String]| {
         told.push((packet.time, packet.bytes.to_vec(), comments.to_vec()));
         Ok(())
     };
     again::packets(&config, &paths, outcome.evidence.unwrap(), &mut keep, &Nobody)?;
-    Ok(told)
+    Ok((told, outcome.packets))
+}
+
+/// Ends the reading once something was found.
+struct Ends(Arc<AtomicBool>);
+
+impl Sink for Ends {
+    fn take(&mut self, outputs: Vec<Output>) -> std::io::Result<()> {
+        if outputs.iter().any(|output| matches!(output, Output::Finding(_))) {
+            self.0.store(true, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn a_reading_that_is_ended_leaves_the_evidence_of_what_was_read() {
+    use synth::traffic::{Kind, Recipe};
+    let folder = tempfile::tempdir().unwrap();
+    let (path, part) = (folder.path().join("all"), folder.path().join("part"));
+    let recipe = Recipe { flows: 50, planted: 300, mail_bytes: 500..=5000, ..Recipe::new(Kind::Relay, 1_000_000) };
+    let mut relay = Vec::new();
+    recipe.write(&mut relay, &mut std::io::sink()).unwrap();
+    std::fs::write(&path, &relay).unwrap();
+    let stop = Arc::new(AtomicBool::new(false));
+    let reading = capture::Options { batch_bytes: 4096, stop: Arc::clone(&stop).into(), ..capture::Options::default() };
+    let (told, packets) =
+        twice_from(&path, &Config { reading, ..Config::default() }, &mut Ends(Arc::clone(&stop))).unwrap();
+    // So many records of the file: each has its captured length in its third word.
+    let mut length = 24;
+    for _ in 0..packets {
+        let captured = relay[length + 8..].first_chunk().map(|word| u32::from_le_bytes(*word)).unwrap();
+        length += 16 + captured as usize;
+    }
+    assert!(stop.load(Ordering::Relaxed) && length < relay.len() / 2 && !told.is_empty(), "{packets} packets");
+    std::fs::write(&part, &relay[..length]).unwrap();
+    assert!(told == twice(&part, &Config::default()).unwrap());
 }
 
 #[test]

@@ -65,6 +65,7 @@ fn starts() -> [Record; 2] {
         interface: vec!["eth0".to_owned()],
         snap_length: 65_535,
         bpf: None,
+        notice_ports: true,
         stats_interval: 60,
         renotify: 86_400,
     };

@@ -11,6 +11,7 @@ mod links;
 mod metrics;
 mod mta;
 mod output;
+mod ports;
 mod replay;
 
 use std::fs::{self, Permissions};

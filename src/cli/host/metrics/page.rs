@@ -35,6 +35,11 @@ pub(super) fn page(stats: &Stats, now: Time) -> String {
         page.metric(COUNTER, name, help).sample(&[], count);
     }
 
+    let mut filtered =
+        page.metric(COUNTER, "mailtap_filtered_out_packets_total", "Packets that did not pass the kernel's filter.");
+    if let Some(packets) = stats.filtered_out {
+        filtered.sample(&[], packets);
+    }
     let mut findings = page.metric(COUNTER, "mailtap_findings_total", "Findings reported, by rule and severity.");
     for (rule, by_severity) in &stats.findings {
         for (severity, count) in by_severity {
