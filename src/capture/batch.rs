@@ -36,6 +36,8 @@ pub(crate) struct PacketEntry {
     /// How many bytes it had on the wire; never below `captured` (a lying header is corrected).
     pub original: u32,
     pub link_type: LinkType,
+    /// Of a live capture, the place of its interface among all; 0 of files.
+    pub interface: u16,
     pub time: Time,
 }
 
