@@ -47,6 +47,8 @@ pub(crate) struct PacketEntry {
     /// How many bytes it had on the wire; never below `captured` (a lying header is corrected).
     pub original: u32,
     pub link_type: LinkType,
+    /// Of a live capture, the place of its interface among all; 0 of files.
+    pub interface: u16,
     pub time: Time,
 }
 
@@ -58,13 +60,18 @@ impl Batch {
         self.data.get(start..end).unwrap_or_default()
     }
 
-    /// The packet of this ordinal, if it is in this batch.
-    pub(crate) fn captured(&self, ordinal: Ordinal) -> Option<Captured<'_>> {
+    /// What the table has of the packet of this ordinal, if it is in this batch.
+    pub(crate) fn entry(&self, ordinal: Ordinal) -> Option<&PacketEntry> {
         let begun = self.runs.partition_point(|run| run.first <= ordinal);
         let (first, packets) = self.run(begun.checked_sub(1)?)?;
         let behind =
             ordinal.frame().checked_sub(first.first.frame()).filter(|_| first.first.rank() == ordinal.rank())?;
-        let packet = packets.get(usize::try_from(behind).ok()?)?;
+        packets.get(usize::try_from(behind).ok()?)
+    }
+
+    /// The packet of this ordinal, if it is in this batch.
+    pub(crate) fn captured(&self, ordinal: Ordinal) -> Option<Captured<'_>> {
+        let packet = self.entry(ordinal)?;
         let &PacketEntry { time, link_type, original, .. } = packet;
         Some(Captured { time, link_type, original, bytes: self.bytes(packet) })
     }

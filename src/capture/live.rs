@@ -245,9 +245,9 @@ impl Live {
     fn fill(&mut self, batch: &mut Batch, enough: usize, most: usize, until: Option<Instant>) -> Result<(), Lost> {
         loop {
             let mut came = 0_usize;
-            for interface in &mut self.interfaces {
+            for (nth, interface) in (0_u16..).zip(&mut self.interfaces) {
                 let left = most.saturating_sub(batch.packets.len());
-                came = came.saturating_add(interface.read(batch, left.min(Live::AT_ONCE))?);
+                came = came.saturating_add(interface.read(nth, batch, left.min(Live::AT_ONCE))?);
                 if batch.data.len() >= enough || batch.packets.len() >= most {
                     return Ok(());
                 }
@@ -323,8 +323,8 @@ impl Interface {
         })
     }
 
-    /// Takes what is there, so many packets at most; returns how many.
-    fn read(&mut self, batch: &mut Batch, most: usize) -> Result<usize, Lost> {
+    /// Takes what is there, so many packets at most; returns how many. It is the nth of all interfaces.
+    fn read(&mut self, nth: u16, batch: &mut Batch, most: usize) -> Result<usize, Lost> {
         let Interface { capture, link_type, counted, reached, .. } = self;
         let asked = now();
         let taken = capture.dispatch(Some(most), |packet| {
@@ -338,6 +338,7 @@ impl Interface {
                 captured: caplen,
                 original: len.max(caplen),
                 link_type: *link_type,
+                interface: nth,
                 time,
             });
             counted.packets = counted.packets.saturating_add(1);

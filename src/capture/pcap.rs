@@ -94,6 +94,7 @@ impl Pcap {
                 captured,
                 original: original.max(captured),
                 link_type: self.link_type,
+                interface: 0,
                 time: self.time(number([s0, s1, s2, s3]), number([f0, f1, f2, f3])),
             });
             rest = next;

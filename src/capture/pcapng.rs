@@ -214,7 +214,14 @@ impl Pcapng {
         }
         self.whole(rest, length)?;
         self.last_time = time;
-        Ok(PacketEntry { offset: u32_of(begin), captured, original: original.max(captured), link_type, time })
+        Ok(PacketEntry {
+            offset: u32_of(begin),
+            captured,
+            original: original.max(captured),
+            link_type,
+            interface: 0,
+            time,
+        })
     }
 
     /// The body of a block, which must have at least so many bytes.

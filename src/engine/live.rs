@@ -16,7 +16,8 @@ use crate::base::Time;
 use crate::capture::live::{Live, Lost, now};
 use crate::capture::{Batch, Counting, Options};
 use crate::defrag::Defrag;
-use crate::ledger::{Output, Stats, Totals};
+use crate::ledger::{Entry, Item, Output, Stats, Totals};
+use crate::record::Text;
 
 use super::analysis::Analysis;
 use super::rounds::{Course, Round};
@@ -96,6 +97,7 @@ pub(crate) fn watch(
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().map_err(Stopped::Threads)?;
     let names: Vec<&str> = live.link_types().map(|(name, _)| name).collect();
     let name = PathBuf::from(names.join(","));
+    let interfaces: Vec<Arc<str>> = names.into_iter().map(|name| Text(name.as_bytes()).to_string().into()).collect();
     let (arrive, arrivals) = bounded(BATCHES);
     let (give_back, spare) = bounded(BATCHES.saturating_mul(2));
     let (print, printed) = bounded(1);
@@ -106,6 +108,7 @@ pub(crate) fn watch(
         let (finished, lost) = pool.install(|| {
             let mut queue = Queue(print);
             let mut watching = Watching::new(config, plan, &mut queue, host);
+            watching.interfaces = interfaces;
             let analysed = watching.begin(name).and_then(|()| watching.run(&arrivals, &give_back));
             // The reading thread is to wait for nobody who is gone.
             drop(arrivals);
@@ -211,8 +214,9 @@ struct Watching<'w> {
     published: u64,
     /// After so long they are to be printed.
     due: Option<Duration>,
-    /// How the interfaces are called together.
+    /// How the interfaces are called together, and each of them.
     name: PathBuf,
+    interfaces: Vec<Arc<str>>,
     host: &'w dyn Host,
 }
 
@@ -230,6 +234,7 @@ impl<'w> Watching<'w> {
             published: 0,
             due: plan.stats_interval,
             name: PathBuf::new(),
+            interfaces: Vec::new(),
             host,
         }
     }
@@ -259,7 +264,8 @@ impl<'w> Watching<'w> {
                 next = if round.batches.len() < BATCHES { arrivals.try_recv().ok() } else { None };
             }
             self.analysis.share(round.batches.len() > 1);
-            let found = self.analysis.round_held(&round, self.writing.holder.as_mut());
+            let mut found = self.analysis.round_held(&round, self.writing.holder.as_mut());
+            self.name_interfaces(&mut found, &round.batches);
             self.tell_bugs();
             self.writing.take(Vec::new(), found)?;
             self.writing.tick(self.course.clock.now());
@@ -278,6 +284,20 @@ impl<'w> Watching<'w> {
         let captured: u64 = batch.packets.iter().map(|packet| u64::from(packet.captured)).sum();
         stats.bytes = stats.bytes.saturating_add(captured);
         stats.last_packet = batch.packets.last().map(|packet| packet.time).or(stats.last_packet);
+    }
+
+    /// Says of findings on which interface the packet came that completed them, where it is one of this round's: an older
+    /// one's is not known any more, unless there is but one.
+    fn name_interfaces(&self, entries: &mut [Entry], batches: &[Batch]) {
+        let of =
+            |packet| batches.iter().find_map(|batch| batch.entry(packet)).map(|entry| usize::from(entry.interface));
+        for entry in entries {
+            if let Item::Finding(found) = &mut entry.item {
+                let only = (self.interfaces.len() == 1).then_some(0);
+                let nth = only.or_else(|| of(found.finding.at.ordinal));
+                found.interface = nth.and_then(|nth| self.interfaces.get(nth)).cloned();
+            }
+        }
     }
 
     fn tell_bugs(&mut self) {
@@ -329,7 +349,8 @@ impl<'w> Watching<'w> {
     /// The end of all connections, then the servers and the summary.
     fn finish(mut self, live: &Live, lost: bool) -> io::Result<Outcome> {
         self.analysis.share(true);
-        let ended = self.analysis.finish();
+        let mut ended = self.analysis.finish();
+        self.name_interfaces(&mut ended, &[]);
         self.tell_bugs();
         self.writing.take(Vec::new(), ended)?;
         let (kernel, interface) = live.dropped();

@@ -238,7 +238,8 @@ mod tests {
 
     /// So far as one packet at this time.
     fn after(time: i64) -> Course {
-        let packet = PacketEntry { offset: 0, captured: 0, original: 0, link_type: LinkType(1), time: Time(time) };
+        let packet =
+            PacketEntry { offset: 0, captured: 0, original: 0, link_type: LinkType(1), interface: 0, time: Time(time) };
         let (mut course, mut marks) = (Course::default(), Vec::new());
         let mut batch = Batch { packets: vec![packet], ..Batch::default() };
         Counting::new(0, Time(i64::MIN)).number(&batch.packets, &mut batch.runs);

@@ -1,5 +1,7 @@
 //! What the shards hand over: entries, each with its place in the total order of output.
 
+use std::sync::Arc;
+
 use crate::base::{Captured, Endpoint, FlowKey, LinkType, Moment, Ordinal};
 use crate::rules::{CheckNumber, Counts, Finding, Note, Verdict, What};
 use crate::smtp::event::{DataEnd, End};
@@ -76,7 +78,9 @@ impl Item {
     /// What a rule said of a session.
     pub(crate) fn of(verdict: Verdict, who: Who) -> Self {
         match verdict.what {
-            What::Finding(finding) => Item::Finding(Box::new(Found { who, finding: *finding, kept: None })),
+            What::Finding(finding) => {
+                Item::Finding(Box::new(Found { who, finding: *finding, kept: None, interface: None }))
+            }
             What::Note(note) => Item::Note(who, note),
         }
     }
@@ -109,6 +113,8 @@ pub(crate) struct Found {
     pub finding: Finding,
     /// What is kept of its session's packets, where a live capture keeps any.
     pub kept: Option<Kept>,
+    /// Of a live capture, on which interface the packet came that completed it, where that is known.
+    pub interface: Option<Arc<str>>,
 }
 
 /// What is kept of a session's packets so far (FORMATS.md, `kept`).

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{MapAccess, Visitor};
@@ -35,6 +36,9 @@ pub(crate) struct Finding {
     pub client: End,
     pub server: End,
     pub community_id: Ascii<30>,
+    /// Of a live capture: where the packet came that completed it, if that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub interface: Option<Arc<str>>,
     pub packets: Vec<Frame>,
     pub wireshark_filter: String,
     pub message: String,
@@ -57,7 +61,7 @@ impl Finding {
     pub(super) fn of(found: Found, scene: &Scene) -> Self {
         let window = window(&found, scene);
         let fingerprint = ids::fingerprint(&found, &scene.catalogue);
-        let Found { who, finding, kept } = found;
+        let Found { who, finding, kept, interface } = found;
         let (rule, check) = scene.catalogue.ids(finding.check);
         let said = scene.catalogue.check(finding.check).map(|check| check.of(finding.judged));
         let (about, title) = said.unwrap_or((About::Session, ""));
@@ -75,6 +79,7 @@ impl Finding {
             client: who.client.into(),
             server: who.server.into(),
             community_id: ids::community(who.flow()),
+            interface,
             packets: finding.packets.iter().map(|packet| scene.places.of(packet)).collect(),
             wireshark_filter: ids::wireshark_filter(&who, window),
             message: finding.message,

@@ -101,7 +101,7 @@ pub(crate) fn found() -> Found {
     packets.push(at(103, 20));
     finding.at = packets.last();
     finding.packets = packets;
-    Found { who: who(), finding, kept: None }
+    Found { who: who(), finding, kept: None, interface: None }
 }
 
 pub(crate) fn session_end() -> SessionEnd {

@@ -14,8 +14,8 @@ const FIELDS: &[(&str, &str)] = &[
     ("start", "type mailtap format fingerprint_version command options"),
     (
         "finding",
-        "type rule check title about severity confidence time session event client server community_id packets \
-         wireshark_filter message evidence fingerprint ?kept",
+        "type rule check title about severity confidence time session event client server community_id ?interface \
+         packets wireshark_filter message evidence fingerprint ?kept",
     ),
     (
         "session",

@@ -70,7 +70,7 @@ impl Lab {
         finding.at = of;
         finding.packets = crate::base::Packets::one(of);
         let who = Who { client: end(client.to_be_bytes(), 40_000), server: end(SERVER.0, SERVER.1), first };
-        let mut found = Found { who, finding, kept: None };
+        let mut found = Found { who, finding, kept: None, interface: None };
         self.holder.found(&mut found, &Catalogue::built_in());
         found.kept.unwrap()
     }

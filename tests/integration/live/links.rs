@@ -1,5 +1,6 @@
 //! Interfaces of every kind: two legs of a tap, `any`, frames with VLAN tags.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::Duration;
@@ -81,6 +82,10 @@ fn two_legs_of_a_tap_are_one_link() {
     println!("{packets:?} packets, {} behind the clock", records.last().unwrap()["time_backwards"]);
     assert!(packets.len() == 2 && packets.iter().all(|&packets| packets > 100), "{packets:?}");
     assert_eq!(records.last().unwrap()["time_backwards"], 0, "the legs are put in order");
+    // What a server's greeting completes was found on the server's leg, which is the second one's.
+    let findings = records.iter().filter(|record| record["rule"] == "bad-greeting");
+    let legs: BTreeSet<&str> = findings.map(|finding| finding["interface"].as_str().unwrap()).collect();
+    assert_eq!(legs, BTreeSet::from(["there2"]));
     same(&records, &capture);
 }
 

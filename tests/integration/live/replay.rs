@@ -139,6 +139,7 @@ fn replay(net: &Net, copy: &Path) -> Result<usize, String> {
 
 /// What names this run, or this copy of the packets.
 const OF_THE_RUN: &[&str] = &[
+    "interface",
     "session",
     "capture",
     "last_capture",
