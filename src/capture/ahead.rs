@@ -71,6 +71,11 @@ impl Begun {
         }
     }
 
+    /// Whether nothing is left to read.
+    pub(super) fn is_over(&self) -> bool {
+        self.over
+    }
+
     fn has_room(&self) -> bool {
         !self.over && self.held < BYTES
     }

@@ -1,19 +1,21 @@
-//! The paths of the command line as an ordered list: files by the time of their first packet, then by path.
+//! The paths of the command line as an ordered list: files by the time of their first packet, then by path, each once.
 //!
 //! A file is opened for a look at its first packet and closed again, so that ten thousand need no more
 //! handles than one. What can be read only once (standard input, a pipe) stays open and keeps what was read.
 
-use std::collections::VecDeque;
-use std::fs::{self, File};
+use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
+use std::fs::{self, File, Metadata};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use walkdir::WalkDir;
 
 use super::ahead::{Ahead, Begun};
+use super::batch::Counting;
 use super::blocks::{Block, Blocks};
 use super::problem::{Cause, Fault, Problem};
-use super::reader::Options;
+use super::reader::{Notice, Options};
 use super::stored::Stored;
 use crate::base::Time;
 
@@ -25,6 +27,7 @@ pub(super) struct Inputs {
     pub problems: VecDeque<Problem>,
     /// Files in directories that were passed over: no captures, no plain files, symbolic links.
     pub skipped: u64,
+    pub notices: VecDeque<Notice>,
     /// Bytes of the listed files on disk.
     pub bytes: u64,
 }
@@ -35,9 +38,16 @@ pub(super) struct Input {
     pub source: Source,
     /// Its size on disk; 0 where it has none.
     pub bytes: u64,
-    /// The time of its first packet, where there is one.
-    first: Option<Time>,
+    /// The time that its first packet counts at, where there is one.
+    pub first: Option<Time>,
+    /// What its decoder is taken to need.
+    pub window: u64,
+    /// Which file it is, under whatever name.
+    identity: Option<Identity>,
 }
+
+/// The file system's own name of a file.
+type Identity = (u64, u64);
 
 /// Where an input's packets come from.
 pub(super) enum Source {
@@ -60,21 +70,53 @@ impl Inputs {
         }
         let list = inputs.list.make_contiguous();
         list.sort_by(|a, b| (a.first.is_none(), a.first, &a.path).cmp(&(b.first.is_none(), b.first, &b.path)));
+        inputs.once_each();
         inputs
+    }
+
+    /// Of a file that is named more than once the first in the list stays.
+    fn once_each(&mut self) {
+        let mut known: BTreeMap<Identity, PathBuf> = BTreeMap::new();
+        let mut same: Option<(PathBuf, PathBuf, u64)> = None;
+        let mut bytes = 0;
+        self.list.retain(|input| {
+            let Some(identity) = input.identity else { return true };
+            let Some(other) = known.get(&identity) else {
+                known.insert(identity, input.path.clone());
+                return true;
+            };
+            match &mut same {
+                Some((.., more)) => *more = more.saturating_add(1),
+                None => same = Some((input.path.clone(), other.clone(), 0)),
+            }
+            bytes = input.bytes.saturating_add(bytes);
+            false
+        });
+        self.bytes = self.bytes.saturating_sub(bytes);
+        self.notices.extend(same.map(|(path, other, more)| Notice::SameFile { path, other, more }));
     }
 
     fn path(&mut self, path: &Path, options: &Options) {
         if path == Path::new("-") {
-            return self.once(path, Box::new(io::stdin()), options);
+            if !self.list.iter().any(|input| input.path == path) {
+                self.once(path, Box::new(io::stdin()), None, options);
+            }
+            return;
         }
         match fs::metadata(path) {
-            Ok(found) if found.is_dir() => self.directory(path),
+            Ok(found) if found.is_dir() => self.directory(path, options),
             Ok(found) if found.is_file() => {
                 let looked = look(path);
-                self.file(path, found.len(), looked);
+                self.file(path, &found, looked);
             }
-            Ok(_) => match File::open(path) {
-                Ok(file) => self.once(path, Box::new(file), options),
+            // A pipe can be read but once.
+            Ok(found)
+                if self.list.iter().any(|input| input.identity.is_some() && input.identity == identity(&found)) =>
+            {
+                self.notices.push_back(Notice::SameFile { path: path.into(), other: path.into(), more: 0 });
+            }
+            Ok(found) => match File::open(path) {
+                Ok(file) => self.once(path, Box::new(file), identity(&found), options),
                 Err(error) => self.problem(path, error),
             },
             Err(error) => self.problem(path, error),
@@ -82,7 +124,7 @@ impl Inputs {
     }
 
     /// Everything below a directory; links are not followed, so there are no rings.
-    fn directory(&mut self, directory: &Path) {
+    fn directory(&mut self, directory: &Path, options: &Options) {
         let known = (self.list.len(), self.problems.len());
         for entry in WalkDir::new(directory).sort_by_file_name() {
             let entry = match entry {
@@ -93,18 +135,21 @@ impl Inputs {
                     continue;
                 }
             };
-            if entry.file_type().is_dir() {
+            // A link that is named itself is followed.
+            if entry.file_type().is_dir() || entry.depth() == 0 {
                 continue;
             }
             if !entry.file_type().is_file() {
-                self.skipped = self.skipped.saturating_add(1);
+                let link = entry.file_type().is_symlink();
+                self.skip(entry.path(), &if link { "a symbolic link" } else { "no plain file" }, options);
                 continue;
             }
-            match look(entry.path()) {
-                Err(Fault { cause: Cause::Empty | Cause::NotACapture, .. }) => {
-                    self.skipped = self.skipped.saturating_add(1);
+            match (look(entry.path()), entry.metadata()) {
+                (Err(Fault { cause: cause @ (Cause::Empty | Cause::NotACapture), .. }), _) => {
+                    self.skip(entry.path(), &cause, options);
                 }
-                looked => self.file(entry.path(), entry.metadata().map_or(0, |found| found.len()), looked),
+                (looked, Ok(found)) => self.file(entry.path(), &found, looked),
+                (_, Err(error)) => self.problem(entry.path(), error.into()),
             }
         }
         if known == (self.list.len(), self.problems.len()) {
@@ -112,25 +157,37 @@ impl Inputs {
         }
     }
 
-    fn file(&mut self, path: &Path, bytes: u64, looked: Result<Look, Fault>) {
-        let (source, first, bytes) = match looked {
-            Ok(Look { first, packed }) => (if packed { Source::Packed } else { Source::File }, first, bytes),
-            Err(fault) => (Source::Failed(fault), None, 0),
-        };
-        self.bytes = self.bytes.saturating_add(bytes);
-        self.list.push_back(Input { path: path.to_path_buf(), source, bytes, first });
+    fn skip(&mut self, path: &Path, why: &dyn fmt::Display, options: &Options) {
+        self.skipped = self.skipped.saturating_add(1);
+        if options.name_skipped {
+            self.notices.push_back(Notice::Skipped { path: path.to_path_buf(), why: why.to_string() });
+        }
     }
 
-    fn once(&mut self, path: &Path, input: Box<dyn Read + Send>, options: &Options) {
-        let (source, first) = match Begun::new(Stored::new(input, options.hash), options) {
-            Ok(mut begun) => {
-                begun.step();
-                let first = first_time(begun.ready.front());
-                (Source::Begun(begun), first)
-            }
-            Err(fault) => (Source::Failed(fault), None),
+    fn file(&mut self, path: &Path, found: &Metadata, looked: Result<Look, Fault>) {
+        let (source, first, bytes, window) = match looked {
+            Ok(Look { first, window: 0 }) => (Source::File, first, found.len(), 0),
+            Ok(Look { first, window }) => (Source::Packed, first, found.len(), window),
+            Err(fault) => (Source::Failed(fault), None, 0, 0),
         };
-        self.list.push_back(Input { path: path.to_path_buf(), source, bytes: 0, first });
+        self.bytes = self.bytes.saturating_add(bytes);
+        let identity = identity(found);
+        self.list.push_back(Input { path: path.to_path_buf(), source, bytes, first, window, identity });
+    }
+
+    fn once(&mut self, path: &Path, input: Box<dyn Read + Send>, identity: Option<Identity>, options: &Options) {
+        let (source, first, window) = match Begun::new(Stored::new(input, options.hash), options) {
+            Ok(mut begun) => {
+                let window = begun.blocks.window();
+                let first = first_time(|| {
+                    begun.step();
+                    begun.ready.back().filter(|_| !begun.is_over()).map(times)
+                });
+                (Source::Begun(begun), first, window)
+            }
+            Err(fault) => (Source::Failed(fault), None, 0),
+        };
+        self.list.push_back(Input { path: path.to_path_buf(), source, bytes: 0, first, window, identity });
     }
 
     fn problem(&mut self, path: &Path, error: io::Error) {
@@ -146,19 +203,41 @@ pub(crate) fn is_capture(path: &Path) -> bool {
 
 /// What a first look at a file shows.
 struct Look {
-    /// The time of its first packet.
+    /// The time that its first packet counts at.
     first: Option<Time>,
-    packed: bool,
+    /// What its decoder is taken to need; 0 where it has none.
+    window: u64,
 }
 
 /// A fault behind the file's header shows when the file is read.
 fn look(path: &Path) -> Result<Look, Fault> {
     let file = File::open(path).map_err(Cause::Io)?;
     let mut blocks = Blocks::open(Stored::new(Box::new(file), false), Options::LEAST_BATCH)?;
-    let first = first_time(blocks.next(&mut Block::default()).as_ref());
-    Ok(Look { first, packed: blocks.is_packed() })
+    let window = blocks.window();
+    let first = first_time(|| blocks.next(&mut Block::default()).as_ref().map(times));
+    Ok(Look { first, window })
 }
 
-fn first_time(block: Option<&Block>) -> Option<Time> {
-    Some(block?.packets.first()?.time)
+/// What the first packet counts at, by the first two; `next` gives block after block.
+fn first_time(mut next: impl FnMut() -> Option<[Option<Time>; 2]>) -> Option<Time> {
+    let [first, second] = next()?;
+    let second = second.or_else(|| next()?.into_iter().next()?);
+    first.map(|first| Counting::believed_first(first, second))
+}
+
+/// The times of a block's first two packets.
+fn times(block: &Block) -> [Option<Time>; 2] {
+    [0, 1].map(|nth| block.packets.get(nth).map(|packet| packet.time))
+}
+
+#[cfg(unix)]
+fn identity(found: &Metadata) -> Option<Identity> {
+    use std::os::unix::fs::MetadataExt;
+    Some((found.dev(), found.ino()))
+}
+
+/// Elsewhere only the name tells.
+#[cfg(not(unix))]
+fn identity(_: &Metadata) -> Option<Identity> {
+    None
 }

@@ -26,11 +26,25 @@ struct Source {
 }
 
 impl Stored {
+    /// What a decoder reads ahead.
     const WINDOW: usize = 64 << 10;
+    /// What is enough to see which kind of input it is.
+    const GLANCE: usize = 4 << 10;
 
     pub(super) fn new(input: Box<dyn Read + Send>, hash: bool) -> Self {
         let source = Source { input, read: 0, hash: hash.then(Sha256::new), late: None, failed: false };
-        Stored { source, window: vec![0; Self::WINDOW].into(), start: 0, end: 0 }
+        Stored { source, window: vec![0; Self::GLANCE].into(), start: 0, end: 0 }
+    }
+
+    /// Makes room to read ahead as decoders want it; of what is not packed little is read ahead.
+    pub(super) fn widen(&mut self) {
+        let mut window = vec![0; Self::WINDOW];
+        let ahead = self.ahead();
+        let end = ahead.len();
+        if let Some(front) = window.get_mut(..end) {
+            front.copy_from_slice(ahead);
+        }
+        (self.window, self.start, self.end) = (window.into(), 0, end);
     }
 
     /// How many bytes were read so far.

@@ -55,7 +55,8 @@ fn scan(arguments: &Scan, settings: &Settings, terminal: &Terminal) -> Result<Ex
     let printer = Printer::new(arguments.format(), options.show_secrets, color, to);
     let mut printing = Printing { printer, needed: packets.is_none(), closed: false };
     printing.unless_closed(|printer| printer.start(&arguments.start(settings))).map_err(cannot)?;
-    let config = Config { evidence: packets.is_some(), ..settings.engine(&arguments.work) };
+    let mut config = Config { evidence: packets.is_some(), ..settings.engine(&arguments.work) };
+    config.reading.name_skipped = arguments.verbose;
     let mut outcome =
         engine::run(&config, &arguments.paths, &mut printing, terminal).map_err(|stopped| why(stopped, &name))?;
     let evidence = outcome.evidence.take().unwrap_or_default();

@@ -29,6 +29,7 @@ pub(super) struct Settings {
     pub ports: Vec<u16>,
     pub separate: bool,
     pub hash: bool,
+    pub merge_files: u32,
     pub timeouts: Timeouts,
     pub limits: Limits,
 }
@@ -46,6 +47,7 @@ impl Default for Settings {
             ports: vec![Config::PORT],
             separate: false,
             hash: false,
+            merge_files: u32::try_from(capture::Options::DEFAULT_MERGE_FILES).unwrap_or(u32::MAX),
             timeouts: Timeouts::default(),
             limits: Limits::default(),
         }
@@ -72,6 +74,7 @@ impl From<Options> for Settings {
             ports: said.ports.unwrap_or(default.ports),
             separate: said.separate.unwrap_or(default.separate),
             hash: said.hash.unwrap_or(default.hash),
+            merge_files: said.merge_files.unwrap_or(default.merge_files),
             timeouts: Timeouts {
                 half_open: timeout(said.half_open_timeout, default.timeouts.half_open),
                 idle: timeout(said.idle_timeout, default.timeouts.idle),
@@ -92,7 +95,13 @@ impl Settings {
             ports: self.ports.clone(),
             limits: self.limits.clone(),
             timeouts: self.timeouts,
-            reading: capture::Options { batch_bytes: work.batch_bytes, separate: self.separate, hash: self.hash },
+            reading: capture::Options {
+                batch_bytes: work.batch_bytes,
+                separate: self.separate,
+                hash: self.hash,
+                merge_files: usize::try_from(self.merge_files).unwrap_or(usize::MAX),
+                name_skipped: false,
+            },
             threads: work.threads,
             selection: selection.severities(&self.severity),
             servers: self.servers.clone(),
@@ -116,6 +125,7 @@ impl Settings {
             ("port", self.ports.clone().into()),
             ("separate", self.separate.into()),
             ("hash", self.hash.into()),
+            ("merge_files", self.merge_files.into()),
             ("half_open_timeout", seconds(self.timeouts.half_open).into()),
             ("idle_timeout", seconds(self.timeouts.idle).into()),
             ("closed_timeout", seconds(self.timeouts.closed).into()),

@@ -44,9 +44,9 @@ impl Format for Jsonl {
         session::write(ended, scene, start, end, out);
     }
 
-    fn server(&mut self, server: &Server, _scene: &Scene, out: &mut Vec<u8>) {
+    fn server(&mut self, server: &Server, scene: &Scene, out: &mut Vec<u8>) {
         let (first, last) = (self.clock.stamp(server.first_seen), self.clock.stamp(server.last_seen));
-        line(&ServerRecord::of(server, first, last), out);
+        line(&ServerRecord::of(server, scene, first, last), out);
     }
 
     fn stats(&mut self, stats: &Stats, _scene: &Scene, out: &mut Vec<u8>) {

@@ -33,8 +33,12 @@ impl Places {
     }
 
     pub(crate) fn of(&self, packet: Ordinal) -> Place<'_> {
-        let capture = self.0.get(packet.rank() as usize).map_or("", String::as_str);
-        Place { capture, frame: packet.frame() }
+        Place { capture: self.name(packet.rank()), frame: packet.frame() }
+    }
+
+    /// The name of the capture of this rank.
+    pub(crate) fn name(&self, rank: u32) -> &str {
+        self.0.get(rank as usize).map_or("", String::as_str)
     }
 
     /// The least range that holds the frames of all `packets`, whichever file each lies in: a display filter

@@ -294,6 +294,8 @@ fn ended(end: DataEnd) -> (&'static str, Option<&'static str>) {
 pub(crate) struct ServerRecord<'s> {
     pub ip: std::net::IpAddr,
     pub port: u16,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub capture: Option<&'s str>,
     pub sessions: u64,
     pub greetings: Vec<Text<'s>>,
     pub software: Option<SoftwareFields<'s>>,
@@ -312,11 +314,12 @@ pub(crate) struct SoftwareFields<'s> {
 }
 
 impl<'s> ServerRecord<'s> {
-    pub(crate) fn of(server: &'s Server, first_seen: Stamp, last_seen: Stamp) -> Self {
+    pub(crate) fn of(server: &'s Server, scene: &'s Scene, first_seen: Stamp, last_seen: Stamp) -> Self {
         let software = server.software.as_ref();
         ServerRecord {
             ip: server.endpoint.ip,
             port: server.endpoint.port,
+            capture: server.capture.map(|rank| scene.places.name(rank)),
             sessions: server.sessions,
             greetings: server.greetings.iter().map(|greeting| Text(greeting)).collect(),
             software: software.map(|s| SoftwareFields { name: s.name, version: s.version.as_deref() }),

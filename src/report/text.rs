@@ -29,8 +29,8 @@ pub(super) struct Text {
     findings: BTreeMap<Endpoint, Vec<String>>,
     kept: u64,
     beyond: u64,
-    /// Each as it was told last.
-    servers: BTreeMap<Endpoint, Server>,
+    /// Each as it was told last; where captures are treated alone, each capture's.
+    servers: BTreeMap<(Endpoint, Option<u32>), Server>,
     /// The summary, rendered, and whether it stands for a scan that found nothing.
     summary: Option<String>,
 }
@@ -68,7 +68,7 @@ impl Format for Text {
     }
 
     fn server(&mut self, server: &Server, _scene: &Scene, _out: &mut Vec<u8>) {
-        self.servers.insert(server.endpoint, server.clone());
+        self.servers.insert((server.endpoint, server.capture), server.clone());
     }
 
     fn stats(&mut self, stats: &Stats, scene: &Scene, out: &mut Vec<u8>) {
@@ -95,7 +95,8 @@ impl Format for Text {
     fn end(&mut self, scene: &Scene, out: &mut Vec<u8>) {
         let style = Styles::of(scene);
         for (endpoint, findings) in &self.findings {
-            let server = self.servers.get(endpoint);
+            let mut servers = self.servers.range((*endpoint, None)..);
+            let server = servers.next().filter(|((known, _), _)| known == endpoint).map(|(_, server)| server);
             let software = server.and_then(|server| server.software.as_ref());
             let software = software.map(|software| format!("  {}", style.dim(software))).unwrap_or_default();
             push(out, format_args!("{}{software}\n\n", style.bold(address(*endpoint))));
@@ -107,7 +108,7 @@ impl Format for Text {
             push(out, format_args!("{} more findings; --format jsonl prints all of them\n\n", count(self.beyond)));
         }
         if !self.servers.is_empty() {
-            push(out, format_args!("{}\n{}\n\n", style.bold("Servers"), table(self.servers.values())));
+            push(out, format_args!("{}\n{}\n\n", style.bold("Servers"), table(self.servers.values(), scene)));
         }
         if let Some(summary) = &self.summary {
             push(out, format_args!("{summary}"));
@@ -249,7 +250,7 @@ fn address(endpoint: Endpoint) -> String {
     std::net::SocketAddr::new(endpoint.ip, endpoint.port).to_string()
 }
 
-fn table<'s>(servers: impl Iterator<Item = &'s Server>) -> String {
+fn table<'s>(servers: impl Iterator<Item = &'s Server>, scene: &Scene) -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
     table.set_header(["  server", "software", "sessions", "help", "starttls", "findings, with repeats"]);
@@ -258,7 +259,10 @@ fn table<'s>(servers: impl Iterator<Item = &'s Server>) -> String {
         let findings: Vec<_> =
             server.findings.iter().map(|((rule, check), times)| format!("{rule}/{check} {}", count(*times))).collect();
         table.add_row([
-            Cell::new(format!("  {}", address(server.endpoint))),
+            Cell::new(match server.capture {
+                Some(rank) => format!("  {} in {}", address(server.endpoint), scene.places.name(rank)),
+                None => format!("  {}", address(server.endpoint)),
+            }),
             Cell::new(software),
             Cell::new(count(server.sessions)),
             Cell::new(server.help.name()),
