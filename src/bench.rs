@@ -7,7 +7,7 @@
 use std::hint::black_box;
 use std::path::Path;
 
-use crate::base::{Clock, Limits, Moment, Side, Tally, Timeouts};
+use crate::base::{Clock, Limits, Moment, Side, Tally, Timeouts, Turn};
 use crate::capture::{self, Batch, Next, Reader};
 use crate::decode::{self, Decoded, Ports, Segment};
 use crate::engine::Config;
@@ -131,8 +131,10 @@ impl Segments<'_> {
         let mut table = Table::new(&Limits::default(), Timeouts::default());
         let mut clock = Clock::default();
         for (at, segment) in &self.0 {
-            for tick in clock.advance(at.time) {
-                table.tick(tick, Moment { time: tick.time, ..*at }, &mut listen, out);
+            for turn in clock.advance(at.ordinal, at.time) {
+                if let Turn::Tick(tick) = turn {
+                    table.tick(tick, Moment { time: tick.time, ..*at }, &mut listen, out);
+                }
             }
             let place = table.look_up(segment);
             table.segment(place, *at, segment, &mut listen, out);

@@ -136,7 +136,8 @@ impl Defrag {
     /// Gives up what began longer ago than the timeout, by the packet that began it. A clock that was
     /// re-based leaves old fragments in its future: they are as far away.
     pub(crate) fn tick(&mut self, tick: Tick) {
-        let late = |pending: &Pending| tick.time.since(pending.began.time).unsigned_abs() > self.timeout.unsigned_abs();
+        let late =
+            |pending: &Pending| tick.time.since(pending.began.counts_at()).unsigned_abs() > self.timeout.unsigned_abs();
         let keys: Vec<Key> = self.pending.iter().filter(|(_, pending)| late(pending)).map(|(&key, _)| key).collect();
         for key in keys {
             self.give_up(key, INCOMPLETE);

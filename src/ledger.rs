@@ -303,6 +303,7 @@ impl Ledger {
         let Entry { key, item } = entry;
         let rank = key.connection.rank();
         if self.alone.is_some_and(|last| last != rank) {
+            self.all_servers(print);
             self.alone = Some(rank);
             self.said.clear();
         }
@@ -322,20 +323,25 @@ impl Ledger {
     pub(crate) fn finish(mut self, mut totals: Totals, print: &mut impl FnMut(Output)) {
         totals.limits_hit.merge(&self.limits_hit);
         totals.not_analysed.merge(&self.not_analysed);
+        self.all_servers(print);
+        if self.records.has(Kind::Summary) {
+            let summary = Summary { totals, sessions: self.sessions, findings: self.findings };
+            print(Output::Summary(Box::new(summary)));
+        }
+    }
+
+    /// Tells the servers that are not as they were told last; nothing more is to come of them.
+    fn all_servers(&mut self, print: &mut impl FnMut(Output)) {
         let mut servers: Vec<(Endpoint, Partial)> = std::mem::take(&mut self.servers).into_iter().collect();
         servers.sort_unstable_by_key(|(endpoint, _)| *endpoint);
         for (endpoint, partial) in servers {
             if self.records.has(Kind::Servers) && self.concerns(endpoint) {
-                let server = partial.finish(endpoint);
+                let server = Server { capture: self.alone, ..partial.finish(endpoint) };
                 let last = self.told.as_ref().and_then(|told| told.last.get(&endpoint));
                 if last.is_none_or(|(last, _)| *last != server) {
                     print(Output::Server(Box::new(server)));
                 }
             }
-        }
-        if self.records.has(Kind::Summary) {
-            let summary = Summary { totals, sessions: self.sessions, findings: self.findings };
-            print(Output::Summary(Box::new(summary)));
         }
     }
 

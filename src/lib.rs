@@ -117,7 +117,7 @@ impl Source {
         Source { paths: vec![path.into()] }
     }
 
-    /// Several of them, read in the order of their first packets.
+    /// Several of them, merged in the order of their packets' times.
     pub fn paths(paths: impl IntoIterator<Item = impl Into<PathBuf>>) -> Self {
         Source { paths: paths.into_iter().map(Into::into).collect() }
     }

@@ -13,4 +13,4 @@ pub(crate) use counters::Tally;
 pub(crate) use flow::{Endpoint, FlowKey, PerSide, Side};
 pub(crate) use limits::{Limit, Limits};
 pub(crate) use packet::{Captured, LinkType, Moment, Ordinal, Packets};
-pub(crate) use time::{Clock, Tick, Time, Timeouts};
+pub(crate) use time::{Clock, Tick, Time, Timeouts, Turn};

@@ -71,10 +71,10 @@ impl Ordinal {
         (u128::from(self.reached) << u64::BITS) | u128::from(self.place)
     }
 
-    /// For tests: the packet of this frame in a capture of which nothing else matters.
+    /// For tests: the packet of this frame in a capture of which nothing else matters; no time is ahead of it.
     #[cfg(test)]
     pub(crate) fn of(frame: u64) -> Self {
-        Ordinal::new(Time::default(), 0, frame)
+        Ordinal::new(Time(i64::MAX), 0, frame)
     }
 }
 
@@ -103,6 +103,19 @@ impl fmt::Debug for Ordinal {
 pub(crate) struct Moment {
     pub ordinal: Ordinal,
     pub time: Time,
+}
+
+impl Moment {
+    /// Whether the packet is far ahead of those around it: its time tells nothing.
+    #[inline]
+    pub(crate) fn is_far_ahead(self) -> bool {
+        self.time > self.ordinal.reached()
+    }
+
+    /// The time that the packet counts at: its own, unless that is far ahead of those around it.
+    pub(crate) fn counts_at(self) -> Time {
+        self.time.min(self.ordinal.reached())
+    }
 }
 
 /// A link type of the registry that libpcap and pcapng share (LINKTYPE_ values: 1 is Ethernet).

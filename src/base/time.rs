@@ -1,5 +1,7 @@
 //! Time as the capture tells it, the scan's clock, and the ticks at which timers fire.
 
+use super::Ordinal;
+
 /// Nanoseconds since 1970-01-01T00:00:00Z by the capture's own clock; may be negative (pcapng offsets).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Time(pub i64);
@@ -51,38 +53,57 @@ impl Default for Timeouts {
     }
 }
 
-/// The scan's clock: the greatest packet time so far, but for packets far behind it, which re-base it.
+/// What becomes of the scan's clock before a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Turn {
+    /// A step back of one capture is over: the clock stands at this time, where it was before.
+    Restored(Time),
+    Tick(Tick),
+}
+
+/// The scan's clock: the greatest time so far. A packet far behind it in its capture re-bases it, as long as the
+/// packets of that capture go on which do not reach beyond the greatest time.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Clock {
     now: Option<Time>,
     /// Where the second of `now` ends and the next one begins.
     second_ends: i64,
+    /// The greatest time of the packets so far, and the rank of the capture that the last one is of.
+    within: Option<(Time, u32)>,
     /// Packets behind the clock (FORMATS.md, `time_backwards`).
     pub backwards: u64,
-    /// Steps forward of more than an hour (`time_jumps`).
+    /// Steps forward of more than an hour, believed or not (`time_jumps`).
     pub jumps: u64,
 }
 
 impl Clock {
     /// A packet this far behind the clock moves nothing; one further behind re-bases it.
     const TOLERANCE: i64 = 60 * Time::SECOND;
-    /// A step above this is believed and counted.
-    const JUMP: i64 = 3600 * Time::SECOND;
+    /// A step above this is counted; it is believed where the capture's next packet agrees.
+    pub(crate) const JUMP: i64 = 3600 * Time::SECOND;
 
-    /// Takes times of which none is below the one before it, as long as they are within the second that the clock is
-    /// in and not behind it, as nearly every packet's is: nothing is due before such a packet, and nothing to be
-    /// counted. It looks at few of them. Returns how many it took; the next one is for [`Clock::advance`].
-    pub(crate) fn pass<T>(&mut self, all: &[T], time: impl Fn(&T) -> Time) -> usize {
+    /// Takes the times of packets of one capture, of which none is below those before it, as long as they are within
+    /// the second that the clock is in and not behind it, as nearly every packet's is: nothing is due before such a
+    /// packet, and nothing to be counted. It looks at few of them. The first packet behind those of another capture
+    /// is for [`Clock::advance`], and so is the one behind those that were taken. Returns how many it took.
+    pub(crate) fn pass<T>(&mut self, rank: u32, all: &[T], time: impl Fn(&T) -> Time) -> usize {
         let Some(now) = self.now else { return 0 };
-        let within = |of: &T| time(of).0 < self.second_ends;
+        let is_within = |of: &T| time(of).0 < self.second_ends;
         let passed = match (all.first(), all.last()) {
             (Some(first), _) if time(first) < now => 0,
-            (_, Some(last)) if within(last) => all.len(),
-            _ => all.partition_point(within),
+            (_, Some(last)) if is_within(last) => all.len(),
+            _ => all.partition_point(is_within),
         };
-        let last = passed.checked_sub(1).and_then(|last| all.get(last));
-        self.now = Some(last.map_or(now, time));
+        if let Some(last) = passed.checked_sub(1).and_then(|last| all.get(last)) {
+            self.now = Some(time(last));
+            self.within = Some((time(last), rank));
+        }
         passed
+    }
+
+    /// Whether a packet far behind has re-based it: it stands before the greatest time.
+    pub(crate) fn is_rebased(&self) -> bool {
+        self.within.zip(self.now).is_some_and(|((greatest, _), now)| now < greatest)
     }
 
     /// The clock's time, once it has seen a packet.
@@ -90,8 +111,30 @@ impl Clock {
         self.now
     }
 
-    /// Takes the next packet's time and returns the ticks due before that packet, 0 to 2 of them.
-    pub(crate) fn advance(&mut self, time: Time) -> impl Iterator<Item = Tick> + use<> {
+    /// Takes the next packet, which counts at `time`, and returns what happens before it.
+    pub(crate) fn advance(&mut self, packet: Ordinal, time: Time) -> impl Iterator<Item = Turn> + use<> {
+        let restored = self.turn_to((packet.reached(), packet.rank()));
+        restored.map(Turn::Restored).into_iter().chain(self.reach(time).map(Turn::Tick))
+    }
+
+    /// Time goes on without a packet.
+    pub(crate) fn idle(&mut self, time: Time) -> impl Iterator<Item = Tick> + use<> {
+        self.reach(time)
+    }
+
+    /// A re-base ends before a packet that is of another capture, or beyond the greatest time: the time where the
+    /// clock stands again, if it does.
+    fn turn_to(&mut self, within: (Time, u32)) -> Option<Time> {
+        let (greatest, _) = self.within.replace(within).filter(|last| *last != within)?;
+        let rebased = self.now.is_some_and(|now| now < greatest);
+        rebased.then(|| {
+            self.set(greatest);
+            greatest
+        })
+    }
+
+    /// The ticks due before something at this time, 0 to 2 of them.
+    fn reach(&mut self, time: Time) -> impl Iterator<Item = Tick> + use<> {
         let (first, second) = match self.now {
             Some(now) if time < now => {
                 self.backwards = self.backwards.saturating_add(1);
@@ -127,6 +170,7 @@ impl Clock {
     /// Forgets the time (a file that starts afresh) but keeps the counts.
     pub(crate) fn reset(&mut self) {
         self.now = None;
+        self.within = None;
     }
 }
 
@@ -138,8 +182,10 @@ mod tests {
         Time(s.saturating_mul(Time::SECOND))
     }
 
+    /// The ticks before the next packet of a capture.
     fn ticks(clock: &mut Clock, time: Time) -> usize {
-        clock.advance(time).count()
+        let reached = clock.within.map_or(time, |(greatest, _)| greatest.max(time));
+        clock.advance(Ordinal::new(reached, 0, 1), time).filter(|turn| matches!(turn, Turn::Tick(_))).count()
     }
 
     #[test]
@@ -170,6 +216,28 @@ mod tests {
     }
 
     #[test]
+    fn a_rebase_ends_with_its_capture_s_own_step_back() {
+        let turns = |clock: &mut Clock, reached, rank, time| -> Vec<Turn> {
+            clock.advance(Ordinal::new(seconds(reached), rank, 1), seconds(time)).collect()
+        };
+        let tick = |time, nth| Turn::Tick(Tick { time: seconds(time), nth });
+        for (reached, rank, time) in [(101, 0, 101), (100, 1, 100), (101, 1, 101)] {
+            let mut clock = Clock::default();
+            assert_eq!(turns(&mut clock, 100, 0, 100), []);
+            assert_eq!(turns(&mut clock, 100, 0, 10), []);
+            assert_eq!(turns(&mut clock, 100, 0, 11), [tick(11, 0)]);
+            let mut expected = vec![Turn::Restored(seconds(100))];
+            expected.extend((time > 100).then(|| tick(time, 0)));
+            assert_eq!(turns(&mut clock, reached, rank, time), expected);
+            assert_eq!((clock.now, clock.backwards), (Some(seconds(time)), 1));
+        }
+        let mut clock = Clock::default();
+        turns(&mut clock, 100, 0, 100);
+        turns(&mut clock, 100, 0, 10);
+        assert_eq!(turns(&mut clock, 100, 0, 100), [tick(10, 0), tick(100, 1)], "it is not beyond the greatest time");
+    }
+
+    #[test]
     fn a_jump_is_believed_and_counted() {
         let mut clock = Clock::default();
         ticks(&mut clock, seconds(0));
@@ -184,7 +252,7 @@ mod tests {
         let passed = times.map(|time| {
             let counts = (plain.backwards, plain.jumps);
             let due = ticks(&mut plain, Time(time));
-            let passes = quick.pass(&[Time(time)], |time| *time) == 1;
+            let passes = quick.pass(0, &[Time(time)], |time| *time) == 1;
             if passes {
                 assert_eq!((due, plain.backwards, plain.jumps), (0, counts.0, counts.1), "{time}");
             } else {
@@ -196,7 +264,7 @@ mod tests {
         });
         assert_eq!(passed, [false, false, true, true, false, true, false, false, false, false, false, true]);
         quick.reset();
-        assert_eq!(quick.pass(&[Time(1)], |time| *time), 0, "a clock without a time knows no second");
+        assert_eq!(quick.pass(0, &[Time(1)], |time| *time), 0, "a clock without a time knows no second");
     }
 
     #[test]
@@ -210,10 +278,10 @@ mod tests {
                     assert_eq!((ticks(&mut quick, Time(time)), ticks(&mut plain, Time(time))), (0, 0));
                 }
                 let one_by_one =
-                    times.iter().take_while(|time| plain.pass(std::slice::from_ref(*time), |time| *time) == 1);
+                    times.iter().take_while(|time| plain.pass(0, std::slice::from_ref(*time), |time| *time) == 1);
                 let one_by_one = one_by_one.count();
                 assert_eq!(
-                    (quick.pass(times, |time| *time), quick.now),
+                    (quick.pass(0, times, |time| *time), quick.now),
                     (one_by_one, plain.now),
                     "{begun:?} {times:?}"
                 );

@@ -60,11 +60,13 @@ impl Begun {
         Ok(Begun { blocks, ready: VecDeque::new(), held: 0, over: false })
     }
 
-    /// Reads the first block, through all pauses of a pipe unless reading is to end.
-    pub(super) fn first(&mut self, stop: &Stop) {
-        while self.ready.is_empty() && !self.over && !stop.is_set() {
+    /// Reads the next block, through all pauses of a pipe unless reading is to end.
+    pub(super) fn more(&mut self, stop: &Stop) -> Option<&Block> {
+        let known = self.ready.len();
+        while self.ready.len() == known && !self.over && !stop.is_set() {
             self.step();
         }
+        self.ready.get(known)
     }
 
     /// Reads one more block.

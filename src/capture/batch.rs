@@ -1,24 +1,21 @@
 //! A batch: one owned block of bytes and a table of the whole packets in it.
 
-use crate::base::{Captured, LinkType, Ordinal, Time};
+use crate::base::{Captured, Clock, LinkType, Ordinal, Time};
 
-/// How a batch follows the one before it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Follows {
-    /// The same file goes on.
-    #[default]
-    Same,
-    /// The first batch of a file that carries on where the last one ended (a rotated capture):
-    /// connections go on where their sequence numbers continue.
-    Continues,
-    /// The first batch of a file that has nothing to do with what was read before (or of the first).
-    Fresh,
+/// Before a packet, a capture begins or has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Boundary {
+    pub before: Ordinal,
+    pub rank: u32,
+    /// It begins with that packet; else it has ended before it.
+    pub begins: bool,
 }
 
 /// Whole packets in the order of all packets.
 #[derive(Debug, Default)]
 pub(crate) struct Batch {
-    pub follows: Follows,
+    /// Captures that begin or end in it, in the order of their packets.
+    pub boundaries: Vec<Boundary>,
     /// The block that the packets' bytes lie in.
     pub data: Vec<u8>,
     pub packets: Vec<PacketEntry>,
@@ -35,6 +32,8 @@ pub(crate) struct Run {
     pub rising: bool,
     /// Its first packet's place in the order.
     pub first: Ordinal,
+    /// Of one packet that is far ahead of both its neighbours, which is a run of its own: the time that it counts at.
+    pub counts_at: Option<Time>,
 }
 
 /// One packet of a [`Batch`].
@@ -100,8 +99,9 @@ impl Run {
         packets: &'p [PacketEntry],
     ) -> impl Iterator<Item = (Ordinal, &'p PacketEntry)> + use<'p> {
         let mut next = self.first;
+        let most = if self.counts_at.is_some() { self.first.reached() } else { Time(i64::MAX) };
         packets.iter().map(move |packet| {
-            let reached = next.reached().max(packet.time);
+            let reached = next.reached().max(packet.time.min(most));
             let ordinal = next.at(reached);
             next = ordinal.following(reached);
             (ordinal, packet)
@@ -109,7 +109,20 @@ impl Run {
     }
 }
 
-/// How far the packets of one capture came.
+/// What is known of the packet behind some of a capture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Behind {
+    /// It was not read yet.
+    Unknown,
+    Packet(Time),
+    /// There is none, or none to wait for.
+    Nothing,
+}
+
+/// How far the packets of one capture came, and which of their times are believed.
+///
+/// A step forward of more than an hour is believed where the next packet agrees. A single packet that far ahead of
+/// both its neighbours counts at the time of the one before it; the first packet at that of the one behind it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Counting {
     rank: u32,
@@ -117,40 +130,102 @@ pub(crate) struct Counting {
     frame: u64,
     /// The greatest time so far.
     reached: Time,
+    /// What the last packet counts at.
+    last: Option<Time>,
 }
 
 impl Counting {
     /// A capture begins; no packet of it stands before `reached`.
     pub(crate) fn new(rank: u32, reached: Time) -> Self {
-        Counting { rank, frame: 1, reached }
+        Counting { rank, frame: 1, reached, last: None }
     }
 
     /// The greatest time so far.
-    pub(crate) fn reached(&self) -> Time {
+    pub(super) fn reached(&self) -> Time {
         self.reached
     }
 
-    /// Numbers the capture's next packets, all of a batch; returns the sum of their captured lengths.
-    pub(crate) fn number(&mut self, packets: &[PacketEntry], runs: &mut Vec<Run>) -> u64 {
+    /// Where its last packet stands.
+    pub(super) fn last(&self) -> Ordinal {
+        Ordinal::new(self.reached, self.rank, self.frame.saturating_sub(1))
+    }
+
+    /// Where its next packet stands, if that counts at this time.
+    fn first(&self, time: Time) -> Ordinal {
+        Ordinal::new(self.reached.max(time), self.rank, self.frame)
+    }
+
+    /// What the first packet of a capture counts at, by the times of it and of the one behind it.
+    pub(crate) fn believed_first(first: Time, behind: Option<Time>) -> Time {
+        behind.filter(|behind| first.since(*behind) > Clock::JUMP).unwrap_or(first)
+    }
+
+    /// Gives the capture's next packets, all of a batch, their places; returns the sum of their captured lengths.
+    /// `None`, and nothing is done, where the last one cannot be judged without the packet behind it.
+    pub(crate) fn number(&mut self, packets: &[PacketEntry], behind: Behind, runs: &mut Vec<Run>) -> Option<u64> {
+        let mut counting = *self;
         runs.clear();
         let mut octets = 0_u64;
-        let mut from = 0_u32;
-        for packets in packets.chunks(Run::MOST) {
-            let Some(first) = packets.first() else { break };
-            let first = Ordinal::new(self.reached.max(first.time), self.rank, self.frame);
-            let (mut last, mut rising) = (self.reached, true);
-            for packet in packets {
+        let mut rest = packets;
+        while !rest.is_empty() {
+            let from = packets.len().saturating_sub(rest.len());
+            let (some, more) = rest.split_at_checked(Run::MOST).unwrap_or((rest, &[]));
+            let behind = more.first().map_or(behind, |packet| Behind::Packet(packet.time));
+            let (mut last, mut orderly) = (counting.reached, counting.last == Some(counting.reached));
+            for packet in some {
                 octets = octets.saturating_add(u64::from(packet.captured));
-                rising &= last <= packet.time;
+                let step = packet.time.0.wrapping_sub(last.0).cast_unsigned();
+                orderly &= last <= packet.time && step <= Clock::JUMP.unsigned_abs();
                 last = packet.time;
             }
-            let greatest = |packets: &[PacketEntry]| packets.iter().map(|packet| packet.time).max();
-            self.reached = if rising { last } else { self.reached.max(greatest(packets).unwrap_or(last)) };
-            runs.push(Run { from, rising, first });
-            let count = u32::try_from(packets.len()).unwrap_or(u32::MAX);
-            from = from.saturating_add(count);
-            self.frame = self.frame.saturating_add(u64::from(count));
+            let from = u32::try_from(from).unwrap_or(u32::MAX);
+            if let (true, Some(first)) = (orderly, some.first()) {
+                runs.push(Run { from, rising: true, first: counting.first(first.time), counts_at: None });
+                (counting.reached, counting.last) = (last, Some(last));
+                counting.frame = counting.frame.saturating_add(some.len() as u64);
+            } else {
+                counting.judge(from, some, behind, runs)?;
+            }
+            rest = more;
         }
-        octets
+        *self = counting;
+        Some(octets)
+    }
+
+    /// The same for packets of which one is behind another or far ahead.
+    fn judge(&mut self, from: u32, packets: &[PacketEntry], behind: Behind, runs: &mut Vec<Run>) -> Option<()> {
+        let mut run: Option<Run> = None;
+        for (place, (packet, at)) in (0_usize..).zip(packets.iter().zip(from..)) {
+            let next = packets.get(place.saturating_add(1));
+            let behind = next.map_or(behind, |packet| Behind::Packet(packet.time));
+            if let Some(time) = self.instead(packet.time, behind)? {
+                runs.extend(run.take());
+                runs.push(Run { from: at, rising: false, first: self.first(time), counts_at: Some(time) });
+                self.reached = self.reached.max(time);
+                self.last = Some(time);
+            } else {
+                let rising = self.reached <= packet.time;
+                let run = run.get_or_insert(Run { from: at, rising, first: self.first(packet.time), counts_at: None });
+                run.rising &= rising;
+                self.reached = self.reached.max(packet.time);
+                self.last = Some(packet.time);
+            }
+            self.frame = self.frame.saturating_add(1);
+        }
+        runs.extend(run);
+        Some(())
+    }
+
+    /// What the next packet counts at, where that is not its own time; `None` where that cannot be told yet.
+    #[expect(clippy::option_option, reason = "not yet known, or none")]
+    fn instead(&self, time: Time, behind: Behind) -> Option<Option<Time>> {
+        if self.last.is_some_and(|last| time.since(last) <= Clock::JUMP) {
+            return Some(None);
+        }
+        match behind {
+            Behind::Unknown => None,
+            Behind::Packet(behind) if time.since(behind) > Clock::JUMP => Some(Some(self.last.unwrap_or(behind))),
+            Behind::Packet(_) | Behind::Nothing => Some(None),
+        }
     }
 }

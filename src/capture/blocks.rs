@@ -169,6 +169,11 @@ impl Blocks {
         More::End
     }
 
+    /// The next blocks will have about so many bytes.
+    pub(super) fn set_block_bytes(&mut self, block_bytes: usize) {
+        self.block_bytes = block_bytes;
+    }
+
     /// Why the capture ended, where that was not its proper end.
     pub(super) fn fault(&mut self) -> Option<Fault> {
         self.fault.take()
@@ -182,9 +187,9 @@ impl Blocks {
         }
     }
 
-    /// Whether the input is compressed.
-    pub(super) fn is_packed(&self) -> bool {
-        matches!(self.unpacked, Unpacked::Packed(_))
+    /// How many bytes the input's decoder is taken to need; 0 where it is not compressed.
+    pub(super) fn window(&self) -> u64 {
+        self.unpacked.window()
     }
 
     /// How many bytes of the stored input were read.

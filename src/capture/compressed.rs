@@ -4,7 +4,7 @@
 //! given. So they are only ever given buffers of one size: the same bytes come out for every batch size. Such a
 //! buffer is the next piece of the block that is to be filled, wherever there is room for a whole one.
 //! Bounds: 128 MiB each for a zstd window and for xz; a gzip window is 32 KiB, an lz4 block 4 MiB. There is one
-//! decoder, and those of [`super::ahead`].
+//! decoder for each open input ([`super::reader`] says how many), and those of [`super::ahead`].
 //!
 //! Of a pipe that pauses what was unpacked is handed on, and of what was not the decoder waits for a whole window, so that it
 //! is given the same pieces whenever they came.
@@ -30,6 +30,7 @@ pub(super) enum Unpacked {
 pub(super) struct Packed {
     compression: Compression,
     decoder: Decoder,
+    window: u64,
     chunk: Box<[u8]>,
     start: usize,
     end: usize,
@@ -52,10 +53,13 @@ impl Unpacked {
         let Some(compression) = Compression::recognise(stored.peek(Compression::LOOK_AT)?) else {
             return Ok(Self::Plain(stored));
         };
+        let window = compression.window(stored.peek(Compression::HEADERS)?);
+        stored.widen();
         let decoder = Decoder::new(compression, stored).map_err(|error| Cause::Corrupt { compression, error })?;
         Ok(Self::Packed(Packed {
             compression,
             decoder,
+            window,
             chunk: vec![0; Packed::CHUNK].into(),
             start: 0,
             end: 0,
@@ -75,6 +79,14 @@ impl Unpacked {
             }
         }
         (filled, Filled::Full)
+    }
+
+    /// How many bytes the decoder is taken to need; 0 where there is none.
+    pub(super) fn window(&self) -> u64 {
+        match self {
+            Self::Plain(_) => 0,
+            Self::Packed(packed) => packed.window,
+        }
     }
 
     /// The input below, to count and to finish.

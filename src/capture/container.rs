@@ -61,6 +61,62 @@ impl Compression {
     }
 }
 
+impl Compression {
+    /// How many bytes of the beginning are enough to tell what a decoder needs.
+    pub(super) const HEADERS: usize = 32;
+    /// The stored bytes that are read ahead, and those that were unpacked.
+    const READ_AHEAD: u64 = 96 << 10;
+    /// What is taken where the beginning does not tell.
+    const UNKNOWN_WINDOW: u64 = 8 << 20;
+
+    /// How many bytes a decoder is taken to need for an input that begins so, by its first frame, block or member, with
+    /// what it reads ahead.
+    pub(super) fn window(self, start: &[u8]) -> u64 {
+        let window = match self {
+            Self::Gzip => Some(64 << 10),
+            Self::Zstd => zstd_window(start),
+            Self::Lz4 => lz4_window(start),
+            Self::Xz => xz_window(start),
+        };
+        window.unwrap_or(Self::UNKNOWN_WINDOW).saturating_add(Self::READ_AHEAD)
+    }
+}
+
+/// RFC 8878 section 3.1.1.1.
+fn zstd_window(start: &[u8]) -> Option<u64> {
+    let descriptor = *start.get(4)?;
+    let is_single = descriptor & 0x20 != 0;
+    if !is_single {
+        let window = *start.get(5)?;
+        let base = 1_u64.checked_shl(10_u32.saturating_add(u32::from(window >> 3)))?;
+        return Some(base.saturating_add((base / 8).saturating_mul(u64::from(window & 7))));
+    }
+    // The window is the content then.
+    let from = [5_usize, 6, 7, 9].get(usize::from(descriptor & 3))?;
+    let length = [1_usize, 2, 4, 8].get(usize::from(descriptor >> 6))?;
+    let size = start.get(*from..from.saturating_add(*length))?;
+    Some(size.iter().rev().fold(0, |size, octet| (size << 8) | u64::from(*octet)))
+}
+
+/// The greatest block, as it is stored and as it was.
+fn lz4_window(start: &[u8]) -> Option<u64> {
+    let code = u32::from(start.get(5)? >> 4 & 7);
+    Some(2_u64 << code.saturating_mul(2).saturating_add(8))
+}
+
+/// The dictionary of the first block, where LZMA2 is its first filter (The .xz File Format, sections 3.1 and 5.3.1).
+fn xz_window(start: &[u8]) -> Option<u64> {
+    let flags = *start.get(13)?;
+    let mut rest = start.get(14..)?;
+    for _ in 0..(flags >> 6).count_ones() {
+        let end = rest.iter().position(|octet| octet & 0x80 == 0)?;
+        rest = rest.get(end.saturating_add(1)..)?;
+    }
+    let &[0x21, 1, bits, ..] = rest else { return None };
+    let mantissa = 2 | u64::from(bits & 1);
+    mantissa.checked_shl(u32::from(bits >> 1).saturating_add(11))
+}
+
 impl fmt::Display for Compression {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

@@ -1,20 +1,22 @@
-//! The paths of the command line as an ordered list: files by the time of their first packet, then by path.
+//! The paths of the command line as an ordered list: files by the time of their first packet, then by path, each once.
 //!
 //! A file is opened for a look at its first packet and closed again, so that ten thousand need no more
 //! handles than one. What can be read only once (standard input, a pipe) stays open and keeps what was read.
 
-use std::collections::VecDeque;
-use std::fs::{self, File};
+use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
+use std::fs::{self, File, Metadata};
 use std::io;
 use std::path::{Path, PathBuf};
 
 use walkdir::WalkDir;
 
 use super::ahead::{Ahead, Begun};
+use super::batch::Counting;
 use super::blocks::{Block, Blocks, More};
 use super::pipe::{Pipe, Stop};
 use super::problem::{Cause, Fault, Problem};
-use super::reader::Options;
+use super::reader::{Notice, Options};
 use super::stored::Stored;
 use crate::base::Time;
 
@@ -31,6 +33,7 @@ pub(super) struct Inputs {
     pub skipped: u64,
     /// The first [`MOST_NAMED`] of them.
     pub passed_over: Vec<PathBuf>,
+    pub notices: VecDeque<Notice>,
     /// Bytes of the listed files on disk.
     pub bytes: u64,
 }
@@ -41,9 +44,16 @@ pub(super) struct Input {
     pub source: Source,
     /// Its size on disk; 0 where it has none.
     pub bytes: u64,
-    /// The time of its first packet, where there is one.
-    first: Option<Time>,
+    /// The time that its first packet counts at, where there is one.
+    pub first: Option<Time>,
+    /// What its decoder is taken to need.
+    pub window: u64,
+    /// Which file it is, under whatever name.
+    identity: Option<Identity>,
 }
+
+/// The file system's own name of a file.
+type Identity = (u64, u64);
 
 /// Where an input's packets come from.
 pub(super) enum Source {
@@ -66,24 +76,56 @@ impl Inputs {
         }
         let list = inputs.list.make_contiguous();
         list.sort_by(|a, b| (a.first.is_none(), a.first, &a.path).cmp(&(b.first.is_none(), b.first, &b.path)));
+        inputs.once_each();
         inputs
+    }
+
+    /// Of a file that is named more than once the first in the list stays.
+    fn once_each(&mut self) {
+        let mut known: BTreeMap<Identity, PathBuf> = BTreeMap::new();
+        let mut same: Option<(PathBuf, PathBuf, u64)> = None;
+        let mut bytes = 0;
+        self.list.retain(|input| {
+            let Some(identity) = input.identity else { return true };
+            let Some(other) = known.get(&identity) else {
+                known.insert(identity, input.path.clone());
+                return true;
+            };
+            match &mut same {
+                Some((.., more)) => *more = more.saturating_add(1),
+                None => same = Some((input.path.clone(), other.clone(), 0)),
+            }
+            bytes = input.bytes.saturating_add(bytes);
+            false
+        });
+        self.bytes = self.bytes.saturating_sub(bytes);
+        self.notices.extend(same.map(|(path, other, more)| Notice::SameFile { path, other, more }));
     }
 
     fn path(&mut self, path: &Path, options: &Options) {
         if path == Path::new("-") {
-            return match Pipe::stdin() {
-                Ok(pipe) => self.once(path, pipe, options),
-                Err(error) => self.problem(path, error),
-            };
+            if !self.list.iter().any(|input| input.path == path) {
+                match Pipe::stdin() {
+                    Ok(pipe) => self.once(path, pipe, None, options),
+                    Err(error) => self.problem(path, error),
+                }
+            }
+            return;
         }
         match fs::metadata(path) {
-            Ok(found) if found.is_dir() => self.directory(path),
+            Ok(found) if found.is_dir() => self.directory(path, options),
             Ok(found) if found.is_file() => {
                 let looked = look(path);
-                self.file(path, found.len(), looked);
+                self.file(path, &found, looked);
             }
-            Ok(_) => match File::open(path) {
-                Ok(file) => self.once(path, Pipe::new(file), options),
+            // A pipe can be read but once.
+            Ok(found)
+                if self.list.iter().any(|input| input.identity.is_some() && input.identity == identity(&found)) =>
+            {
+                self.notices.push_back(Notice::SameFile { path: path.into(), other: path.into(), more: 0 });
+            }
+            Ok(found) => match File::open(path) {
+                Ok(file) => self.once(path, Pipe::new(file), identity(&found), options),
                 Err(error) => self.problem(path, error),
             },
             Err(error) => self.problem(path, error),
@@ -91,7 +133,7 @@ impl Inputs {
     }
 
     /// Everything below a directory; links are not followed, so there are no rings.
-    fn directory(&mut self, directory: &Path) {
+    fn directory(&mut self, directory: &Path, options: &Options) {
         let known = (self.list.len(), self.problems.len());
         for entry in WalkDir::new(directory).sort_by_file_name() {
             let entry = match entry {
@@ -102,18 +144,21 @@ impl Inputs {
                     continue;
                 }
             };
-            if entry.file_type().is_dir() {
+            // A link that is named itself is followed.
+            if entry.file_type().is_dir() || entry.depth() == 0 {
                 continue;
             }
             if !entry.file_type().is_file() {
-                self.pass_over(entry.path());
+                let link = entry.file_type().is_symlink();
+                self.pass_over(entry.path(), &if link { "a symbolic link" } else { "no plain file" }, options);
                 continue;
             }
-            match look(entry.path()) {
-                Err(Fault { cause: Cause::Empty | Cause::NotACapture, .. }) => {
-                    self.pass_over(entry.path());
+            match (look(entry.path()), entry.metadata()) {
+                (Err(Fault { cause: cause @ (Cause::Empty | Cause::NotACapture), .. }), _) => {
+                    self.pass_over(entry.path(), &cause, options);
                 }
-                looked => self.file(entry.path(), entry.metadata().map_or(0, |found| found.len()), looked),
+                (looked, Ok(found)) => self.file(entry.path(), &found, looked),
+                (_, Err(error)) => self.problem(entry.path(), error.into()),
             }
         }
         if known == (self.list.len(), self.problems.len()) {
@@ -121,34 +166,39 @@ impl Inputs {
         }
     }
 
-    /// Counts a file that is no capture, and names it if there are not many.
-    fn pass_over(&mut self, path: &Path) {
+    /// Counts a file that is no capture, names it if there are not many, and tells of it where that is wanted.
+    fn pass_over(&mut self, path: &Path, why: &dyn fmt::Display, options: &Options) {
         self.skipped = self.skipped.saturating_add(1);
         if self.passed_over.len() < MOST_NAMED {
             self.passed_over.push(path.to_path_buf());
         }
+        if options.name_skipped {
+            self.notices.push_back(Notice::Skipped { path: path.to_path_buf(), why: why.to_string() });
+        }
     }
 
-    fn file(&mut self, path: &Path, bytes: u64, looked: Result<Look, Fault>) {
-        let (source, first, bytes) = match looked {
-            Ok(Look { first, packed }) => (if packed { Source::Packed } else { Source::File }, first, bytes),
-            Err(fault) => (Source::Failed(fault), None, 0),
+    fn file(&mut self, path: &Path, found: &Metadata, looked: Result<Look, Fault>) {
+        let (source, first, bytes, window) = match looked {
+            Ok(Look { first, window: 0 }) => (Source::File, first, found.len(), 0),
+            Ok(Look { first, window }) => (Source::Packed, first, found.len(), window),
+            Err(fault) => (Source::Failed(fault), None, 0, 0),
         };
         self.bytes = self.bytes.saturating_add(bytes);
-        self.list.push_back(Input { path: path.to_path_buf(), source, bytes, first });
+        let identity = identity(found);
+        self.list.push_back(Input { path: path.to_path_buf(), source, bytes, first, window, identity });
     }
 
-    fn once(&mut self, path: &Path, pipe: Pipe, options: &Options) {
+    fn once(&mut self, path: &Path, pipe: Pipe, identity: Option<Identity>, options: &Options) {
         let stored = Stored::new(Box::new(pipe), options.hash, &options.stop);
-        let (source, first) = match Begun::new(stored, options) {
+        let (source, first, window) = match Begun::new(stored, options) {
             Ok(mut begun) => {
-                begun.first(&options.stop);
-                let first = first_time(begun.ready.front());
-                (Source::Begun(begun), first)
+                let window = begun.blocks.window();
+                let first = first_time(|| begun.more(&options.stop).map(times));
+                (Source::Begun(begun), first, window)
             }
-            Err(fault) => (Source::Failed(fault), None),
+            Err(fault) => (Source::Failed(fault), None, 0),
         };
-        self.list.push_back(Input { path: path.to_path_buf(), source, bytes: 0, first });
+        self.list.push_back(Input { path: path.to_path_buf(), source, bytes: 0, first, window, identity });
     }
 
     fn problem(&mut self, path: &Path, error: io::Error) {
@@ -164,9 +214,10 @@ pub(crate) fn is_capture(path: &Path) -> bool {
 
 /// What a first look at a file shows.
 struct Look {
-    /// The time of its first packet.
+    /// The time that its first packet counts at.
     first: Option<Time>,
-    packed: bool,
+    /// What its decoder is taken to need; 0 where it has none.
+    window: u64,
 }
 
 /// A fault behind the file's header shows when the file is read.
@@ -174,13 +225,34 @@ fn look(path: &Path) -> Result<Look, Fault> {
     let file = File::open(path).map_err(Cause::Io)?;
     let stop = Stop::default();
     let mut blocks = Blocks::open(Stored::new(Box::new(file), false, &stop), Options::LEAST_BATCH, &stop)?;
-    let first = match blocks.next(&mut Block::default()) {
-        More::Block(block) => first_time(Some(&block)),
+    let window = blocks.window();
+    let first = first_time(|| match blocks.next(&mut Block::default()) {
+        More::Block(block) => Some(times(&block)),
         More::Pause | More::End => None,
-    };
-    Ok(Look { first, packed: blocks.is_packed() })
+    });
+    Ok(Look { first, window })
 }
 
-fn first_time(block: Option<&Block>) -> Option<Time> {
-    Some(block?.packets.first()?.time)
+/// What the first packet counts at, by the first two; `next` gives block after block.
+fn first_time(mut next: impl FnMut() -> Option<[Option<Time>; 2]>) -> Option<Time> {
+    let [first, second] = next()?;
+    let second = second.or_else(|| next()?.into_iter().next()?);
+    first.map(|first| Counting::believed_first(first, second))
+}
+
+/// The times of a block's first two packets.
+fn times(block: &Block) -> [Option<Time>; 2] {
+    [0, 1].map(|nth| block.packets.get(nth).map(|packet| packet.time))
+}
+
+#[cfg(unix)]
+fn identity(found: &Metadata) -> Option<Identity> {
+    use std::os::unix::fs::MetadataExt;
+    Some((found.dev(), found.ino()))
+}
+
+/// Elsewhere only the name tells.
+#[cfg(not(unix))]
+fn identity(_: &Metadata) -> Option<Identity> {
+    None
 }

@@ -1,16 +1,19 @@
 //! Captures: paths or interfaces in, batches of whole packets out. Knows nothing of what a packet contains.
 //!
-//! What cannot be read is a [`Problem`] among the batches, never an end to the others.
-//! Bounds: one block of bytes at a time, grown only for a packet that is larger, with what the file really holds
-//! and to at most what [`pcap`] lets a packet have (and [`pcapng`] a block); decoders as [`compressed`] says.
+//! Captures that overlap in time are merged as they are read. What cannot be read is a [`Problem`] among the batches,
+//! never an end to the others.
+//! Bounds: of each capture that is open one block of bytes, grown only for a packet that is larger, with what the file
+//! really holds and to at most what [`pcap`] lets a packet have (and [`pcapng`] a block); how many are open, and what
+//! they need together, as [`reader`] says; decoders as [`compressed`] says.
 //! Read in this order: [`inputs`], [`container`], [`pipe`], [`stored`], [`compressed`], [`pcap`], [`pcapng`],
-//! [`blocks`], [`batch`], [`ahead`], [`reader`]; and, for interfaces instead of files, [`live`].
+//! [`blocks`], [`batch`], [`ahead`], [`current`], [`reader`]; and, for interfaces instead of files, [`live`].
 
 mod ahead;
 pub(crate) mod batch;
 mod blocks;
 mod compressed;
 mod container;
+mod current;
 mod inputs;
 #[cfg(live)]
 pub(crate) mod live;
@@ -29,7 +32,7 @@ mod tests;
 mod witness;
 
 pub(crate) use ahead::Portion;
-pub(crate) use batch::{Batch, Counting, Follows};
+pub(crate) use batch::{Batch, Boundary, Counting};
 #[cfg(feature = "cli")]
 pub(crate) use inputs::is_capture;
 pub(crate) use pipe::Stop;

@@ -35,12 +35,25 @@ struct Source {
 }
 
 impl Stored {
+    /// What a decoder reads ahead.
     const WINDOW: usize = 64 << 10;
+    /// What is enough to see which kind of input it is.
+    const GLANCE: usize = 4 << 10;
 
     pub(super) fn new(input: Box<dyn Read + Send>, hash: bool, stop: &Stop) -> Self {
         let hash = hash.then(Sha256::new);
         let source = Source { input, read: 0, hash, late: None, failed: false, ended: false, stop: stop.clone() };
-        Stored { source, window: vec![0; Self::WINDOW].into(), start: 0, end: 0, came: 0 }
+        Stored { source, window: vec![0; Self::GLANCE].into(), start: 0, end: 0, came: 0 }
+    }
+
+    /// Makes room to read ahead as decoders want it; of what is not packed little is read ahead.
+    pub(super) fn widen(&mut self) {
+        self.hold_back();
+        let mut window = vec![0; Self::WINDOW];
+        if let Some((front, came)) = window.get_mut(..self.came).zip(self.window.get(..self.came)) {
+            front.copy_from_slice(came);
+        }
+        (self.window, self.start, self.end) = (window.into(), 0, 0);
     }
 
     /// How many bytes were read so far.

@@ -9,7 +9,7 @@ use super::blocks::{Block, Blocks, More};
 use super::container::{Compression, Order};
 use super::pipe::Stop;
 use super::stored::Stored;
-use super::{Batch, CaptureFile, Follows, Next, Options, Reader};
+use super::{Batch, CaptureFile, Next, Options, Reader};
 use crate::base::Ordinal;
 
 /// Batch sizes that every capture must read alike with: below the least allowed, odd, and larger than all of it.
@@ -116,8 +116,10 @@ impl Read for Dribble {
 #[derive(Debug, Default)]
 pub(super) struct Told {
     pub packets: Vec<Packet>,
-    /// How each file's first batch followed, in order.
-    pub follows: Vec<Follows>,
+    /// Where they stand in the order.
+    pub places: Vec<Ordinal>,
+    /// Before which packet, counted from 0, the capture of which rank begins (or else ends).
+    pub boundaries: Vec<(usize, u32, bool)>,
     pub problems: Vec<String>,
     pub notices: Vec<String>,
     pub files: Vec<CaptureFile>,
@@ -128,27 +130,28 @@ pub(super) fn read_paths(paths: &[PathBuf], options: &Options) -> Told {
     let mut reader = Reader::open(paths, options);
     let mut told = Told::default();
     let mut recycled = None;
-    let mut last = None;
     loop {
         match reader.next(recycled.take()) {
             Next::Batch(batch) => {
+                let before = told.packets.len();
                 for (run, packets) in batch.runs() {
-                    assert!(packets.len() <= Run::MOST && (!run.rising || packets.is_sorted_by_key(|one| one.time)));
+                    let rises = packets.is_sorted_by_key(|one| one.time) && run.counts_at.is_none();
+                    assert!(packets.len() <= Run::MOST && (!run.rising || rises));
+                    assert!(run.counts_at.is_none() || packets.len() == 1);
                     for (ordinal, packet) in run.of(packets) {
-                        let rank = reader.files().len() - 1;
-                        assert_eq!(ordinal.rank() as usize, rank);
-                        let frame =
-                            last.filter(|last: &Ordinal| last.rank() == ordinal.rank()).map_or(0, |last| last.frame());
-                        assert_eq!(ordinal.frame(), frame + 1, "frames without a hole");
-                        assert!(last.is_none_or(|last| last < ordinal), "{last:?} {ordinal:?}");
+                        let frames = told.places.iter().filter(|known| known.rank() == ordinal.rank()).count() as u64;
+                        assert_eq!(ordinal.frame(), frames + 1, "frames without a hole");
+                        assert_eq!(packet.time > ordinal.reached(), run.counts_at.is_some());
                         assert_eq!(batch.captured(ordinal).unwrap().bytes, batch.bytes(packet));
-                        last = Some(ordinal);
+                        told.places.push(ordinal);
                     }
                 }
+                let slices = (0..batch.packets.len()).step_by(Run::MOST);
+                assert!(slices.map(|from| from as u32).all(|from| batch.runs.iter().any(|run| run.from == from)));
                 told.packets.extend(unbatch(&batch));
-                if batch.follows != Follows::Same {
-                    told.follows.push(batch.follows);
-                    assert_eq!(batch.runs[0].first.frame(), 1);
+                for boundary in &batch.boundaries {
+                    let place = told.places[before..].iter().position(|place| *place == boundary.before).unwrap();
+                    told.boundaries.push((before + place, boundary.rank, boundary.begins));
                 }
                 recycled = Some(batch);
             }
@@ -159,6 +162,7 @@ pub(super) fn read_paths(paths: &[PathBuf], options: &Options) -> Told {
         }
     }
     assert!(matches!(reader.next(None), Next::End));
+    assert!(options.separate || told.places.is_sorted_by(|one, next| one < next));
     told.files = reader.files().to_vec();
     told.skipped = reader.skipped();
     told

@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
 use super::testing::*;
-use super::{Follows, Options, Reader};
+use super::{Options, Reader};
 
 /// A fresh directory with files in it.
 struct Dir(TempDir);
@@ -55,45 +55,139 @@ fn at(link_type: u32, seconds: &[u32]) -> Vec<u8> {
     capture
 }
 
-use Follows::{Continues, Fresh};
+/// The packets' captures and frames, in order.
+fn order(told: &Told) -> Vec<(u32, u64)> {
+    told.places.iter().map(|place| (place.rank(), place.frame())).collect()
+}
 
 #[test]
-fn rotated_files_are_sorted_and_carry_on() {
+fn rotated_files_are_sorted_and_read_one_after_the_other() {
     let dir =
         Dir::new(&[("a", &at(1, &[20, 30])), ("b", &pack(COMPRESSIONS[0], &at(1, &[10, 20]))), ("c", &at(1, &[31]))]);
     let told = dir.read(&["a", "b", "c"], &Options::default());
     assert_eq!(dir.names(&told), ["b", "a", "c"]);
-    assert_eq!(told.follows, [Fresh, Continues, Continues]);
+    assert_eq!(order(&told), [(0, 1), (0, 2), (1, 1), (1, 2), (2, 1)]);
+    let boundaries = [(0, 0, true), (2, 0, false), (2, 1, true), (4, 1, false), (4, 2, true)];
+    assert_eq!(told.boundaries, boundaries);
     assert_eq!((told.notices.len(), told.problems.len()), (0, 0));
-    assert_eq!(told.files.iter().map(|file| file.packets).collect::<Vec<_>>(), [2, 2, 1]);
 }
 
 #[test]
-fn a_file_that_starts_earlier_starts_fresh_and_says_so() {
-    let dir = Dir::new(&[("a", &at(1, &[10, 30])), ("b", &at(1, &[20, 40])), ("c", &at(1, &[40]))]);
-    let told = dir.read(&["a", "b", "c"], &Options::default());
-    assert_eq!(told.follows, [Fresh, Fresh, Continues]);
-    assert_eq!(told.notices, ["b: starts before the last packet read, so no connection is carried on into it"]);
+fn files_that_overlap_are_merged_by_their_greatest_times() {
+    let dir = Dir::new(&[
+        ("a", &at(1, &[10, 30, 25, 40])),
+        ("b", &pack(COMPRESSIONS[1], &at(113, &[20, 30, 35]))),
+        ("c", &at(1, &[36, 37])),
+    ]);
+    for batch_bytes in [4096, 1 << 20] {
+        let told = dir.read(&["a", "b", "c"], &Options { batch_bytes, ..Options::default() });
+        assert_eq!(
+            told.packets.iter().map(|one| one.time / 1_000_000_000).collect::<Vec<_>>(),
+            [10, 20, 30, 25, 30, 35, 36, 37, 40]
+        );
+        assert_eq!(order(&told), [(0, 1), (1, 1), (0, 2), (0, 3), (1, 2), (1, 3), (2, 1), (2, 2), (0, 4)]);
+        let boundaries = [(0, 0, true), (1, 1, true), (6, 1, false), (6, 2, true), (8, 2, false)];
+        assert_eq!(told.boundaries, boundaries);
+        assert_eq!(told.files.iter().map(|file| file.packets).collect::<Vec<_>>(), [4, 3, 2]);
+        assert_eq!(told.files[0].last_time.unwrap().0, 40_000_000_000);
+    }
 }
 
 #[test]
-fn the_last_packet_decides_not_the_latest() {
-    let dir = Dir::new(&[("a", &at(1, &[10, 30, 15])), ("b", &at(1, &[20]))]);
-    assert_eq!(dir.read(&["a", "b"], &Options::default()).follows, [Fresh, Continues]);
+fn files_of_which_more_overlap_than_may_be_open_come_behind_and_that_is_told() {
+    let dir = Dir::new(&[("a", &at(1, &[10, 30])), ("b", &at(1, &[20, 41])), ("c", &at(1, &[25, 35, 50]))]);
+    let told = dir.read(&["a", "b", "c"], &Options { merge_files: 2, ..Options::default() });
+    assert_eq!(order(&told), [(0, 1), (1, 1), (0, 2), (2, 1), (2, 2), (1, 2), (2, 3)]);
+    assert_eq!(told.places[3].reached().0, 30_000_000_000);
+    assert_eq!(
+        told.notices,
+        ["1 capture overlaps with more others than are opened at once, and came behind them (--merge-files)"]
+    );
+    assert_eq!(dir.read(&["a", "b", "c"], &Options { merge_files: 3, ..Options::default() }).notices.len(), 0);
 }
 
 #[test]
-fn another_link_type_starts_fresh() {
-    let dir = Dir::new(&[("a", &at(1, &[10])), ("b", &at(113, &[20]))]);
-    let told = dir.read(&["a", "b"], &Options::default());
-    assert_eq!((told.follows, told.notices.len()), (vec![Fresh, Fresh], 0));
-}
-
-#[test]
-fn separate_files_all_start_fresh_and_nothing_is_told() {
+fn separate_files_are_read_one_after_the_other() {
     let dir = Dir::new(&[("a", &at(1, &[10, 30])), ("b", &at(1, &[20])), ("c", &at(1, &[40]))]);
     let told = dir.read(&["a", "b", "c"], &Options { separate: true, ..Options::default() });
-    assert_eq!((told.follows, told.notices.len()), (vec![Fresh, Fresh, Fresh], 0));
+    assert_eq!((order(&told), told.notices.len()), (vec![(0, 1), (0, 2), (1, 1), (2, 1)], 0));
+    assert_eq!(told.places[2].reached().0, 20_000_000_000);
+}
+
+#[test]
+fn one_packet_far_ahead_counts_at_the_time_before_it_and_a_first_one_at_that_behind_it() {
+    const HOUR: u32 = 3600;
+    let ahead = 50_000;
+    let dir = Dir::new(&[
+        ("a", &at(1, &[10, ahead, 12, 20])),
+        ("b", &at(1, &[ahead, 11, 15])),
+        ("c", &at(1, &[13, 13 + HOUR, 14])),
+        ("d", &at(1, &[14, 15 + HOUR, 15 + HOUR])),
+        ("e", &at(1, &[16, ahead])),
+    ]);
+    for batch_bytes in [4096, 1 << 20] {
+        let told = dir.read(&["a", "b", "c", "d", "e"], &Options { batch_bytes, ..Options::default() });
+        assert_eq!(dir.names(&told), ["a", "b", "c", "d", "e"]);
+        let reached = |rank: u32| -> Vec<i64> {
+            let of = told.places.iter().filter(|place| place.rank() == rank);
+            of.map(|place| place.reached().0 / 1_000_000_000).collect()
+        };
+        assert_eq!(reached(0), [10, 10, 12, 20]);
+        assert_eq!(reached(1), [11, 11, 15], "the first one is ahead of its successor alone");
+        assert_eq!(reached(2), [13, 13 + i64::from(HOUR), 13 + i64::from(HOUR)], "an hour is not more than an hour");
+        assert_eq!(reached(3), [14, 15 + i64::from(HOUR), 15 + i64::from(HOUR)], "the next packet agrees");
+        assert_eq!(reached(4), [16, i64::from(ahead)], "nothing behind it contradicts");
+    }
+}
+
+#[test]
+fn a_packet_far_ahead_at_the_end_of_a_block_is_judged_by_the_next_block() {
+    let mut capture = LITTLE.pcap(MICRO, 1);
+    let mut expected = Vec::new();
+    for second in 0..300 {
+        let ahead = second % 3 == 1;
+        capture.extend(LITTLE.record(if ahead { 1 << 30 } else { second }, 0, 700, &[7; 700]));
+        expected.push(i64::from(if ahead { second - 1 } else { second }) * 1_000_000_000);
+    }
+    let dir = Dir::new(&[("a", &capture)]);
+    for batch_bytes in [4096, 8192, 1 << 20] {
+        let told = dir.read(&["a"], &Options { batch_bytes, ..Options::default() });
+        assert_eq!(told.places.iter().map(|place| place.reached().0).collect::<Vec<_>>(), expected);
+    }
+}
+
+#[test]
+fn a_file_that_is_named_twice_is_read_once_and_told() {
+    let dir = Dir::new(&[("a", &at(1, &[10])), ("b", &at(1, &[20]))]);
+    std::os::unix::fs::symlink(dir.path("a"), dir.path("link")).unwrap();
+    fs::hard_link(dir.path("b"), dir.path("hard")).unwrap();
+    let told = dir.read(&["a", "a"], &Options::default());
+    assert_eq!(
+        (dir.names(&told), told.notices),
+        (vec!["a".to_owned()], vec!["a: named twice, and read once".to_owned()])
+    );
+    let told = dir.read(&["link", "a"], &Options::default());
+    assert_eq!(dir.names(&told), ["a"]);
+    assert_eq!(told.notices, ["link: the same file as a, and read once"]);
+    let told = dir.read(&[".", "link", "./a"], &Options::default());
+    assert_eq!(dir.names(&told), ["a", "b"]);
+    assert_eq!(told.notices.len(), 1);
+    assert!(told.notices[0].ends_with("and read once; so are 2 others"), "{:?}", told.notices);
+}
+
+#[test]
+fn what_is_passed_over_is_named_where_that_is_wanted() {
+    let dir = Dir::new(&[("d/a", &at(1, &[10])), ("d/notes", b"to do"), ("d/empty", b"")]);
+    std::os::unix::fs::symlink(dir.path("d/a"), dir.path("d/link")).unwrap();
+    std::os::unix::fs::symlink(dir.path("d"), dir.path("linked")).unwrap();
+    let told = dir.read(&["d"], &Options { name_skipped: true, ..Options::default() });
+    assert_eq!(
+        told.notices,
+        ["d/empty: skipped: empty file", "d/link: skipped: a symbolic link", "d/notes: skipped: not a capture file"]
+    );
+    assert_eq!(told.skipped, 3);
+    let told = dir.read(&["linked"], &Options::default());
+    assert_eq!((dir.names(&told), told.notices.len(), told.skipped), (vec!["linked/a".to_owned()], 0, 3));
 }
 
 #[test]
@@ -107,15 +201,15 @@ fn files_of_one_time_are_sorted_by_path() {
 fn a_file_without_packets_is_listed_and_changes_nothing() {
     let dir = Dir::new(&[("a", &at(1, &[10])), ("b", &at(1, &[])), ("c", &at(1, &[20]))]);
     let told = dir.read(&["a", "b", "c"], &Options::default());
-    assert_eq!((told.follows, told.problems.len()), (vec![Fresh, Continues], 0));
+    assert_eq!((order(&told), told.problems.len()), (vec![(0, 1), (1, 1)], 0));
     assert_eq!(told.files.iter().map(|file| file.packets).collect::<Vec<_>>(), [1, 1, 0]);
 }
 
 #[test]
-fn only_the_first_batch_of_a_file_is_another_than_the_same() {
+fn a_file_begins_once_and_is_counted_whole() {
     let dir = Dir::new(&[("a", &sample(0, 900))]);
     let told = dir.read(&["a"], &Options { batch_bytes: 4096, ..Options::default() });
-    assert_eq!((told.follows, told.packets.len()), (vec![Fresh], 900));
+    assert_eq!((&told.boundaries[..], told.packets.len()), (&[(0, 0, true)][..], 900));
     let file = &told.files[0];
     assert_eq!(file.bytes, told.packets.iter().map(|packet| packet.bytes.len() as u64).sum::<u64>());
     assert_eq!((file.first_time.unwrap().0, file.last_time.unwrap().0), (0, told.packets[899].time));
@@ -211,7 +305,7 @@ fn a_pipe_is_read_once_and_sorted_like_a_file() {
     let told = dir.read(&["b", "pipe", "a"], &Options { hash: true, ..Options::default() });
     writer.wait().unwrap();
     assert_eq!(dir.names(&told), ["a", "pipe", "b"]);
-    assert_eq!((told.packets.len(), told.follows), (10, vec![Fresh, Continues, Continues]));
+    assert_eq!(told.packets.len(), 10);
     assert_eq!(told.files[1].sha256.unwrap(), *Sha256::digest(sample(20, 8)));
 }
 

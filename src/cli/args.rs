@@ -67,6 +67,9 @@ pub(super) struct Scan {
     /// Capture files (pcap or pcapng, also gzip, zstd, lz4 or xz), directories, or - for standard input
     #[arg(required = true, value_name = "PATH")]
     pub paths: Vec<PathBuf>,
+    /// Name on standard error the files of directories that are passed over, and say why
+    #[arg(long, short, help_heading = "Reading")]
+    pub verbose: bool,
 
     #[command(flatten)]
     pub output: Output,

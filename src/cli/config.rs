@@ -45,6 +45,7 @@ fn toml(settings: &Settings) -> String {
     page.option("port", list(&settings.ports));
     page.option("separate", settings.separate);
     page.option("hash", settings.hash);
+    page.option("merge_files", settings.merge_files);
     page.section(TIMEOUTS);
     page.option("half_open_timeout", seconds(settings.timeouts.half_open));
     page.option("idle_timeout", seconds(settings.timeouts.idle));
@@ -149,7 +150,7 @@ mod tests {
             assert!(comment.len() > 20, "{key}: {comment}");
             keys += 1;
         }
-        assert_eq!(keys, 13 + Limit::ALL.len(), "{text}");
+        assert_eq!(keys, 14 + Limit::ALL.len(), "{text}");
     }
 
     #[test]

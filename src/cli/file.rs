@@ -258,7 +258,7 @@ mod tests {
     fn every_key_is_read() {
         let said = parse(
             b"min_severity = 'low'\nselect = ['starttls']\nignore = ['starttls/masked']\nservers = ['192.0.2.1']\n\
-              exchange_peers = ['2001:db8::/32']\nrecords = ['events']\nport = [25, 587]\nseparate = true\nhash = false\n\
+              exchange_peers = ['2001:db8::/32']\nrecords = ['events']\nport = [25, 587]\nseparate = true\nhash = false\nmerge_files = 7\n\
               half_open_timeout = 1\nidle_timeout = 2\nclosed_timeout = 3\nfragment_timeout = 4\n\
               severity = { starttls = 'high' }\nlimits = { half_open = 9 }\n",
         )
@@ -270,7 +270,7 @@ mod tests {
         assert_eq!(said.exchange_peers.unwrap(), ["2001:db8::/32".parse().unwrap()]);
         assert_eq!(said.severity.unwrap(), [("starttls".parse().unwrap(), Severity::High)]);
         assert_eq!((said.records.unwrap(), said.port.unwrap()), (vec![Kind::Events], vec![25, 587]));
-        assert_eq!((said.separate, said.hash), (Some(true), Some(false)));
+        assert_eq!((said.separate, said.hash, said.merge_files), (Some(true), Some(false), Some(7)));
         let timeouts = [said.half_open_timeout, said.idle_timeout, said.closed_timeout, said.fragment_timeout];
         assert_eq!(timeouts, [1, 2, 3, 4].map(Some));
         assert_eq!(said.limits.0, [(Limit::HalfOpen, 9)]);

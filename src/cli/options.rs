@@ -62,6 +62,9 @@ pub(super) struct Options {
     /// Compute the SHA-256 of every file [default: false]
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", hide_possible_values = true, help_heading = READING)]
     pub hash: Option<bool>,
+    /// Captures that are open at once, where they overlap in time [default: 256]
+    #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(1..), help_heading = READING)]
+    pub merge_files: Option<u32>,
 
     /// Seconds without a packet that end a connection whose handshake was not completed [default: 60]
     #[arg(long, value_name = "SECONDS", help_heading = TIMEOUTS)]
@@ -101,6 +104,7 @@ impl Options {
             port: self.port.or(other.port),
             separate: self.separate.or(other.separate),
             hash: self.hash.or(other.hash),
+            merge_files: self.merge_files.or(other.merge_files),
             half_open_timeout: self.half_open_timeout.or(other.half_open_timeout),
             idle_timeout: self.idle_timeout.or(other.idle_timeout),
             closed_timeout: self.closed_timeout.or(other.closed_timeout),

@@ -58,6 +58,7 @@ fn scan(arguments: &Scan, settings: &Settings, terminal: &Terminal) -> Result<Ex
     let color = styled(options.color, options.file.is_none());
     let mut config = Config { evidence: packets.is_some(), ..settings.engine(&arguments.work) };
     config.reading.stop = stop.into();
+    config.reading.name_skipped = arguments.verbose;
     let clerk = Clerk::new(Arc::clone(config.selection.catalogue()), options.show_secrets);
     let look = Look { color, as_it_goes: false };
     let printer = Printer::new(arguments.format(), look, clerk, to);

@@ -30,6 +30,7 @@ pub(super) struct Settings {
     pub ports: Vec<u16>,
     pub separate: bool,
     pub hash: bool,
+    pub merge_files: u32,
     pub timeouts: Timeouts,
     pub limits: Limits,
 }
@@ -47,6 +48,7 @@ impl Default for Settings {
             ports: vec![Config::PORT],
             separate: false,
             hash: false,
+            merge_files: u32::try_from(capture::Options::DEFAULT_MERGE_FILES).unwrap_or(u32::MAX),
             timeouts: Timeouts::default(),
             limits: Limits::default(),
         }
@@ -73,6 +75,7 @@ impl From<Options> for Settings {
             ports: said.port.unwrap_or(default.ports),
             separate: said.separate.unwrap_or(default.separate),
             hash: said.hash.unwrap_or(default.hash),
+            merge_files: said.merge_files.unwrap_or(default.merge_files),
             timeouts: Timeouts {
                 half_open: timeout(said.half_open_timeout, default.timeouts.half_open),
                 idle: timeout(said.idle_timeout, default.timeouts.idle),
@@ -97,6 +100,7 @@ impl Settings {
                 batch_bytes: work.batch_bytes,
                 separate: self.separate,
                 hash: self.hash,
+                merge_files: usize::try_from(self.merge_files).unwrap_or(usize::MAX),
                 ..capture::Options::default()
             },
             threads: work.threads,
@@ -120,6 +124,7 @@ impl Settings {
             ignore: texts(&self.ignore),
             interface: None,
             limits: (&self.limits).into(),
+            merge_files: self.merge_files,
             min_severity: Word(self.min_severity),
             notice_ports: None,
             port: self.ports.clone(),

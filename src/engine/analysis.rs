@@ -166,7 +166,7 @@ impl Analysis {
         match mark.what {
             What::Tick(tick) => self.defrag.tick(tick),
             What::Fresh => self.defrag.finish(),
-            What::Continues => {}
+            What::Begins(_) | What::Ended(_) | What::Restored(_) => {}
         }
     }
 

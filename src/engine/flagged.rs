@@ -20,6 +20,8 @@ const COMMENT_COST: usize = 64;
 /// The connections, and the comments on their packets.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Flagged {
+    /// Whether every capture is treated alone: the keys of one say nothing of those of another.
+    separate: bool,
     /// The packets of each flow's connections: of one the first and the last, in the order of the first ones.
     stretches: HashMap<FlowKey, Vec<Stretch>, RandomState>,
     comments: BTreeMap<Ordinal, Vec<String>>,
@@ -43,10 +45,19 @@ impl Stretch {
     }
 }
 
+/// So many connections of one flow go on at the same time at most that are looked through: where one takes another's
+/// place, a few packets of the old one come behind the first of the new; and captures that overlap may hold as many.
+const AT_ONCE: usize = 512;
+
 impl Flagged {
-    pub(super) fn new(limits: &Limits) -> Self {
+    pub(super) fn new(limits: &Limits, separate: bool) -> Self {
         let most = usize::try_from(limits.get(Limit::EvidenceBytes)).unwrap_or(usize::MAX);
-        Flagged { most, ..Flagged::default() }
+        Flagged { most, separate, ..Flagged::default() }
+    }
+
+    /// What connections of one flow are sorted by.
+    fn order(separate: bool, first: Ordinal) -> (u32, Ordinal) {
+        (if separate { first.rank() } else { 0 }, first)
     }
 
     /// Something was reported.
@@ -59,7 +70,8 @@ impl Flagged {
                 return;
             }
             let stretches = self.stretches.entry(flow).or_default();
-            let place = stretches.partition_point(|one| one.first < first);
+            let order = |first| Self::order(self.separate, first);
+            let place = stretches.partition_point(|one| order(one.first) < order(first));
             stretches.insert(place, Stretch { first, last: None });
         }
         let text = pcapng::comment(&found.finding, catalogue);
@@ -88,9 +100,11 @@ impl Flagged {
     /// Whether a packet of this flow is one of a connection in which something was reported.
     pub(super) fn wants(&self, flow: &FlowKey, packet: Ordinal) -> bool {
         let Some(stretches) = self.stretches.get(flow) else { return false };
-        let begun = stretches.partition_point(|one| one.first <= packet);
-        // Where one connection takes another's place, a few packets of the old one come behind the first of the new.
-        stretches.get(begun.saturating_sub(2)..begun).unwrap_or_default().iter().any(|one| one.holds(packet))
+        let order = |first| Self::order(self.separate, first);
+        let begun = stretches.partition_point(|one| order(one.first) <= order(packet));
+        let begun = stretches.get(begun.saturating_sub(AT_ONCE)..begun).unwrap_or_default();
+        let is_of = |one: &Stretch| !self.separate || one.first.rank() == packet.rank();
+        begun.iter().rev().any(|one| is_of(one) && one.holds(packet))
     }
 
     /// What is to be said beside a packet.

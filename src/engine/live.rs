@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, SendTimeoutError, Sender, bounded};
 
 use crate::base::Time;
+use crate::capture::batch::Behind;
 use crate::capture::live::{Live, Lost, now};
 use crate::capture::{Batch, Counting, Options};
 use crate::defrag::Defrag;
@@ -250,7 +251,7 @@ impl<'w> Watching<'w> {
             let mut round = Round::default();
             let mut next = Some(arrival);
             while let Some(Arrival { mut batch, now, kernel_dropped, interface_dropped, filtered_out }) = next {
-                self.counting.number(&batch.packets, &mut batch.runs);
+                self.counting.number(&batch.packets, Behind::Nothing, &mut batch.runs);
                 if batch.packets.is_empty() {
                     self.course.idle(Time(now.0.saturating_sub(BEHIND)), &mut round.marks);
                 } else {

@@ -185,6 +185,7 @@ fn scan(config: &Config, paths: &[PathBuf], sink: &mut dyn Sink, observer: &dyn 
     writing.take(Vec::new(), ended).map_err(Stopped::Output)?;
 
     let mut totals = totals(&reading);
+    totals.limits_hit.add(Options::MERGE_FILES, reading.not_merged());
     totals.internal_errors = internal_errors;
     analysis.count(&mut totals);
     let fragments = totals.fragments > 0;
@@ -261,7 +262,7 @@ impl<'s> Writing<'s> {
         let ledger = Ledger::new(records, config.servers.clone(), &config.limits, config.selection.catalogue());
         Writing {
             ledger: if config.reading.separate { ledger.separate() } else { ledger },
-            flagged: config.evidence.then(|| Flagged::new(&config.limits)),
+            flagged: config.evidence.then(|| Flagged::new(&config.limits, config.reading.separate)),
             holder: None,
             prints_findings: config.records.has(Kind::Findings),
             sink,

@@ -8,7 +8,7 @@ use super::rounds::{Mark, What};
 use super::route::Routed;
 use super::shard::{Settings, Shard};
 use super::{Config, settings};
-use crate::base::{Clock, Endpoint, FlowKey, Limit, Moment, Ordinal, Time};
+use crate::base::{Clock, Endpoint, FlowKey, Limit, Moment, Ordinal, Time, Turn};
 use crate::decode::{Flags, Segment};
 use crate::ledger::{Entry, Item, Kind, Records};
 use std::sync::Arc;
@@ -124,8 +124,13 @@ fn found(segments: &[(Moment, Segment<'static>)], tight: bool, round: usize) -> 
     for segments in segments.chunks(round) {
         let mut marks = Vec::new();
         for (at, _) in segments {
-            let ticks = clock.advance(at.time);
-            marks.extend(ticks.map(|tick| Mark { before: at.ordinal, what: What::Tick(tick) }));
+            marks.extend(clock.advance(at.ordinal, at.time).map(|turn| {
+                let what = match turn {
+                    Turn::Restored(time) => What::Restored(time),
+                    Turn::Tick(tick) => What::Tick(tick),
+                };
+                Mark { before: at.ordinal, what }
+            }));
         }
         let routed: Vec<Routed<'_>> = segments.iter().map(|&(at, segment)| Routed { at, segment }).collect();
         shard.round(&routed.iter().collect::<Vec<_>>(), &marks);

@@ -85,8 +85,10 @@ impl Shard {
 
     fn mark(&mut self, mark: &Mark) {
         match mark.what {
-            What::Continues => self.table.file_boundary(),
+            What::Begins(capture) => self.table.capture_begins(capture),
+            What::Ended(capture) => self.table.capture_ended(capture),
             What::Fresh => self.finish(mark.before),
+            What::Restored(time) => self.table.restore(time),
             What::Tick(tick) => {
                 self.outbox.cause = Cause::tick(mark.before, tick.nth);
                 let before = Moment { ordinal: mark.before, time: tick.time };

@@ -14,6 +14,8 @@ use super::{Key, SessionEnd};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Server {
     pub endpoint: Endpoint,
+    /// The rank of the capture that alone this was seen in, where every one is treated alone.
+    pub capture: Option<u32>,
     pub sessions: u64,
     /// Distinct texts as they first came, the first [`MOST_GREETINGS`] of them, in the order in which they were first
     /// seen ([`super::greeting`]).
@@ -234,6 +236,7 @@ impl Partial {
         let (first_seen, last_seen) = self.seen.unwrap_or_default();
         Server {
             endpoint,
+            capture: None,
             sessions: self.sessions,
             greetings: greetings.into_iter().map(|(_, text)| text).collect(),
             software: self.software.map(|(_, _, software)| software),

@@ -118,7 +118,8 @@ fn what_was_said_of_one_file_silences_nothing_in_a_file_that_is_treated_alone() 
     // The first two are of one file.
     let out = printed(separate(), &read(&[EXPOSED, EXPOSED, EXPOSED]));
     assert_eq!(findings(&out), ["help-exposed/answered", "help-exposed/answered"]);
-    assert_eq!(servers(&out)[0].sessions, 3);
+    let told = servers(&out).into_iter().map(|server| (server.capture, server.sessions)).collect::<Vec<_>>();
+    assert_eq!(told, [(Some(0), 2), (Some(1), 1)], "servers are told per capture");
     let out = printed(separate(), &read(&[REFUSED, ADVERTISED, ADVERTISED]));
     assert_eq!(findings(&out), ["help-exposed/advertised"]);
 }

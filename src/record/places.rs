@@ -26,8 +26,12 @@ impl Places {
     }
 
     pub(crate) fn of(&self, packet: Ordinal) -> Frame {
-        let capture = self.0.get(packet.rank() as usize);
-        Frame { capture: capture.map_or_else(|| Arc::from(""), Arc::clone), frame: packet.frame() }
+        Frame { capture: self.name(packet.rank()), frame: packet.frame() }
+    }
+
+    /// The name of the capture of this rank.
+    pub(crate) fn name(&self, rank: u32) -> Arc<str> {
+        self.0.get(rank as usize).map_or_else(|| Arc::from(""), Arc::clone)
     }
 }
 

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -22,6 +23,9 @@ use super::{Name, When};
 pub(crate) struct Server {
     pub ip: IpAddr,
     pub port: u16,
+    /// Where each capture is treated alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub capture: Option<Arc<str>>,
     pub sessions: u64,
     pub greetings: Vec<String>,
     pub software: Option<Software>,
@@ -60,6 +64,7 @@ impl Server {
         Server {
             ip: server.endpoint.ip,
             port: server.endpoint.port,
+            capture: server.capture.map(|rank| scene.places.name(rank)),
             sessions: server.sessions,
             greetings: all_shown(server.greetings),
             software: server.software.map(Software::of),

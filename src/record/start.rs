@@ -43,6 +43,7 @@ pub(crate) struct Options {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub interface: Option<Vec<String>>,
     pub limits: Limits,
+    pub merge_files: u32,
     pub min_severity: Word<Severity>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub notice_ports: Option<bool>,

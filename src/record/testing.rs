@@ -168,6 +168,7 @@ pub(crate) fn outputs() -> Vec<Output> {
 pub(crate) fn known_server() -> Server {
     Server {
         endpoint: who().server,
+        capture: None,
         sessions: 2,
         greetings: vec![b"mail.example.org ESMTP Sendmail 8.17.1.9".to_vec()],
         software: Some(Software { name: "Sendmail", version: Some("8.17.1.9".to_owned()) }),

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::{Display, Write as _};
+use std::sync::Arc;
 
 use anstyle::{AnsiColor, Style};
 use comfy_table::{Cell, ContentArrangement, Table, presets};
@@ -31,8 +32,8 @@ pub(super) struct Text {
     findings: BTreeMap<End, Vec<String>>,
     kept: u64,
     beyond: u64,
-    /// Each as it was told last.
-    servers: BTreeMap<End, Row>,
+    /// Each as it was told last; where captures are treated alone, each capture's.
+    servers: BTreeMap<(End, Option<Arc<str>>), Row>,
     /// The summary, rendered.
     summary: Option<String>,
 }
@@ -52,7 +53,8 @@ impl Format for Text {
             Record::Tls(tls) => self.event(tls.time, &tls.session, said(record), out),
             Record::Gap(gap) => self.event(gap.time, &gap.session, said(record), out),
             Record::Server(server) => {
-                self.servers.insert(End { ip: server.ip, port: server.port }, Row::of(server));
+                let end = End { ip: server.ip, port: server.port };
+                self.servers.insert((end, server.capture.clone()), Row::of(server));
             }
             Record::Stats(stats) => self.stats(stats, out),
             Record::Summary(summary) => self.summary = Some(render_summary(summary, self.notices_ports, self.styles())),
@@ -62,7 +64,9 @@ impl Format for Text {
     fn end(&mut self, out: &mut Vec<u8>) {
         let style = self.styles();
         for (end, findings) in &self.findings {
-            let software = self.servers.get(end).and_then(|row| row.software.as_ref());
+            let mut rows = self.servers.range((*end, None)..);
+            let row = rows.next().filter(|((known, _), _)| known == end).map(|(_, row)| row);
+            let software = row.and_then(|row| row.software.as_ref());
             let software = software.map(|software| format!("  {}", style.dim(software))).unwrap_or_default();
             push(out, format_args!("{}{software}\n\n", style.bold(address(*end))));
             for finding in findings {
@@ -288,13 +292,16 @@ impl Row {
     }
 }
 
-fn table(servers: &BTreeMap<End, Row>) -> String {
+fn table(servers: &BTreeMap<(End, Option<Arc<str>>), Row>) -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
     table.set_header(["  server", "software", "sessions", "help", "starttls", "findings, with repeats"]);
-    for (end, Row { software, sessions, help, starttls, findings }) in servers {
+    for ((end, capture), Row { software, sessions, help, starttls, findings }) in servers {
         table.add_row([
-            Cell::new(format!("  {}", address(*end))),
+            Cell::new(match capture {
+                Some(capture) => format!("  {} in {capture}", address(*end)),
+                None => format!("  {}", address(*end)),
+            }),
             Cell::new(software.as_deref().unwrap_or("-")),
             Cell::new(count(*sessions)),
             Cell::new(help),

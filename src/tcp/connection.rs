@@ -6,8 +6,8 @@ use crate::decode::Segment;
 
 use super::chunk::{Anomaly, Closed, Closing, Listener, Opening, Reach};
 use super::counters::Counters;
-use super::direction::{Direction, Fin, NEARBY, Note, Origin, Overlap, Stamp, WINDOW};
-use super::seq::{Position, Seq};
+use super::direction::{Direction, Fin, Note, Origin, Overlap, Stamp, WINDOW};
+use super::seq::{NEARBY, Position, Seq};
 
 /// A gap is certain, a wait is over and a reset is believed after so many ticks.
 pub(super) const PATIENCE: u64 = 2;
@@ -426,17 +426,26 @@ impl<L: Listener> Connection<L> {
         }
     }
 
-    /// Whether a segment goes on where this connection was: asked at the boundary of two files.
-    pub(super) fn goes_on(&self, segment: &Segment<'_>) -> bool {
-        let (own, other) = (&self.sides[segment.from], &self.sides[segment.from.other()]);
-        if segment.flags.syn || segment.flags.rst {
+    /// Whether a segment that another capture has belongs to this connection: a SYN by its number, any other by those
+    /// of both sides, which lie within what is on its way and [`NEARBY`] on either side of it.
+    pub(super) fn has(&self, segment: &Segment<'_>) -> bool {
+        if self.rival.as_ref().is_some_and(|rival| rival.has(segment)) {
             return true;
         }
-        if own.origin != Origin::Unknown {
-            let position = own.edge.near(Seq(segment.seq));
-            return position <= own.top.plus(NEARBY) && position.plus(NEARBY) >= own.next;
+        let (own, other) = (&self.sides[segment.from], &self.sides[segment.from.other()]);
+        if own.origin == Origin::Unknown && (other.origin == Origin::Unknown || segment.ack.is_none()) {
+            return false;
         }
-        segment.ack.is_none_or(|ack| other.edge.near(Seq(ack)).distance(other.edge) <= NEARBY)
+        if segment.flags.syn {
+            return self.fits(segment);
+        }
+        let near = |of: &Direction, number: u32| {
+            let position = of.edge.near(Seq(number));
+            let lowest = of.acked.min(of.next);
+            let reach = of.top.since(lowest).saturating_add(NEARBY);
+            of.origin == Origin::Unknown || (position <= of.top.plus(reach) && position.plus(reach) >= lowest)
+        };
+        near(own, segment.seq) && segment.ack.is_none_or(|ack| near(other, ack))
     }
 
     /// How the connection ended, once it certainly has.
@@ -503,6 +512,11 @@ impl<L: Listener> Connection<L> {
     pub(super) fn starts(&self) -> PerSide<Option<Seq>> {
         let start = |of: &Direction| (of.origin != Origin::Unknown).then(|| of.base.seq());
         PerSide { a: start(&self.sides.a), b: start(&self.sides.b) }
+    }
+
+    /// How far both streams were captured.
+    pub(super) fn ends(&self) -> PerSide<Seq> {
+        PerSide { a: self.sides.a.top.seq(), b: self.sides.b.top.seq() }
     }
 
     /// Bytes held back here and by the listener.

@@ -10,13 +10,11 @@ use std::collections::BTreeMap;
 
 use crate::base::Moment;
 
-use super::seq::{Position, Seq};
+use super::seq::{NEARBY, Position, Seq};
 
 /// Numbers further than this from what was captured are no part of the stream: the largest window
 /// that TCP can offer (RFC 7323 section 2.3).
 pub(super) const WINDOW: u64 = 1 << 30;
-/// How far from a direction's first segment its beginning may lie, where that has to be guessed.
-pub(super) const NEARBY: u64 = 1 << 20;
 /// What lies so far from the captured bytes is believed only where the other side confirms it.
 pub(super) const FAR: u64 = 16 << 20;
 /// What a stored piece costs beside its bytes: itself, in a tree that may be half empty, and an allocation.

@@ -1,6 +1,6 @@
 //! The table's own time, by which connections fall idle.
 
-use crate::base::Time;
+use crate::base::{Moment, Time};
 
 /// Time that only rises: how long the table has seen time go on, whatever steps back it made.
 #[derive(Debug, Default)]
@@ -14,7 +14,12 @@ impl Elapsed {
     /// Packets this far behind are late; those further behind re-base the clock.
     const TOLERANCE: i64 = 60 * Time::SECOND;
 
-    pub(super) fn packet(&mut self, time: Time) {
+    /// A packet came; where there are `several` captures, one that has stepped back does not let the time go on.
+    pub(super) fn packet(&mut self, at: Moment, several: bool) {
+        if at.is_far_ahead() || (several && at.ordinal.reached().since(at.time) > Self::TOLERANCE) {
+            return;
+        }
+        let time = at.time;
         let on = self.last.map_or(0, |last| time.since(last));
         if on >= 0 {
             self.now = self.now.saturating_add(on);
@@ -29,6 +34,11 @@ impl Elapsed {
             self.last = Some(time);
         }
         self.forward(time);
+    }
+
+    /// The scan's clock ends a step back of one capture: what lies between did not go on.
+    pub(super) fn restore(&mut self, time: Time) {
+        self.last = self.last.map(|last| last.max(time));
     }
 
     fn forward(&mut self, time: Time) {

@@ -13,8 +13,8 @@ pub(super) struct Entry<L> {
     pub flow: FlowKey,
     /// When it was last active, by [`super::elapsed::Elapsed`].
     pub active: i64,
-    /// The file boundary after which it was last active.
-    pub era: u32,
+    /// The capture of its last packet.
+    pub capture: u32,
     pub list: List,
     /// A whole connection. Without one, what there is of it is [`Still`], beside.
     pub open: Option<Box<Open<L>>>,
@@ -38,11 +38,26 @@ pub(super) struct Open<L> {
     pub holds_since: Option<Ordinal>,
     /// The tick for which it is queued.
     pub due: Option<u64>,
+    /// Other captures that packets of it came from, the latest ones.
+    others: [Option<u32>; 3],
 }
 
 impl<L> Open<L> {
     pub(super) fn new(connection: Connection<L>) -> Box<Self> {
-        Box::new(Open { connection, holds_since: None, due: None })
+        Box::new(Open { connection, holds_since: None, due: None, others: [None; 3] })
+    }
+
+    /// Whether packets of it came from the capture, some time ago.
+    pub(super) fn came_from(&self, capture: u32) -> bool {
+        self.others.contains(&Some(capture))
+    }
+
+    /// The next packets come from another capture than this.
+    pub(super) fn leave(&mut self, capture: u32) {
+        if !self.came_from(capture) {
+            let [first, second, _] = self.others;
+            self.others = [Some(capture), first, second];
+        }
     }
 }
 
@@ -110,6 +125,21 @@ impl Embryo {
         known || answers
     }
 
+    /// Whether a segment that another capture has may be one of this connection, by its numbers.
+    pub(super) fn fits(&self, segment: &Segment<'_>) -> bool {
+        let begun = |header: Header| {
+            let start = Seq(header.seq).plus(u32::from(header.syn));
+            if header.from == segment.from {
+                let begins = !segment.flags.syn || !header.syn || header.seq == segment.seq;
+                begins && start.is_near(Seq(segment.seq))
+            } else {
+                segment.ack.is_none_or(|ack| start.is_near(Seq(ack)))
+            }
+        };
+        let told = segment.ack.is_some() || self.opening.from == segment.from;
+        told && begun(self.opening) && self.answer().is_none_or(begun)
+    }
+
     /// Its segments, to be taken again by a whole connection.
     pub(super) fn segments(&self, flow: FlowKey) -> impl Iterator<Item = Segment<'static>> {
         std::iter::once(self.opening).chain(self.answer()).map(move |header| Segment {
@@ -127,14 +157,25 @@ impl Embryo {
 /// A connection that is over: its late segments are no new connection.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Tombstone {
-    pub first: Moment,
-    /// Where its streams began.
+    pub first: Ordinal,
+    /// Where its streams began, and how far they were captured.
     pub starts: PerSide<Option<Seq>>,
+    pub ends: PerSide<Seq>,
     /// Whether it carried any bytes.
     pub spoke: bool,
 }
 
 impl Tombstone {
+    /// Whether a segment that another capture has may be one of the connection, by its numbers.
+    pub(super) fn fits(&self, segment: &Segment<'_>) -> bool {
+        let known = |side: Side, number: Seq| {
+            self.starts[side].is_none_or(|start| start.is_near(number) || number.is_between(start, self.ends[side]))
+        };
+        let seq = Seq(segment.seq);
+        let begins = !segment.flags.syn || self.starts[segment.from].is_none_or(|start| start == seq.plus(1));
+        begins && known(segment.from, seq) && segment.ack.is_none_or(|ack| known(segment.from.other(), Seq(ack)))
+    }
+
     /// Whether a segment is a late one of the connection that is over, not the first of a new one.
     pub(super) fn is_late(&self, segment: &Segment<'_>) -> bool {
         if !segment.flags.syn {

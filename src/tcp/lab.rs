@@ -88,6 +88,7 @@ pub(super) struct Lab {
     pub server_isn: u32,
     /// The client's port tells flows apart.
     pub port: u16,
+    capture: u32,
     ordinal: u64,
     time: i64,
 }
@@ -174,7 +175,24 @@ impl Lab {
             port: 40000,
             ordinal: 0,
             time: 0,
+            capture: 0,
         }
+    }
+
+    /// What follows is of this capture; others go on.
+    pub(super) fn from(&mut self, capture: u32) -> &mut Self {
+        for begun in [self.capture, capture] {
+            self.table.capture_begins(begun);
+        }
+        self.capture = capture;
+        self
+    }
+
+    /// The capture ends, and another begins.
+    pub(super) fn next_capture(&mut self) {
+        self.table.capture_ended(self.capture);
+        self.capture += 1;
+        self.table.capture_begins(self.capture);
     }
 
     /// A lab in which a connection is established.
@@ -204,7 +222,8 @@ impl Lab {
                 payload: &part.payload,
                 missing: part.missing,
             };
-            let at = Moment { ordinal: Ordinal::of(self.ordinal), time: Time(self.time) };
+            let at =
+                Moment { ordinal: Ordinal::new(Time(i64::MAX), self.capture, self.ordinal), time: Time(self.time) };
             self.ordinal += 1;
             let openings = &mut self.openings;
             let mut listen = |opening: &Opening| {
@@ -224,7 +243,7 @@ impl Lab {
     /// One tick, `seconds` later.
     pub(super) fn later(&mut self, seconds: i64) {
         self.time += seconds * Time::SECOND;
-        let at = Moment { ordinal: Ordinal::of(self.ordinal), time: Time(self.time) };
+        let at = Moment { ordinal: Ordinal::new(Time(i64::MAX), self.capture, self.ordinal), time: Time(self.time) };
         let openings = &mut self.openings;
         let mut listen = |opening: &Opening| {
             openings.push(opening.clone());

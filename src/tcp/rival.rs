@@ -9,8 +9,8 @@ use crate::decode::Segment;
 use super::chunk::Listener;
 use super::connection::{Connection, Context, InOrder};
 use super::counters::Counters;
-use super::direction::{Direction, FAR, NEARBY, Origin};
-use super::seq::{Position, Seq};
+use super::direction::{Direction, FAR, Origin};
+use super::seq::{NEARBY, Position, Seq};
 
 impl<L: Listener> Connection<L> {
     /// A SYN or far-off numbers that this connection does not know begin another one, which replaces

@@ -1,5 +1,9 @@
 //! Sequence numbers, which wrap, and stream positions, which do not (RFC 9293 section 3.4).
 
+/// How far from a direction's first segment its beginning may lie, where that has to be guessed; and how far beyond what
+/// is known of it the numbers of a segment may lie that another capture has.
+pub(super) const NEARBY: u64 = 1 << 20;
+
 /// A sequence or acknowledgement number as it stands in a header. It has no order of its own: only
 /// near a known [`Position`] does it say which byte it means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -9,6 +13,18 @@ impl Seq {
     /// The number `count` octets further on.
     pub(super) fn plus(self, count: u32) -> Seq {
         Seq(self.0.wrapping_add(count))
+    }
+
+    /// Whether the other number lies at most [`NEARBY`] away.
+    pub(super) fn is_near(self, other: Seq) -> bool {
+        let ahead = other.0.wrapping_sub(self.0).cast_signed();
+        u64::from(ahead.unsigned_abs()) <= NEARBY
+    }
+
+    /// Whether it lies between `start` and [`NEARBY`] behind `end`, which lies behind `start`.
+    pub(super) fn is_between(self, start: Seq, end: Seq) -> bool {
+        let length = u64::from(end.0.wrapping_sub(start.0)).saturating_add(NEARBY);
+        u64::from(self.0.wrapping_sub(start.0)) <= length
     }
 }
 

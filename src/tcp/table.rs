@@ -3,13 +3,13 @@
 //! Each packet costs one look-up and a constant (or logarithmic) amount of work, whatever the number
 //! of connections. Nothing depends on the order of the hash table.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::BuildHasher;
 
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 
-use crate::base::{FlowKey, Limit, Limits, Moment, Ordinal, Side, Tick, Timeouts};
+use crate::base::{FlowKey, Limit, Limits, Moment, Ordinal, Side, Tick, Time, Timeouts};
 use crate::decode::Segment;
 
 use super::chunk::{Closed, Listener, Opening, Reach};
@@ -56,7 +56,11 @@ pub(crate) struct Table<L> {
     held: usize,
     tick: u64,
     elapsed: Elapsed,
-    era: u32,
+    /// Further connections of one flow, whose captures hold others than the first one's: by the first one's slot, in
+    /// the order in which they began.
+    further: BTreeMap<u32, Vec<u32>>,
+    /// Captures that have begun and not ended.
+    captures: BTreeSet<u32>,
     most: Most,
     timeouts: Timeouts,
     counters: Counters,
@@ -83,7 +87,8 @@ impl<L: Listener> Table<L> {
             held: 0,
             tick: 0,
             elapsed: Elapsed::default(),
-            era: 0,
+            further: BTreeMap::new(),
+            captures: BTreeSet::new(),
             most: Most {
                 connections: most(Limit::Connections).max(1),
                 half_open: most(Limit::HalfOpen).max(1),
@@ -118,6 +123,11 @@ impl<L: Listener> Table<L> {
             || self.stills.get(slot).is_some_and(|still| !matches!(still, Still::Nothing))
     }
 
+    /// How many slots are used.
+    fn used(&self) -> usize {
+        self.entries.len().saturating_sub(self.free.len())
+    }
+
     fn slot_of(&self, hash: u64, flow: &FlowKey) -> Option<u32> {
         let same = |slot: &u32| self.entries.get(*slot as usize).is_some_and(|entry| entry.flow == *flow);
         self.slots.find(hash, same).copied()
@@ -133,13 +143,13 @@ impl<L: Listener> Table<L> {
         listen: &mut F,
         out: &mut L::Out,
     ) {
-        self.elapsed.packet(at.time);
+        self.elapsed.packet(at, self.captures.len() > 1);
         let Place { hash, slot, changes } = place;
         // Segments between the look-up and now may have changed the table.
         let slot = if changes == self.changes { slot } else { self.slot_of(hash, &segment.flow) };
         match slot {
             Some(slot) => self.known(slot, at, segment, listen, out),
-            None => self.open(hash, at, segment, listen, out),
+            None => self.open(hash, None, at, segment, listen, out),
         }
     }
 
@@ -150,6 +160,11 @@ impl<L: Listener> Table<L> {
         self.tick = self.tick.saturating_add(1);
         self.elapsed.tick(tick.time);
         self.expire(at, listen, out);
+    }
+
+    /// The scan's clock stands at `time` again, where a step back of one capture ends.
+    pub(crate) fn restore(&mut self, time: Time) {
+        self.elapsed.restore(time);
     }
 
     /// What is due by now: first what waits, in the order of the connections' first packets, then
@@ -178,10 +193,14 @@ impl<L: Listener> Table<L> {
         }
     }
 
-    /// A file begins that may carry on where the last one ended: each connection goes on only where its
-    /// sequence numbers do; elsewhere it ends and another begins.
-    pub(crate) fn file_boundary(&mut self) {
-        self.era = self.era.wrapping_add(1);
+    /// The next packet begins a capture.
+    pub(crate) fn capture_begins(&mut self, capture: u32) {
+        self.captures.insert(capture);
+    }
+
+    /// No packet of the capture is to come any more.
+    pub(crate) fn capture_ended(&mut self, capture: u32) {
+        self.captures.remove(&capture);
     }
 
     /// The capture is over: all connections end, in the order of their first packets.
@@ -202,6 +221,7 @@ impl<L: Listener> Table<L> {
         self.entries.clear();
         self.stills.clear();
         self.free.clear();
+        self.further.clear();
         self.lists = Lists::new();
         self.elapsed = Elapsed::default();
     }
@@ -231,7 +251,7 @@ impl<L: Listener> Table<L> {
     /// Connections that are kept now, those included that are over.
     #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
-        self.slots.len()
+        self.used()
     }
 
     /// Bytes held now, with a constant for each object.
@@ -256,16 +276,18 @@ impl<L: Listener> Table<L> {
         out: &mut L::Out,
     ) {
         let Some(entry) = self.entries.get_mut(slot as usize) else { return };
-        let boundary = std::mem::replace(&mut entry.era, self.era) != self.era;
+        if entry.capture != at.ordinal.rank() {
+            self.from_another_capture(slot, at, segment, listen, out);
+            return;
+        }
         let Some(open) = &mut entry.open else {
-            self.still(slot, boundary, at, segment, listen, out);
+            self.still(slot, at, segment, listen, out);
             return;
         };
         self.current = Some(slot);
-        let usual = !boundary && open.connection.quick(at, segment, out);
+        let usual = open.connection.quick(at, segment, out);
         if !usual {
-            let ended = open.connection.is_succeeded_by(segment);
-            if ended || (boundary && !open.connection.goes_on(segment)) {
+            if open.connection.is_succeeded_by(segment) {
                 self.current = None;
                 self.begin_anew(slot, Closed::EndOfCapture, at, segment, listen, out);
                 return;
@@ -292,7 +314,6 @@ impl<L: Listener> Table<L> {
     fn still<F: FnMut(&Opening) -> L>(
         &mut self,
         slot: u32,
-        boundary: bool,
         at: Moment,
         segment: &Segment<'_>,
         listen: &mut F,
@@ -301,24 +322,101 @@ impl<L: Listener> Table<L> {
         let Some(entry) = self.entries.get_mut(slot as usize) else { return };
         match self.stills.get_mut(slot as usize) {
             Some(Still::Embryo(embryo)) => {
-                if !boundary && embryo.takes(at, segment) {
+                if embryo.takes(at, segment) {
                     entry.active = self.elapsed.now;
                     self.lists.touch(entry.list, slot);
                     return;
                 }
-                // Once it is whole, its era tells whether a boundary lies between.
-                entry.era = if boundary { self.era.wrapping_sub(1) } else { self.era };
                 self.hatch(slot, listen, out);
                 self.known(slot, at, segment, listen, out);
             }
             Some(Still::Tombstone(tombstone)) => {
                 if tombstone.is_late(segment) {
                     self.counters.late = self.counters.late.saturating_add(1);
+                } else if let Some(other) =
+                    self.of_flow(slot).into_iter().find(|&other| other != slot && self.fits(other, segment))
+                {
+                    self.move_to(other, at.ordinal.rank());
+                    self.known(other, at, segment, listen, out);
                 } else {
                     self.begin_anew(slot, Closed::Fin, at, segment, listen, out);
                 }
             }
             Some(Still::Nothing) | None => {}
+        }
+    }
+
+    /// A segment of a flow that the table knows, of another capture than the last packet of the connection in `slot`. It
+    /// belongs to the connection of its flow that has packets of its capture, or that its numbers fit. Else, where the
+    /// captures of one have ended, it is taken as if it stood in the same one; and where they have not, its connection
+    /// is another one.
+    #[inline(never)]
+    fn from_another_capture<F: FnMut(&Opening) -> L>(
+        &mut self,
+        slot: u32,
+        at: Moment,
+        segment: &Segment<'_>,
+        listen: &mut F,
+        out: &mut L::Out,
+    ) {
+        let capture = at.ordinal.rank();
+        let slots = self.of_flow(slot);
+        let known = slots.iter().find(|&&slot| self.came_from(slot, capture));
+        let known = known.or_else(|| slots.iter().find(|&&slot| self.fits(slot, segment)));
+        if let Some(&slot) = known {
+            self.move_to(slot, capture);
+            self.known(slot, at, segment, listen, out);
+        } else if let Some(&slot) = slots.iter().find(|&&slot| self.is_complete(slot)) {
+            if segment.flags.syn || segment.flags.rst {
+                self.move_to(slot, capture);
+                self.known(slot, at, segment, listen, out);
+            } else {
+                self.begin_anew(slot, Closed::EndOfCapture, at, segment, listen, out);
+            }
+        } else {
+            let hash = self.hasher.hash_one(segment.flow);
+            self.open(hash, Some(slot), at, segment, listen, out);
+        }
+    }
+
+    /// All connections of the flow, by the slot of the first one.
+    fn of_flow(&self, first: u32) -> Vec<u32> {
+        let further = self.further.get(&first).into_iter().flatten().copied();
+        std::iter::once(first).chain(further).collect()
+    }
+
+    /// Whether packets of the connection came from the capture.
+    fn came_from(&self, slot: u32, capture: u32) -> bool {
+        let Some(entry) = self.entries.get(slot as usize) else { return false };
+        entry.capture == capture || entry.open.as_ref().is_some_and(|open| open.came_from(capture))
+    }
+
+    /// Whether the numbers of a segment that another capture has fit the connection.
+    fn fits(&self, slot: u32, segment: &Segment<'_>) -> bool {
+        let open = self.entries.get(slot as usize).and_then(|entry| entry.open.as_ref());
+        open.map_or_else(
+            || match self.stills.get(slot as usize) {
+                Some(Still::Embryo(embryo)) => embryo.fits(segment),
+                Some(Still::Tombstone(tombstone)) => tombstone.fits(segment),
+                Some(Still::Nothing) | None => false,
+            },
+            |open| open.connection.has(segment),
+        )
+    }
+
+    /// Whether no packet is to come from the captures that the connection's came from.
+    fn is_complete(&self, slot: u32) -> bool {
+        let Some(entry) = self.entries.get(slot as usize) else { return false };
+        let others = self.captures.iter().any(|&capture| self.came_from(slot, capture));
+        !self.captures.contains(&entry.capture) && !others
+    }
+
+    /// The connection's next packet comes from this capture.
+    fn move_to(&mut self, slot: u32, capture: u32) {
+        let Some(entry) = self.entries.get_mut(slot as usize) else { return };
+        let before = std::mem::replace(&mut entry.capture, capture);
+        if let Some(open) = entry.open.as_mut().filter(|_| before != capture) {
+            open.leave(before);
         }
     }
 
@@ -334,7 +432,8 @@ impl<L: Listener> Table<L> {
     ) {
         self.remove_slot(slot, how, listen, out);
         let hash = self.hasher.hash_one(segment.flow);
-        self.open(hash, at, segment, listen, out);
+        let first = self.slot_of(hash, &segment.flow);
+        self.open(hash, first, at, segment, listen, out);
     }
 
     /// An embryo becomes a whole connection.
@@ -352,10 +451,11 @@ impl<L: Listener> Table<L> {
         entry.open = Some(Open::new(connection));
     }
 
-    /// A flow that the table does not know: a new connection, unless a RST is all there is of it.
+    /// A new connection, unless a RST is all there is of it; `first` is that of its flow, where the table knows one.
     fn open<F: FnMut(&Opening) -> L>(
         &mut self,
         hash: u64,
+        first: Option<u32>,
         at: Moment,
         segment: &Segment<'_>,
         listen: &mut F,
@@ -365,16 +465,19 @@ impl<L: Listener> Table<L> {
             self.counters.stray_resets = self.counters.stray_resets.saturating_add(1);
             return;
         }
-        while self.slots.len() >= self.most.connections {
+        let mut first = first;
+        while self.used() >= self.most.connections {
             let Some(oldest) = List::ALL.into_iter().find_map(|list| self.lists.oldest(list)) else { break };
             self.evict(oldest, Limit::Connections, listen, out);
+            first = first.and_then(|_| self.slot_of(hash, &segment.flow));
         }
         self.counters.connections = self.counters.connections.saturating_add(1);
         let embryo = Embryo::new(at, self.tick, segment);
         let open = embryo.is_none().then(|| Open::new(Connection::new(at, self.tick)));
         let whole = open.is_some();
-        let entry = Entry { flow: segment.flow, active: self.elapsed.now, era: self.era, list: List::HalfOpen, open };
-        let slot = self.insert(hash, entry, embryo.map_or(Still::Nothing, Still::Embryo));
+        let capture = at.ordinal.rank();
+        let entry = Entry { flow: segment.flow, active: self.elapsed.now, capture, list: List::HalfOpen, open };
+        let slot = self.insert(hash, first, entry, embryo.map_or(Still::Nothing, Still::Embryo));
         if whole {
             self.known(slot, at, segment, listen, out);
         }
@@ -384,7 +487,7 @@ impl<L: Listener> Table<L> {
         }
     }
 
-    fn insert(&mut self, hash: u64, entry: Entry<L>, still: Still) -> u32 {
+    fn insert(&mut self, hash: u64, first: Option<u32>, entry: Entry<L>, still: Still) -> u32 {
         let list = entry.list;
         let slot = self.free.pop().unwrap_or(u32::try_from(self.entries.len()).unwrap_or(u32::MAX));
         let free = self.entries.get_mut(slot as usize).zip(self.stills.get_mut(slot as usize));
@@ -394,9 +497,13 @@ impl<L: Listener> Table<L> {
             self.entries.push(entry);
             self.stills.push(still);
         }
-        let (entries, hasher) = (&self.entries, &self.hasher);
-        let hash_of = |slot: &u32| entries.get(*slot as usize).map_or(0, |entry| hasher.hash_one(entry.flow));
-        self.slots.insert_unique(hash, slot, hash_of);
+        if let Some(first) = first {
+            self.further.entry(first).or_default().push(slot);
+        } else {
+            let (entries, hasher) = (&self.entries, &self.hasher);
+            let hash_of = |slot: &u32| entries.get(*slot as usize).map_or(0, |entry| hasher.hash_one(entry.flow));
+            self.slots.insert_unique(hash, slot, hash_of);
+        }
         self.changes = self.changes.wrapping_add(1);
         self.lists.push(list, slot);
         slot
@@ -418,7 +525,7 @@ impl<L: Listener> Table<L> {
         open.map(|open| open.connection.first).or_else(|| match self.stills.get(slot as usize)? {
             Still::Nothing => None,
             Still::Embryo(embryo) => Some(embryo.first),
-            Still::Tombstone(tombstone) => Some(tombstone.first),
+            Still::Tombstone(Tombstone { first, .. }) => Some(Moment { ordinal: *first, time: first.reached() }),
         })
     }
 
@@ -533,7 +640,8 @@ impl<L: Listener> Table<L> {
         let Some(Open { connection, .. }) = entry.open.take().map(|open| *open) else { return };
         let spoke = connection.listener.is_some();
         if let Some(still) = self.stills.get_mut(slot as usize) {
-            *still = Still::Tombstone(Tombstone { first: connection.first, starts: connection.starts(), spoke });
+            let (starts, ends) = (connection.starts(), connection.ends());
+            *still = Still::Tombstone(Tombstone { first: connection.first.ordinal, starts, ends, spoke });
         }
         entry.active = self.elapsed.now;
         self.lists.remove(entry.list, slot);
@@ -599,13 +707,34 @@ impl<L: Listener> Table<L> {
         let open = entry.open.take();
         *self.stills.get_mut(slot as usize)? = Still::Nothing;
         self.lists.remove(entry.list, slot);
-        let hash = self.hasher.hash_one(entry.flow);
-        if let Ok(found) = self.slots.find_entry(hash, |other| *other == slot) {
-            found.remove();
-            self.changes = self.changes.wrapping_add(1);
-        }
+        let flow = entry.flow;
+        self.forget(slot, &flow);
         self.free.push(slot);
         open
+    }
+
+    /// Takes a slot out of the table of flows; the next connection of its flow takes the place of the first.
+    fn forget(&mut self, slot: u32, flow: &FlowKey) {
+        let hash = self.hasher.hash_one(flow);
+        let mut further = self.further.remove(&slot).unwrap_or_default().into_iter();
+        let next = further.next();
+        if let Ok(mut found) = self.slots.find_entry(hash, |other| *other == slot) {
+            self.changes = self.changes.wrapping_add(1);
+            match next {
+                Some(next) => *found.get_mut() = next,
+                None => drop(found.remove()),
+            }
+        } else if let Some(first) = self.slot_of(hash, flow)
+            && let Some(others) = self.further.get_mut(&first)
+        {
+            others.retain(|other| *other != slot);
+            if others.is_empty() {
+                self.further.remove(&first);
+            }
+        }
+        if let Some(next) = next.filter(|_| further.len() > 0) {
+            self.further.insert(next, further.collect());
+        }
     }
 
     fn leave_queues(&mut self, slot: u32) {

@@ -996,7 +996,7 @@ mod files {
     fn a_connection_goes_on_in_the_next_file_where_its_numbers_do() {
         let mut lab = Lab::established();
         lab.take([c(1, 1, "ab")]);
-        lab.table.file_boundary();
+        lab.next_capture();
         lab.take([c(3, 1, "cd")]);
         assert_eq!(lab.heard(), ["c 0 ab knew 0", "c 2 cd knew 0"]);
     }
@@ -1005,7 +1005,7 @@ mod files {
     fn elsewhere_it_ends_and_another_begins() {
         let mut lab = Lab::established();
         lab.take([c(1, 1, "ab")]);
-        lab.table.file_boundary();
+        lab.next_capture();
         lab.take([c(300_000_000, 100_000_000, "NOOP"), s(100_000_000, 300_000_004, "250")]);
         let heard = ["0: c 0 ab knew 0", "0: closed EndOfCapture", "4: c 0 NOOP knew 0", "4: s 0 250 knew 4"];
         assert_eq!(lab.heard_of_all(), heard);
@@ -1015,10 +1015,116 @@ mod files {
     fn a_handshake_goes_on_in_the_next_file() {
         let mut lab = Lab::new();
         lab.take([syn()]);
-        lab.table.file_boundary();
+        lab.next_capture();
         lab.take([syn_ack(), c(1, 1, "a")]);
         assert_eq!(lab.heard(), ["c 0 a knew 0"]);
         assert_eq!(lab.table.counters().connections, 1);
+    }
+
+    #[test]
+    fn a_handshake_of_other_numbers_in_the_next_file_is_one_as_in_the_same_file() {
+        let again = |next: fn(&mut Lab)| {
+            let mut lab = Lab::established();
+            lab.take([c(1, 1, "ab")]);
+            next(&mut lab);
+            (lab.client_isn, lab.server_isn) = (900_000_000, 800_000_000);
+            lab.take([syn(), syn_ack(), c(1, 1, "cd")]);
+            lab.finish();
+            lab.heard_of_all()
+        };
+        assert_eq!(again(Lab::next_capture), again(|_| {}));
+    }
+
+    #[test]
+    fn the_two_halves_of_a_connection_in_two_captures_are_one() {
+        for begins in [0, 1] {
+            let mut lab = Lab::new();
+            lab.from(1 - begins).from(begins).take([syn()]);
+            lab.from(1 - begins).take([syn_ack()]);
+            lab.from(begins).take([c(1, 1, "")]);
+            lab.from(1 - begins).take([s(1, 1, "220 mx")]);
+            lab.from(begins).take([c(1, 7, "QUIT").fin()]);
+            lab.from(1 - begins).take([s(7, 6, "").fin()]);
+            lab.from(begins).take([c(6, 8, "")]);
+            assert_eq!(lab.heard(), ["s 0 220 mx knew 0", "c 0 QUIT knew 6", "c end", "s end", "closed Fin"]);
+            assert_eq!(lab.table.counters().connections, 1);
+        }
+    }
+
+    #[test]
+    fn halves_of_which_the_beginning_was_not_captured_are_one_where_their_numbers_are_near() {
+        let mut lab = Lab::new();
+        lab.from(0).take([c(1, 1, "HELP")]);
+        lab.from(1).take([s(1, 5, "214")]);
+        assert_eq!(lab.table.counters().connections, 1);
+        let far = 1 << 21;
+        lab.from(2).take([c(5 + far, 4, "NOOP")]);
+        assert_eq!(lab.table.counters().connections, 2);
+        lab.from(3).take([s(4 + far, 5, "250")]);
+        assert_eq!(lab.table.counters().connections, 3);
+    }
+
+    #[test]
+    fn two_captures_of_one_flow_that_have_nothing_to_do_with_each_other_do_not_mix() {
+        let mut lab = Lab::new();
+        let numbers = [(1000, 5000), (900_000_000, 800_000_000), (77, 4_000_000_000)];
+        let steps =
+            [vec![syn()], vec![syn_ack()], vec![c(1, 1, "")], vec![s(1, 1, "220")], vec![c(1, 4, "QUIT").fin()]];
+        for step in steps {
+            for (capture, isns) in (0..).zip(numbers) {
+                (lab.client_isn, lab.server_isn) = isns;
+                lab.from(capture).take(step.clone());
+            }
+        }
+        assert_eq!(lab.table.counters().connections, 3);
+        lab.finish();
+        let one = |first: u64| {
+            ["s 0 220 knew 0", "c 0 QUIT knew 3", "c end", "closed EndOfCapture"].map(|line| format!("{first}: {line}"))
+        };
+        let mut heard = lab.heard_of_all();
+        heard.sort_by_key(|line| line.split(':').next().unwrap().to_owned());
+        assert_eq!(heard, [one(0), one(1), one(2)].concat());
+        assert_eq!(lab.table.len(), 0);
+    }
+
+    #[test]
+    fn the_connections_of_one_flow_go_one_by_one() {
+        let limits = Limits::default();
+        for order in [[0, 1, 2], [1, 0, 2], [2, 1, 0], [1, 2, 0]] {
+            let mut lab = Lab::with(&limits, Timeouts::default());
+            let isn = |capture: u32| (capture + 1) * 1_000_000_000;
+            for capture in 0..3 {
+                (lab.client_isn, lab.server_isn) = (isn(capture), isn(capture) + 7);
+                lab.from(capture).take([syn(), syn_ack(), c(1, 1, "ab")]);
+            }
+            for (gone, capture) in (1..).zip(order) {
+                (lab.client_isn, lab.server_isn) = (isn(capture), isn(capture) + 7);
+                lab.from(capture).take([c(3, 1, "").fin(), s(1, 4, "").fin(), c(4, 2, "")]);
+                lab.later(61);
+                assert_eq!(lab.table.len(), 3 - gone, "{order:?}");
+                for &left in &order[gone..] {
+                    (lab.client_isn, lab.server_isn) = (isn(left), isn(left) + 7);
+                    lab.from(left).take([c(2, 1, "b")]);
+                }
+            }
+            assert_eq!(lab.table.counters().connections, 3, "{order:?}");
+        }
+    }
+
+    #[test]
+    fn ports_that_are_used_again_after_an_end_are_another_connection_in_both_captures() {
+        let mut lab = Lab::new();
+        for isn in [1000, 500_000_000] {
+            (lab.client_isn, lab.server_isn) = (isn, isn + 7);
+            lab.from(0).take([syn()]);
+            lab.from(1).take([syn_ack()]);
+            lab.from(0).take([c(1, 1, "ab").fin()]);
+            lab.from(1).take([s(1, 4, "cd").fin()]);
+            lab.from(0).take([c(4, 4, "")]);
+            let heard = lab.heard();
+            assert_eq!(heard.last().unwrap(), "closed Fin", "{heard:?}");
+        }
+        assert_eq!((lab.table.counters().connections, lab.table.len()), (2, 1));
     }
 }
 

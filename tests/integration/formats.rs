@@ -27,7 +27,10 @@ const FIELDS: &[(&str, &str)] = &[
     ("data", "type session event capture frame time client server bytes lines sha256 end ?ended_by ?uncertain"),
     ("tls", "type session event capture frame time client server state version sni alpn alert"),
     ("gap", "type session event capture frame time client server side offset bytes"),
-    ("server", "type ip port sessions greetings software capabilities help starttls first_seen last_seen findings"),
+    (
+        "server",
+        "type ip port ?capture sessions greetings software capabilities help starttls first_seen last_seen findings",
+    ),
     (
         "stats",
         "type time packets bytes kernel_dropped interface_dropped filtered_out last_packet connections open_connections \

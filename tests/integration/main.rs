@@ -26,6 +26,7 @@ mod lawful;
 mod live;
 mod lockstep;
 mod loss;
+mod merging;
 mod mirror;
 mod mta;
 mod neighbours;

@@ -85,7 +85,10 @@ pub(crate) fn by_capture(jsonl: &str) -> BTreeMap<String, Vec<String>> {
     let mut lines: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for line in jsonl.lines() {
         let record: Value = serde_json::from_str(line).unwrap();
-        if let Some(capture) = record["capture"].as_str().or_else(|| record["packets"][0]["capture"].as_str()) {
+        // Where captures are treated alone, servers name theirs too.
+        if record["type"] != "server"
+            && let Some(capture) = record["capture"].as_str().or_else(|| record["packets"][0]["capture"].as_str())
+        {
             lines.entry(capture.to_owned()).or_default().push(line.to_owned());
         }
     }
