@@ -56,7 +56,7 @@ fn records(outputs: Vec<Output>, show_secrets: bool) -> Vec<Record> {
 fn starts() -> [Record; 2] {
     let options = serde_json::from_value(json!({
         "closed_timeout": 60, "exchange_peers": ["192.0.2.0/24"], "fragment_timeout": 30, "half_open_timeout": 60,
-        "hash": false, "idle_timeout": 3600, "ignore": [], "limits": super::start::Limits::from(&crate::base::Limits::default()),
+        "hash": false, "idle_timeout": 3600, "ignore": [], "limits": super::start::Limits::from(&crate::base::Limits::default()), "merge_files": 256,
         "min_severity": "info", "port": [25], "records": ["findings"], "select": ["starttls"], "separate": false,
         "servers": [], "severity": { "starttls/refused": "high" }, "show_secrets": false,
     }));

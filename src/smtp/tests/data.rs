@@ -474,7 +474,7 @@ fn a_smuggled_mail_of_more_than_64_kib_is_still_found_out() {
         R 250 MAIL
         R 250 RCPT
         R 354 DATA
-        D 61126 in 62 dot early uncertain
+        D 60124 in 61 dot early uncertain
         R 250 message DATA
         C QUIT
         R 221 QUIT
