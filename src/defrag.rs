@@ -5,7 +5,10 @@
 //! (RFC 5722), and so does this. Fragments that the snap length cut are put together all the same: the
 //! datagram is then known up to the first octet that was not captured.
 //!
-//! Bounds: [`Limit::FragmentBytes`] in all (the datagram that began first goes), [`MOST_PIECES`] per
+//! Datagrams are in 64 shards, by what their fragments have in common, so that parts of the work done elsewhere give the
+//! same: nothing in a shard depends on another one.
+//!
+//! Bounds: of [`Limit::FragmentBytes`] a 64th in each shard (the datagram that began first goes), [`MOST_PIECES`] per
 //! datagram, 65,535 octets of payload, and [`Timeouts::fragments`] at ticks.
 
 #[cfg(test)]
@@ -14,7 +17,7 @@ mod tests;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use crate::base::{Limit, Limits, Moment, Ordinal, Tally, Tick, Timeouts};
+use crate::base::{FlowKey, Limit, Limits, Moment, Ordinal, Tally, Tick, Timeouts};
 use crate::decode::{Datagram, Fragment};
 
 /// What became of fragments that gave no datagram, and which bounds acted.
@@ -57,6 +60,44 @@ const PIECE_COST: usize = 64;
 /// Fragments that wait for their siblings.
 #[derive(Debug)]
 pub(crate) struct Defrag {
+    shards: Vec<Shard>,
+}
+
+impl Defrag {
+    pub(crate) fn new(limits: &Limits, timeouts: &Timeouts) -> Self {
+        let limits = limits.of_one_shard();
+        Defrag { shards: (0..FlowKey::SHARDS).map(|_| Shard::new(&limits, timeouts)).collect() }
+    }
+
+    /// Takes the next fragment, and returns the datagram that it completes.
+    pub(crate) fn fragment(&mut self, fragment: &Fragment<'_>, at: Moment) -> Option<Datagram> {
+        self.shards.get_mut(Key::of(fragment).shard())?.fragment(fragment, at)
+    }
+
+    /// Gives up what began longer ago than the timeout.
+    pub(crate) fn tick(&mut self, tick: Tick) {
+        self.shards.iter_mut().for_each(|shard| shard.tick(tick));
+    }
+
+    /// Gives up all that is pending: the end of the captures, or of one that is treated alone.
+    pub(crate) fn finish(&mut self) {
+        self.shards.iter_mut().for_each(Shard::finish);
+    }
+
+    pub(crate) fn counts(&self) -> Counts {
+        let mut sum = Counts::default();
+        for Shard { counts, .. } in &self.shards {
+            sum.not_analysed.merge(&counts.not_analysed);
+            sum.limits_hit.merge(&counts.limits_hit);
+            sum.overlaps = sum.overlaps.saturating_add(counts.overlaps);
+        }
+        sum
+    }
+}
+
+/// Those of one shard.
+#[derive(Debug)]
+struct Shard {
     limit: usize,
     timeout: i64,
     /// Ordered maps: no seed, no flood of collisions, one order for all runs. Fragments are rare.
@@ -78,9 +119,10 @@ struct Key {
     protocol: u8,
 }
 
-impl Defrag {
-    pub(crate) fn new(limits: &Limits, timeouts: &Timeouts) -> Self {
-        Defrag {
+impl Shard {
+    /// `limits` are those of one shard.
+    fn new(limits: &Limits, timeouts: &Timeouts) -> Self {
+        Shard {
             limit: usize::try_from(limits.get(Limit::FragmentBytes)).unwrap_or(usize::MAX),
             timeout: timeouts.fragments,
             pending: BTreeMap::new(),
@@ -91,7 +133,7 @@ impl Defrag {
     }
 
     /// Takes the next fragment, and returns the datagram that it completes.
-    pub(crate) fn fragment(&mut self, fragment: &Fragment<'_>, at: Moment) -> Option<Datagram> {
+    fn fragment(&mut self, fragment: &Fragment<'_>, at: Moment) -> Option<Datagram> {
         let Some(range) = Range::of(fragment) else {
             self.counts.not_analysed.one(REFUSED);
             return None;
@@ -135,7 +177,7 @@ impl Defrag {
 
     /// Gives up what began longer ago than the timeout, by the packet that began it. A clock that was
     /// re-based leaves old fragments in its future: they are as far away.
-    pub(crate) fn tick(&mut self, tick: Tick) {
+    fn tick(&mut self, tick: Tick) {
         let late =
             |pending: &Pending| tick.time.since(pending.began.counts_at()).unsigned_abs() > self.timeout.unsigned_abs();
         let keys: Vec<Key> = self.pending.iter().filter(|(_, pending)| late(pending)).map(|(&key, _)| key).collect();
@@ -144,20 +186,21 @@ impl Defrag {
         }
     }
 
-    /// Gives up all that is pending: the end of the capture, or of what the next file carries on.
-    pub(crate) fn finish(&mut self) {
+    /// Gives up all that is pending.
+    fn finish(&mut self) {
         while let Some((_, &key)) = self.oldest.first_key_value() {
             self.give_up(key, INCOMPLETE);
         }
     }
 
-    pub(crate) fn counts(&self) -> &Counts {
+    #[cfg(test)]
+    fn counts(&self) -> &Counts {
         &self.counts
     }
 
     /// Accounted bytes of all that is pending.
     #[cfg(test)]
-    pub(crate) fn held_bytes(&self) -> usize {
+    fn held_bytes(&self) -> usize {
         self.held
     }
 
@@ -180,6 +223,24 @@ impl Key {
         let Fragment { source, destination, identification, .. } = *fragment;
         let protocol = if source.is_ipv4() { fragment.protocol } else { 0 };
         Key { source, destination, identification, protocol }
+    }
+
+    /// Its shard: fixed and unseeded, as that of a flow is.
+    fn shard(&self) -> usize {
+        let word = |ip: IpAddr| match ip {
+            IpAddr::V4(v4) => u128::from(v4.to_bits()),
+            IpAddr::V6(v6) => v6.to_bits(),
+        };
+        let number = u128::from(self.identification) << 8 | u128::from(self.protocol);
+        let mut hash = 0x9e37_79b9_7f4a_7c15_u64;
+        for octets in [word(self.source), word(self.destination), number].map(u128::to_be_bytes) {
+            for word in octets.as_chunks().0 {
+                // The multiply-xorshift step of splitmix64 (Steele, Lea, Flood 2014).
+                hash = (hash ^ u64::from_be_bytes(*word)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+                hash ^= hash >> 29;
+            }
+        }
+        usize::try_from(hash % FlowKey::SHARDS as u64).unwrap_or(0)
     }
 }
 

@@ -82,8 +82,9 @@ impl Limit {
         Bound {
             limit: Limit::FragmentBytes,
             key: "fragment_bytes",
-            default: 16 << 20,
-            divided: false,
+            // A 64th has room for more than ten of the longest.
+            default: 64 << 20,
+            divided: true,
             help: "bytes of IP fragments that wait for their siblings",
         },
         Bound {

@@ -3,6 +3,7 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 
+use super::Shard as Defrag;
 use super::*;
 use crate::base::Time;
 
@@ -238,6 +239,26 @@ fn a_datagram_in_too_many_pieces_is_given_up() {
     assert_eq!(defrag.counts().limits_hit.get(TOO_MANY_PIECES), 1);
     assert_eq!(defrag.counts().not_analysed.get(INCOMPLETE), MOST_PIECES as u64 + 1);
     assert_eq!(defrag.held_bytes(), 0);
+}
+
+#[test]
+fn each_shard_has_its_part_of_the_limit_and_the_longest_datagram_in_it() {
+    let mut whole = super::Defrag::new(&Limits::default(), &Timeouts::default());
+    let payload = vec![7; 60_000];
+    let fragment = |identification| Fragment { identification, ..v4(0, true, &payload) };
+    let (mut shards, mut most) = (std::collections::BTreeSet::new(), 0);
+    for number in 0..2000 {
+        let fragment = fragment(number);
+        shards.insert(Key::of(&fragment).shard());
+        assert_eq!(whole.fragment(&fragment, at(number.into())), None);
+        most = most.max(whole.shards.iter().map(Shard::held_bytes).max().unwrap());
+    }
+    assert_eq!(shards.len(), FlowKey::SHARDS);
+    assert!((900_000..=1 << 20).contains(&most), "{most}");
+    assert!(whole.counts().limits_hit.get(Limit::FragmentBytes.key()) > 500);
+    let waits = fragment(1999);
+    let last = Fragment { offset: 60_000, more: false, payload: b"end", ..waits };
+    assert_eq!(whole.fragment(&last, at(2000)).unwrap().payload.len(), 60_003);
 }
 
 /// A fragment of one of a few datagrams, hostile as it may be.

@@ -1,6 +1,6 @@
 //! The table's own time, by which connections fall idle.
 
-use crate::base::{Moment, Time};
+use crate::base::{Clock, Moment, Time};
 
 /// Time that only rises: how long the table has seen time go on, whatever steps back it made.
 #[derive(Debug, Default)]
@@ -15,18 +15,25 @@ impl Elapsed {
     const TOLERANCE: i64 = 60 * Time::SECOND;
 
     /// A packet came; where there are `several` captures, one that has stepped back does not let the time go on.
-    pub(super) fn packet(&mut self, at: Moment, several: bool) {
-        if at.is_far_ahead() || (several && at.ordinal.reached().since(at.time) > Self::TOLERANCE) {
+    #[inline]
+    pub(super) fn packet(&mut self, at: Moment, several: impl FnOnce() -> bool) {
+        let on = self.last.map_or(0, |last| at.time.since(last));
+        if (1..=Clock::JUMP).contains(&on) {
+            self.now = self.now.saturating_add(on);
+            self.last = Some(at.time);
+        } else if on != 0 || self.last.is_none() {
+            self.unusual(at, on, several());
+        }
+    }
+
+    #[cold]
+    fn unusual(&mut self, at: Moment, on: i64, several: bool) {
+        let steps_back = at.ordinal.reached().since(at.time) > Self::TOLERANCE;
+        if at.is_far_ahead() || (several && steps_back) || (-Self::TOLERANCE..0).contains(&on) {
             return;
         }
-        let time = at.time;
-        let on = self.last.map_or(0, |last| time.since(last));
-        if on >= 0 {
-            self.now = self.now.saturating_add(on);
-        }
-        if !(-Self::TOLERANCE..0).contains(&on) {
-            self.last = Some(time);
-        }
+        self.now = self.now.saturating_add(on.max(0));
+        self.last = Some(at.time);
     }
 
     pub(super) fn tick(&mut self, time: Time) {

@@ -143,7 +143,7 @@ impl<L: Listener> Table<L> {
         listen: &mut F,
         out: &mut L::Out,
     ) {
-        self.elapsed.packet(at, self.captures.len() > 1);
+        self.elapsed.packet(at, || self.captures.len() > 1);
         let Place { hash, slot, changes } = place;
         // Segments between the look-up and now may have changed the table.
         let slot = if changes == self.changes { slot } else { self.slot_of(hash, &segment.flow) };
@@ -309,6 +309,19 @@ impl<L: Listener> Table<L> {
         self.current = None;
     }
 
+    /// The same where it is looked at a second time.
+    #[inline(never)]
+    fn again<F: FnMut(&Opening) -> L>(
+        &mut self,
+        slot: u32,
+        at: Moment,
+        segment: &Segment<'_>,
+        listen: &mut F,
+        out: &mut L::Out,
+    ) {
+        self.known(slot, at, segment, listen, out);
+    }
+
     /// A segment of a flow that says nothing, not yet or no longer.
     #[inline(never)]
     fn still<F: FnMut(&Opening) -> L>(
@@ -328,7 +341,7 @@ impl<L: Listener> Table<L> {
                     return;
                 }
                 self.hatch(slot, listen, out);
-                self.known(slot, at, segment, listen, out);
+                self.again(slot, at, segment, listen, out);
             }
             Some(Still::Tombstone(tombstone)) => {
                 if tombstone.is_late(segment) {
@@ -337,7 +350,7 @@ impl<L: Listener> Table<L> {
                     self.of_flow(slot).into_iter().find(|&other| other != slot && self.fits(other, segment))
                 {
                     self.move_to(other, at.ordinal.rank());
-                    self.known(other, at, segment, listen, out);
+                    self.again(other, at, segment, listen, out);
                 } else {
                     self.begin_anew(slot, Closed::Fin, at, segment, listen, out);
                 }
@@ -365,11 +378,11 @@ impl<L: Listener> Table<L> {
         let known = known.or_else(|| slots.iter().find(|&&slot| self.fits(slot, segment)));
         if let Some(&slot) = known {
             self.move_to(slot, capture);
-            self.known(slot, at, segment, listen, out);
+            self.again(slot, at, segment, listen, out);
         } else if let Some(&slot) = slots.iter().find(|&&slot| self.is_complete(slot)) {
             if segment.flags.syn || segment.flags.rst {
                 self.move_to(slot, capture);
-                self.known(slot, at, segment, listen, out);
+                self.again(slot, at, segment, listen, out);
             } else {
                 self.begin_anew(slot, Closed::EndOfCapture, at, segment, listen, out);
             }
@@ -479,7 +492,7 @@ impl<L: Listener> Table<L> {
         let entry = Entry { flow: segment.flow, active: self.elapsed.now, capture, list: List::HalfOpen, open };
         let slot = self.insert(hash, first, entry, embryo.map_or(Still::Nothing, Still::Embryo));
         if whole {
-            self.known(slot, at, segment, listen, out);
+            self.again(slot, at, segment, listen, out);
         }
         while self.lists.len(List::HalfOpen) > self.most.half_open {
             let Some(oldest) = self.lists.oldest(List::HalfOpen) else { break };
