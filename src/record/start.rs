@@ -32,7 +32,7 @@ pub(crate) struct Start {
 pub(crate) struct Options {
     /// Of `watch` alone, as the other optional ones; null where the filter is made of the ports.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "there")]
-    pub bpf: Option<Option<String>>,
+    pub bpf: Option<Filter>,
     pub closed_timeout: u32,
     pub exchange_peers: Vec<String>,
     pub fragment_timeout: u32,
@@ -58,6 +58,11 @@ pub(crate) struct Options {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stats_interval: Option<u32>,
 }
+
+/// What the kernel is asked for; nothing where that is made of the ports.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(transparent)]
+pub(crate) struct Filter(Option<String>);
 
 /// What `watch` has besides.
 #[derive(Clone, Debug)]
@@ -87,7 +92,7 @@ impl Start {
         let options = Options {
             interface: Some(interface),
             snap_length: Some(snap_length),
-            bpf: Some(bpf),
+            bpf: Some(Filter(bpf)),
             stats_interval: Some(stats_interval),
             renotify: Some(renotify),
             ..options
@@ -97,8 +102,8 @@ impl Start {
 }
 
 /// A field that is there, though it may be null.
-fn there<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<String>>, D::Error> {
-    Option::deserialize(deserializer).map(Some)
+fn there<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Filter>, D::Error> {
+    Option::deserialize(deserializer).map(|filter| Some(Filter(filter)))
 }
 
 /// Every limit with its value.

@@ -40,11 +40,11 @@ impl Format for Text {
             Record::Start(_) => {}
             Record::Finding(finding) => self.finding(finding, out),
             Record::Session(session) => self.session(session, out),
-            Record::Command(command) => self.event(command.time, &command.session, said(record), out),
-            Record::Reply(reply) => self.event(reply.time, &reply.session, said(record), out),
-            Record::Data(data) => self.event(data.time, &data.session, said(record), out),
-            Record::Tls(tls) => self.event(tls.time, &tls.session, said(record), out),
-            Record::Gap(gap) => self.event(gap.time, &gap.session, said(record), out),
+            Record::Command(command) => self.event(command.time, &command.session, &said(record), out),
+            Record::Reply(reply) => self.event(reply.time, &reply.session, &said(record), out),
+            Record::Data(data) => self.event(data.time, &data.session, &said(record), out),
+            Record::Tls(tls) => self.event(tls.time, &tls.session, &said(record), out),
+            Record::Gap(gap) => self.event(gap.time, &gap.session, &said(record), out),
             Record::Server(server) => {
                 self.servers.insert(End { ip: server.ip, port: server.port }, Row::of(server));
             }
@@ -84,7 +84,7 @@ impl Text {
         Styles { color: self.look.color }
     }
 
-    fn event(&mut self, time: When, session: &str, said: String, out: &mut Vec<u8>) {
+    fn event(&mut self, time: When, session: &str, said: &str, out: &mut Vec<u8>) {
         let (time, style) = (self.clock.stamp(time.0), self.styles());
         push(out, format_args!("{} {} {said}\n", style.dim(time), style.dim(session.get(..8).unwrap_or_default())));
     }
@@ -309,7 +309,7 @@ fn render_summary(record: &Summary, style: Styles) -> String {
     let packets = counted(record.packets, "packet", "packets");
     row("read", &format_args!("{captures}, {packets}, {}", counted(record.bytes, "byte", "bytes")));
     if let (Some(first), Some(last)) = (record.first_time, record.last_time) {
-        row("time", &format_args!("{} to {}", short(&first), short(&last)));
+        row("time", &format_args!("{} to {}", short(first), short(last)));
     }
     let (connections, sessions) = (record.connections, record.sessions);
     let connections = counted(connections, "connection", "connections");
@@ -380,7 +380,7 @@ fn meaning(name: &str) -> &'static str {
 }
 
 /// To the second: the records have the rest.
-fn short(time: &When) -> String {
+fn short(time: When) -> String {
     let text = time.to_string();
     format!("{}Z", text.get(..19).unwrap_or(&text).replace('T', " "))
 }
