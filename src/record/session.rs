@@ -19,6 +19,7 @@ use super::{Ascii, End, Frame, Name, Tls, When, ids};
 /// A connection of which at least one byte was captured.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[expect(clippy::struct_field_names, reason = "the names are the record's")]
 pub(crate) struct Session {
     pub session: Ascii<16>,
     pub client: End,

@@ -32,7 +32,7 @@ pub(crate) struct Start {
 pub(crate) struct Options {
     /// Of `watch` alone, as the other optional ones; null where the filter is made of the ports.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "there")]
-    pub bpf: Option<Option<String>>,
+    pub bpf: Option<Filter>,
     pub closed_timeout: u32,
     pub exchange_peers: Vec<String>,
     pub fragment_timeout: u32,
@@ -60,6 +60,18 @@ pub(crate) struct Options {
     pub snap_length: Option<u32>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stats_interval: Option<u32>,
+}
+
+/// What the kernel is asked for; nothing where that is made of the ports.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(transparent)]
+pub(crate) struct Filter(Option<String>);
+
+impl Filter {
+    /// Whether it is one of the user's own.
+    pub(crate) fn is_given(&self) -> bool {
+        self.0.is_some()
+    }
 }
 
 /// What `watch` has besides.
@@ -91,7 +103,7 @@ impl Start {
         let options = Options {
             interface: Some(interface),
             snap_length: Some(snap_length),
-            bpf: Some(bpf),
+            bpf: Some(Filter(bpf)),
             notice_ports: Some(notice_ports),
             stats_interval: Some(stats_interval),
             renotify: Some(renotify),
@@ -102,8 +114,8 @@ impl Start {
 }
 
 /// A field that is there, though it may be null.
-fn there<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<String>>, D::Error> {
-    Option::deserialize(deserializer).map(Some)
+fn there<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Filter>, D::Error> {
+    Option::deserialize(deserializer).map(|filter| Some(Filter(filter)))
 }
 
 /// Every limit with its value.

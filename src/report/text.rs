@@ -42,16 +42,16 @@ impl Format for Text {
     fn record(&mut self, record: &Record, out: &mut Vec<u8>) {
         match record {
             Record::Start(start) => {
-                let bpf = start.options.bpf.as_ref().is_some_and(Option::is_some);
+                let bpf = start.options.bpf.as_ref().is_some_and(|filter| filter.is_given());
                 self.notices_ports = bpf || start.options.notice_ports == Some(true);
             }
             Record::Finding(finding) => self.finding(finding, out),
             Record::Session(session) => self.session(session, out),
-            Record::Command(command) => self.event(command.time, &command.session, said(record), out),
-            Record::Reply(reply) => self.event(reply.time, &reply.session, said(record), out),
-            Record::Data(data) => self.event(data.time, &data.session, said(record), out),
-            Record::Tls(tls) => self.event(tls.time, &tls.session, said(record), out),
-            Record::Gap(gap) => self.event(gap.time, &gap.session, said(record), out),
+            Record::Command(command) => self.event(command.time, &command.session, &said(record), out),
+            Record::Reply(reply) => self.event(reply.time, &reply.session, &said(record), out),
+            Record::Data(data) => self.event(data.time, &data.session, &said(record), out),
+            Record::Tls(tls) => self.event(tls.time, &tls.session, &said(record), out),
+            Record::Gap(gap) => self.event(gap.time, &gap.session, &said(record), out),
             Record::Server(server) => {
                 let end = End { ip: server.ip, port: server.port };
                 self.servers.insert((end, server.capture.clone()), Row::of(server));
@@ -94,7 +94,7 @@ impl Text {
         Styles { color: self.look.color }
     }
 
-    fn event(&mut self, time: When, session: &str, said: String, out: &mut Vec<u8>) {
+    fn event(&mut self, time: When, session: &str, said: &str, out: &mut Vec<u8>) {
         let (time, style) = (self.clock.stamp(time.0), self.styles());
         push(out, format_args!("{} {} {said}\n", style.dim(time), style.dim(session.get(..8).unwrap_or_default())));
     }
@@ -324,7 +324,7 @@ fn render_summary(record: &Summary, notices_ports: bool, style: Styles) -> Strin
     let packets = counted(record.packets, "packet", "packets");
     row("read", &format_args!("{captures}, {packets}, {}", counted(record.bytes, "byte", "bytes")));
     if let (Some(first), Some(last)) = (record.first_time, record.last_time) {
-        row("time", &format_args!("{} to {}", short(&first), short(&last)));
+        row("time", &format_args!("{} to {}", short(first), short(last)));
     }
     let (connections, sessions) = (record.connections, record.sessions);
     let connections = counted(connections, "connection", "connections");
@@ -408,7 +408,7 @@ fn meaning(name: &str) -> &'static str {
 }
 
 /// To the second: the records have the rest.
-fn short(time: &When) -> String {
+fn short(time: When) -> String {
     let text = time.to_string();
     format!("{}Z", text.get(..19).unwrap_or(&text).replace('T', " "))
 }

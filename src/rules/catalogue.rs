@@ -10,6 +10,9 @@ use super::{Check, Rule};
 pub(crate) struct CheckNumber(u16);
 
 impl CheckNumber {
+    /// That of the first row.
+    pub(super) const FIRST: CheckNumber = CheckNumber(0);
+
     /// That of a check that is built in.
     pub(crate) fn of(rule: &Rule, check: &Check) -> Self {
         let before = super::RULES.iter().take_while(|other| other.id != rule.id);

@@ -12,7 +12,7 @@ use super::{Check, CheckNumber, Evidence, Finding, Hears, Scope, Selection, Seve
 /// What the rules make of one session. It costs a few words until something is found.
 #[derive(Debug, Default)]
 pub(crate) struct Judge {
-    /// What each rule remembers, up to the last of them that remembers anything.
+    /// What each rule remembers, once any of them does.
     words: Vec<u32>,
     /// What was heard so far.
     heard: Hears,
@@ -136,14 +136,21 @@ impl Judge {
         // From there on one line of an attacker must not blind the rules.
         let Judge { words, other_protocol, found, .. } = self;
         let other_protocol = *other_protocol;
+        // Made once for all of them: most events go to a few rules.
+        let mut findings =
+            Findings { nth: 0, rule: CheckNumber::FIRST, number, other_protocol, found, selection, limits, out };
         for (nth, &Heard { rule, first, hears }) in selection.of_each().iter().enumerate() {
             if hears.has(kinds) && (!other_protocol || hears.has(Hears::OTHER_PROTOCOLS)) {
-                let mut findings = Findings { nth, rule: first, number, other_protocol, found, selection, limits, out };
-                let before = words.get(nth).copied().unwrap_or(0);
-                let mut word = before;
+                (findings.nth, findings.rule) = (nth, first);
+                if let Some(word) = words.get_mut(nth) {
+                    (rule.judge)(event, session, word, &mut findings);
+                    continue;
+                }
+                let mut word = 0;
                 (rule.judge)(event, session, &mut word, &mut findings);
-                if word != before {
-                    remember(words, nth, word);
+                if word != 0 {
+                    *words = vec![0; selection.of_each().len()];
+                    words.get_mut(nth).into_iter().for_each(|place| *place = word);
                 }
             }
         }
@@ -455,16 +462,6 @@ impl Findings<'_> {
 
     fn give(&mut self, what: What) {
         self.out.push(Verdict { rule: self.rule, what });
-    }
-}
-
-/// Keeps what the nth rule remembers.
-fn remember(words: &mut Vec<u32>, nth: usize, word: u32) {
-    if words.len() <= nth {
-        words.resize(nth.saturating_add(1), 0);
-    }
-    if let Some(place) = words.get_mut(nth) {
-        *place = word;
     }
 }
 

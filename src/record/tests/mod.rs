@@ -3,6 +3,7 @@
 mod validator;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -80,15 +81,15 @@ fn others() -> Vec<Record> {
 #[test]
 fn every_record_read_back_and_written_again_is_the_same_bytes() {
     let mut printed = Vec::new();
-    let mut printer = Printer::new(
+    let mut writer = Printer::new(
         &JSONL,
         Look::default(),
         Clerk::new(Config::default().selection.catalogue().clone(), false),
         &mut printed,
     );
     let told = outputs("testdata");
-    printer.print(told.clone()).unwrap();
-    printer.end().unwrap();
+    writer.print(told.clone()).unwrap();
+    writer.end().unwrap();
     let printed = String::from_utf8(printed).unwrap();
     let records: Vec<Record> = records(told, false);
     assert_eq!(records.len(), printed.lines().count());
@@ -164,7 +165,7 @@ fn is_map(fields: &Map<String, Value>) -> bool {
 /// The same with one thing wrong, in every way and place.
 fn changes(value: &Value) -> Vec<(String, Value)> {
     let mut changed = Vec::new();
-    at_every_place(value, String::new(), &mut |place, part, put| {
+    at_every_place(value, &mut |place, part, put| {
         let mut change = |what: String, part: Value| changed.push((format!("{what} at {place}"), put(part)));
         change("another type".to_owned(), other_type(part));
         if let Value::Object(fields) = part
@@ -203,9 +204,12 @@ const OPTIONAL: &[&str] = &[
     "stats_interval",
 ];
 
+/// Who is shown a part's place, the part, and what puts another in its place.
+type See<'s> = dyn FnMut(&str, &Value, &dyn Fn(Value) -> Value) + 's;
+
 /// Calls `see` with every part of the value, and what puts another in its place.
-fn at_every_place(value: &Value, place: String, see: &mut dyn FnMut(&str, &Value, &dyn Fn(Value) -> Value)) {
-    fn walk(root: &Value, place: &str, see: &mut dyn FnMut(&str, &Value, &dyn Fn(Value) -> Value)) {
+fn at_every_place(value: &Value, see: &mut See<'_>) {
+    fn walk(root: &Value, place: &str, see: &mut See<'_>) {
         let Some(part) = root.pointer(place) else { return };
         see(place, part, &|put| {
             let mut root = root.clone();
@@ -223,7 +227,7 @@ fn at_every_place(value: &Value, place: String, see: &mut dyn FnMut(&str, &Value
             walk(root, &format!("{place}/{name}"), see);
         }
     }
-    walk(value, &place, see);
+    walk(value, "", see);
 }
 
 /// A value of a type that no field has where this one stands.
@@ -315,7 +319,7 @@ fn a_fingerprint_can_be_made_again_of_its_record_and_tells_faults_apart() {
                 Some(other) => panic!("{name}: {other:?} cannot tell apart"),
             };
             let text = if *name == "verb" { text.to_ascii_uppercase() } else { text };
-            told += &format!(" {name}={text}");
+            let _ = write!(told, " {name}={text}");
             parts.push(format!("{name}={text}"));
         }
         let hashed: String = parts.iter().flat_map(|part| [part.as_str(), "\0"]).collect();
