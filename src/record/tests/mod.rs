@@ -174,7 +174,9 @@ fn changes(value: &Value) -> Vec<(String, Value)> {
             let mut more = fields.clone();
             more.insert("surprise".to_owned(), json!(1));
             change("an unknown field".to_owned(), Value::Object(more));
-            for name in fields.keys().filter(|name| !OPTIONAL.contains(&name.as_str())) {
+            let of_server = place.is_empty() && value["type"] == "server";
+            let optional = |name: &str| OPTIONAL.contains(&name) || (of_server && name == "capture");
+            for name in fields.keys().filter(|name| !optional(name)) {
                 let mut less = fields.clone();
                 less.remove(name);
                 changed.push((format!("without {name} at {place}"), put(Value::Object(less))));
@@ -199,6 +201,7 @@ const OPTIONAL: &[&str] = &[
     "sha256",
     "bpf",
     "interface",
+    "notice_ports",
     "renotify",
     "snap_length",
     "stats_interval",
