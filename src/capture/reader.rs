@@ -312,8 +312,8 @@ impl Reader {
         let share = BLOCKS.checked_div(self.reading).unwrap_or(BLOCKS).max(Options::LEAST_BATCH);
         // Where many are open none is to keep the buffers of a large batch.
         let mut nothing = Block::default();
-        let spare = if self.reading > 1 { &mut nothing } else { &mut self.spare };
-        if current.load(self.options.block_bytes().min(share), spare) {
+        let buffers = if self.reading > 1 { &mut nothing } else { &mut self.spare };
+        if current.load(self.options.block_bytes().min(share), buffers) {
             self.open.insert(current.head(), current);
         } else {
             self.finish(*current);
