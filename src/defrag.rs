@@ -240,7 +240,7 @@ impl Key {
                 hash ^= hash >> 29;
             }
         }
-        usize::try_from(hash % FlowKey::SHARDS as u64).unwrap_or(0)
+        usize::try_from(hash & FlowKey::MASK).unwrap_or(0)
     }
 }
 

@@ -124,7 +124,7 @@ impl FlowKey {
 
     /// Always so many, whatever the threads: limits are divided by it, so results depend on it. A power of two.
     pub(crate) const SHARDS: usize = 64;
-    const MASK: u64 = Self::SHARDS as u64 - 1;
+    pub(crate) const MASK: u64 = Self::SHARDS as u64 - 1;
 
     /// In [`FlowKey::ports`]: both ports, and that an end has an IPv6 address.
     const PORTS: u64 = 0xffff_ffff;

@@ -40,7 +40,7 @@ impl Ordinal {
     /// The frame behind this one in the same capture; no packet up to it is later than `reached`.
     #[inline]
     pub(crate) fn following(self, reached: Time) -> Self {
-        Ordinal { reached: reached.0.cast_unsigned() ^ Self::SIGN, place: self.place.saturating_add(1) }
+        Ordinal { reached: reached.0.cast_unsigned() ^ Self::SIGN, place: self.place.wrapping_add(1) }
     }
 
     /// The same frame, where no packet up to it is later than `reached`.

@@ -98,10 +98,11 @@ impl Run {
         &self,
         packets: &'p [PacketEntry],
     ) -> impl Iterator<Item = (Ordinal, &'p PacketEntry)> + use<'p> {
-        let mut next = self.first;
+        let rising = self.rising;
         let most = if self.counts_at.is_some() { self.first.reached() } else { Time(i64::MAX) };
+        let (mut reached, mut next) = (self.first.reached(), self.first);
         packets.iter().map(move |packet| {
-            let reached = next.reached().max(packet.time.min(most));
+            reached = if rising { packet.time } else { reached.max(packet.time.min(most)) };
             let ordinal = next.at(reached);
             next = ordinal.following(reached);
             (ordinal, packet)
@@ -171,13 +172,16 @@ impl Counting {
             let from = packets.len().saturating_sub(rest.len());
             let (some, more) = rest.split_at_checked(Run::MOST).unwrap_or((rest, &[]));
             let behind = more.first().map_or(behind, |packet| Behind::Packet(packet.time));
-            let (mut last, mut orderly) = (counting.reached, counting.last == Some(counting.reached));
-            for packet in some {
-                octets = octets.saturating_add(u64::from(packet.captured));
-                let step = packet.time.0.wrapping_sub(last.0).cast_unsigned();
-                orderly &= last <= packet.time && step <= Clock::JUMP.unsigned_abs();
-                last = packet.time;
-            }
+            octets = octets.saturating_add(some.iter().map(|packet| u64::from(packet.captured)).sum());
+            let mut last = counting.reached;
+            // So far from the end of time no difference wraps into a small one.
+            let in_step = counting.last == Some(last) && last.0 < i64::MAX / 2;
+            let orderly = in_step
+                && some.iter().all(|packet| {
+                    let step = packet.time.0.wrapping_sub(last.0).cast_unsigned();
+                    last = packet.time;
+                    step <= Clock::JUMP.unsigned_abs()
+                });
             let from = u32::try_from(from).unwrap_or(u32::MAX);
             if let (true, Some(first)) = (orderly, some.first()) {
                 runs.push(Run { from, rising: true, first: counting.first(first.time), counts_at: None });

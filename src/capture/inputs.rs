@@ -246,6 +246,7 @@ fn times(block: &Block) -> [Option<Time>; 2] {
 }
 
 #[cfg(unix)]
+#[expect(clippy::unnecessary_wraps, reason = "other systems tell none")]
 fn identity(found: &Metadata) -> Option<Identity> {
     use std::os::unix::fs::MetadataExt;
     Some((found.dev(), found.ino()))

@@ -51,7 +51,7 @@ impl Options {
     /// A quarter of the files that a usual shell lets a program open.
     pub(crate) const DEFAULT_MERGE_FILES: usize = 256;
     /// What acted where more captures overlap (FORMATS.md, `limits_hit`).
-    pub(crate) const MERGE_FILES: &str = "merge-files";
+    pub(crate) const MERGE_FILES: &str = "merge_files";
 
     pub(super) fn block_bytes(&self) -> usize {
         self.batch_bytes.clamp(Self::LEAST_BATCH, Self::MOST_BATCH)
@@ -327,8 +327,8 @@ impl Reader {
         let share = BLOCKS.checked_div(self.reading).unwrap_or(BLOCKS).max(Options::LEAST_BATCH);
         // Where many are open none is to keep the buffers of a large batch.
         let mut nothing = Block::default();
-        let spare = if self.reading > 1 { &mut nothing } else { &mut self.spare };
-        match current.load(self.options.block_bytes().min(share), spare, &self.options.stop) {
+        let buffers = if self.reading > 1 { &mut nothing } else { &mut self.spare };
+        match current.load(self.options.block_bytes().min(share), buffers, &self.options.stop) {
             Loaded::Block => _ = self.open.insert(current.head(), current),
             Loaded::Pause => {
                 self.emptied.push(current);

@@ -52,7 +52,7 @@ const AT_ONCE: usize = 512;
 impl Flagged {
     pub(super) fn new(limits: &Limits, separate: bool) -> Self {
         let most = usize::try_from(limits.get(Limit::EvidenceBytes)).unwrap_or(usize::MAX);
-        Flagged { most, separate, ..Flagged::default() }
+        Flagged { separate, most, ..Flagged::default() }
     }
 
     /// What connections of one flow are sorted by.

@@ -373,7 +373,7 @@ mod tests {
             all.iter().filter(move |(_, of, ..)| *of == rank).map(|&(greatest, rank, frame, _)| (greatest, rank, frame))
         };
         let spans: Vec<_> = (0..u32::try_from(captures.len()).unwrap())
-            .map(|rank| (of(rank).next().unwrap(), of(rank).last().unwrap()))
+            .map(|rank| (of(rank).next().unwrap(), of(rank).next_back().unwrap()))
             .collect();
         let mut out = Vec::new();
         // The packet before: its capture and greatest time, and where the clock stood behind it.

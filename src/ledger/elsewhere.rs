@@ -30,7 +30,7 @@ pub(crate) struct Noticed {
 impl Elsewhere {
     const MOST: usize = 1024;
     /// The bound's name in the summary's `limits_hit`.
-    pub(crate) const LIMIT: &str = "servers-on-other-ports";
+    pub(crate) const LIMIT: &str = "servers_on_other_ports";
 
     /// Counts a packet, in packet order.
     pub(crate) fn add(&mut self, server: Endpoint) {

@@ -21,9 +21,9 @@ fn entries(dialogue: &Dialogue, at: u64) -> Vec<Entry> {
     entries
 }
 
-/// Two hundred packets make a capture.
+/// Two hundred packets make a capture; its frames are counted from 0.
 fn ordinal(at: u64) -> Ordinal {
-    Ordinal::new(Time::default(), u32::try_from(at / 200).unwrap(), at % 200 + 1)
+    Ordinal::new(Time::default(), u32::try_from(at / 200).unwrap(), at % 200)
 }
 
 fn key(at: u64, place: u16, nth: u32) -> Key {

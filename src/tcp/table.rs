@@ -277,7 +277,7 @@ impl<L: Listener> Table<L> {
     ) {
         let Some(entry) = self.entries.get_mut(slot as usize) else { return };
         if entry.capture != at.ordinal.rank() {
-            self.from_another_capture(slot, at, segment, listen, out);
+            self.of_another_capture(slot, at, segment, listen, out);
             return;
         }
         let Some(open) = &mut entry.open else {
@@ -364,7 +364,7 @@ impl<L: Listener> Table<L> {
     /// captures of one have ended, it is taken as if it stood in the same one; and where they have not, its connection
     /// is another one.
     #[inline(never)]
-    fn from_another_capture<F: FnMut(&Opening) -> L>(
+    fn of_another_capture<F: FnMut(&Opening) -> L>(
         &mut self,
         slot: u32,
         at: Moment,

@@ -110,7 +110,7 @@ fn more_servers_than_are_kept_on_other_ports_are_counted_as_a_limit_that_acted()
     let (one, eight) = (told("1"), told("8"));
     assert_eq!(one["smtp_on_other_ports"].as_array().unwrap().len(), 1024);
     assert_eq!(one["smtp_on_other_ports"][0], json!({ "ip": "203.0.0.0", "port": 587, "packets": 2 }));
-    assert_eq!(one["limits_hit"]["servers-on-other-ports"], 2 * (1100 - 1024));
+    assert_eq!(one["limits_hit"]["servers_on_other_ports"], 2 * (1100 - 1024));
     assert_eq!(one, eight);
     let (_, line) = judged(&[], &capture);
     assert!(line.contains("203.0.0.2:587 (2 packets begin so) and 1021 more: try --port 25,587 ("), "{line}");

@@ -72,7 +72,9 @@ impl Folder {
         }
     }
 
-    fn pack(&self, path: &Path) {
+    /// Puts a packed copy in the place of a file of it.
+    fn pack(&self, name: &str) {
+        let path = &self.path().join(name);
         let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
         packed.write_all(&fs::read(path).unwrap()).unwrap();
         fs::write(path.with_extension("gz"), packed.finish().unwrap()).unwrap();
@@ -167,7 +169,9 @@ fn pieces_whose_edges_cross_give_what_the_whole_gives() {
         let (before, behind) = (before.last_mut().unwrap(), behind.first_mut().unwrap());
         let place = before.len() - 2;
         std::mem::swap(&mut before[place], &mut behind[1]);
-        (before.sort_by_key(|packet| packet.time), behind.sort_by_key(|packet| packet.time));
+        for piece in [&mut *before, &mut *behind] {
+            piece.sort_by_key(|packet| packet.time);
+        }
         assert!(before.last().unwrap().time > behind[0].time, "the edges cross");
     }
     for (nth, piece) in pieces.iter().enumerate() {
@@ -197,7 +201,7 @@ fn compressed_and_plain_captures_are_merged_alike() {
         folder.rotate(name, &tap, 4);
     }
     for name in ["a-1.pcap", "a-3.pcap", "b-0.pcap", "b-1.pcap"] {
-        folder.pack(&folder.path().join(name));
+        folder.pack(name);
     }
     let records = records(&[folder.path()]);
     assert_found("compressed and plain", &whole(&packets, folder.path()), &found(&records));
@@ -227,7 +231,7 @@ fn unrelated(folder: &Folder) -> Vec<PathBuf> {
     let texts = [SAID, &other, "S: 220 mx\nC: HELP\nS: 502 no\nC: QUIT\nS: 221 bye\n"];
     let capture = |(nth, text): (u64, &str)| {
         let plan = Plan::new().seed(1000 + nth);
-        let all: String = (0..5).map(|port| format!("[{}]\n{text}", 40_000 + port)).collect();
+        let all = (40_000..40_005).map(|port| format!("[{port}]\n{text}")).collect::<Vec<_>>().concat();
         folder.put(&format!("{nth}.pcap"), &synth::render(&Dialogue::parse(&all).unwrap(), &plan).packets)
     };
     (0..).zip(texts).map(capture).collect()
@@ -245,6 +249,8 @@ fn captures_of_the_same_ends_and_times_that_have_nothing_to_do_with_each_other_d
     let paths: Vec<&Path> = paths.iter().map(PathBuf::as_path).collect();
     let together = records(&[folder.path()]);
     assert_eq!(count(&together, "session"), 15);
+    let ran = support::run(&["scan".as_ref(), "--format".as_ref(), "jsonl".as_ref(), folder.path().as_os_str()]);
+    assert_eq!((ran.code(), ran.stderr.as_str()), (0, ""), "there is nothing to be told of it");
     assert_found("unrelated", &of_sessions(each_alone(&paths)), &of_sessions(found(&together)));
 }
 
@@ -381,7 +387,7 @@ fn ten_thousand_captures_at_once_stay_within_memory_and_files_and_what_was_not_m
         assert_eq!(count(&records, "session"), CAPTURES as usize, "--threads {threads}: {err}");
         assert!(support::of_type(&records, "session").iter().all(|session| session["closed"] == "fin"));
         let summary = records.last().unwrap();
-        let waited = summary["limits_hit"]["merge-files"].as_u64().unwrap();
+        let waited = summary["limits_hit"]["merge_files"].as_u64().unwrap();
         let told = format!("mailtap: {waited} captures overlap with more others than are opened at once");
         assert!(err.starts_with(&told) && err.lines().count() == 1, "{err}");
         assert!(waited > u64::from(CAPTURES) / 2, "{waited}");
