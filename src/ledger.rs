@@ -359,7 +359,7 @@ impl Ledger {
         let answered = match note {
             Note::HelpRefused => Some(server::Help::Refused),
             Note::HelpExposed => Some(server::Help::Exposed),
-            Note::HelpUnclear | Note::HelpAdvertised | Note::Software(_) => None,
+            Note::HelpUnclear | Note::HelpAdvertised | Note::Software { .. } => None,
         };
         if let Some(help) = answered
             && let Some(said) = room(&mut self.said, who.server, self.most_servers)

@@ -21,6 +21,8 @@ pub(crate) struct Server {
     /// seen ([`super::greeting`]).
     pub greetings: Vec<Vec<u8>>,
     pub software: Option<Software>,
+    /// Where greetings of different sessions name different software: all of it, in the order in which it was first seen.
+    pub several: Vec<Software>,
     pub capabilities: Vec<Vec<u8>>,
     pub help: Help,
     pub starttls: StartTls,
@@ -33,9 +35,20 @@ pub(crate) struct Server {
 impl Server {
     /// Whether the other record tells the same, counts and the time of the last packet aside.
     pub(crate) fn is_alike(&self, other: &Server) -> bool {
-        let Server { endpoint, sessions: _, greetings, software, capabilities, help, starttls, first_seen, .. } = self;
-        (endpoint, greetings, software, capabilities)
-            == (&other.endpoint, &other.greetings, &other.software, &other.capabilities)
+        let Server {
+            endpoint,
+            sessions: _,
+            greetings,
+            software,
+            several,
+            capabilities,
+            help,
+            starttls,
+            first_seen,
+            ..
+        } = self;
+        (endpoint, greetings, software, several, capabilities)
+            == (&other.endpoint, &other.greetings, &other.software, &other.several, &other.capabilities)
             && (help, starttls, first_seen) == (&other.help, &other.starttls, &other.first_seen)
             && self.findings.keys().eq(other.findings.keys())
     }
@@ -100,6 +113,8 @@ pub(crate) struct Partial {
     greetings: BTreeMap<Vec<u8>, (Key, Vec<u8>)>,
     /// What names a version goes before what does not, then what stands first.
     software: Option<(bool, Key, Software)>,
+    /// The same of each product that a greeting names; there are as many as we know.
+    greets_as: BTreeMap<&'static str, (bool, Key, Software)>,
     /// Of the last session that tells them.
     capabilities: Option<(Key, Vec<Vec<u8>>)>,
     help: Help,
@@ -148,7 +163,13 @@ impl Partial {
             Note::HelpRefused => self.help = self.help.max(Help::Refused),
             Note::HelpAdvertised => self.help = self.help.max(Help::Advertised),
             Note::HelpExposed => self.help = self.help.max(Help::Exposed),
-            Note::Software(software) => self.names((software.version.is_none(), key, software)),
+            Note::Software { named, greeting } => {
+                let named = (named.version.is_none(), key, named);
+                if greeting {
+                    self.greets_as(named.clone());
+                }
+                self.names(named);
+            }
         }
     }
 
@@ -177,6 +198,7 @@ impl Partial {
         if let Some(software) = other.software {
             self.names(software);
         }
+        other.greets_as.into_values().for_each(|named| self.greets_as(named));
         if let Some((key, capabilities)) = &other.capabilities {
             self.lists(*key, capabilities);
         }
@@ -230,7 +252,21 @@ impl Partial {
         }
     }
 
+    fn greets_as(&mut self, named: (bool, Key, Software)) {
+        match self.greets_as.get_mut(named.2.name) {
+            Some(known) if *known <= named => {}
+            Some(known) => *known = named,
+            None => _ = self.greets_as.insert(named.2.name, named),
+        }
+    }
+
     pub(super) fn finish(self, endpoint: Endpoint) -> Server {
+        let mut several: Vec<(Key, Software)> =
+            self.greets_as.into_values().map(|(_, key, named)| (key, named)).collect();
+        several.sort();
+        if several.len() < 2 {
+            several.clear();
+        }
         let mut greetings: Vec<(Key, Vec<u8>)> = self.greetings.into_values().collect();
         greetings.sort();
         let (first_seen, last_seen) = self.seen.unwrap_or_default();
@@ -240,6 +276,7 @@ impl Partial {
             sessions: self.sessions,
             greetings: greetings.into_iter().map(|(_, text)| text).collect(),
             software: self.software.map(|(_, _, software)| software),
+            several: several.into_iter().map(|(_, named)| named).collect(),
             capabilities: self.capabilities.map(|(_, capabilities)| capabilities).unwrap_or_default(),
             help: self.help,
             starttls: self.starttls,

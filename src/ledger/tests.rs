@@ -89,6 +89,19 @@ fn a_condition_of_a_server_is_reported_once_and_counted_each_time() {
 }
 
 #[test]
+fn greetings_of_different_software_are_of_several_servers() {
+    let several = |texts: &[&str]| -> Vec<String> {
+        servers(&all(&read(texts)))[0].several.iter().map(ToString::to_string).collect()
+    };
+    let (exim, postfix) = ("S: 220 mx ESMTP Exim 4.96", "S: 220 mx ESMTP Postfix");
+    assert_eq!(several(&[exim, postfix, "S: 220 mx ESMTP Exim", exim]), ["Exim 4.96", "Postfix"]);
+    assert_eq!(several(&[exim, "S: 220 mx ESMTP Exim 4.98", "S: 220 mx"]), [""; 0], "one that was renewed");
+    // What a relay of another kind behind it says of itself is no greeting.
+    let behind = "S: 220 mx ESMTP Postfix\nC: HELP\nS: 214-This is Sendmail version 8.17\nS: 214 HELO MAIL";
+    assert_eq!(several(&[postfix, behind]), [""; 0]);
+}
+
+#[test]
 fn another_severity_or_another_port_is_another_condition() {
     let refusals = read(&["S: 220 mx\nC: STARTTLS\nS: 454 no", "S: 220 mx\nC: STARTTLS\nS: 503 no"]);
     assert_eq!(findings(&all(&refusals)).len(), 2);

@@ -29,6 +29,9 @@ pub(crate) struct Server {
     pub sessions: u64,
     pub greetings: Vec<String>,
     pub software: Option<Software>,
+    /// Where several servers answer here.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub several_software: Vec<Software>,
     pub capabilities: Vec<String>,
     pub help: Word<Help>,
     pub starttls: Word<StartTls>,
@@ -68,6 +71,7 @@ impl Server {
             sessions: server.sessions,
             greetings: all_shown(server.greetings),
             software: server.software.map(Software::of),
+            several_software: server.several.into_iter().map(Software::of).collect(),
             capabilities: all_shown(server.capabilities),
             help: Word(server.help),
             starttls: Word(server.starttls),

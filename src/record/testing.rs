@@ -172,6 +172,7 @@ pub(crate) fn known_server() -> Server {
         sessions: 2,
         greetings: vec![b"mail.example.org ESMTP Sendmail 8.17.1.9".to_vec()],
         software: Some(Software { name: "Sendmail", version: Some("8.17.1.9".to_owned()) }),
+        several: Vec::new(),
         capabilities: vec![b"SIZE 1000".to_vec(), b"HELP".to_vec()],
         help: Help::Exposed,
         starttls: StartTls::NotOffered,

@@ -274,6 +274,7 @@ fn address(end: End) -> String {
 /// What the table tells of a server.
 struct Row {
     software: Option<String>,
+    several: Vec<String>,
     sessions: u64,
     help: &'static str,
     starttls: &'static str,
@@ -284,6 +285,7 @@ impl Row {
     fn of(server: &Server) -> Self {
         Row {
             software: server.software.as_ref().map(ToString::to_string),
+            several: server.several_software.iter().map(ToString::to_string).collect(),
             sessions: server.sessions,
             help: server.help.name(),
             starttls: server.starttls.name(),
@@ -296,7 +298,7 @@ fn table(servers: &BTreeMap<(End, Option<Arc<str>>), Row>) -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
     table.set_header(["  server", "software", "sessions", "help", "starttls", "findings, with repeats"]);
-    for ((end, capture), Row { software, sessions, help, starttls, findings }) in servers {
+    for ((end, capture), Row { software, several: _, sessions, help, starttls, findings }) in servers {
         table.add_row([
             Cell::new(match capture {
                 Some(capture) => format!("  {} in {capture}", address(*end)),
@@ -312,7 +314,11 @@ fn table(servers: &BTreeMap<(End, Option<Arc<str>>), Row>) -> String {
     for column in table.column_iter_mut() {
         column.set_padding((0, 2));
     }
-    table.trim_fmt()
+    let mut text = table.trim_fmt();
+    for ((end, _), Row { several, .. }) in servers.iter().filter(|(_, row)| !row.several.is_empty()) {
+        let _ = write!(text, "\n  {}: several servers answer here: {}", address(*end), several.join(", "));
+    }
+    text
 }
 
 fn render_summary(record: &Summary, notices_ports: bool, style: Styles) -> String {

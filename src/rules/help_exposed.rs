@@ -275,7 +275,7 @@ fn tell(
     }
     if let Some(software) = software {
         finding = finding.bytes("software", software.to_string().as_bytes());
-        out.note(Note::Software(software));
+        out.note(Note::Software { named: software, greeting: false });
     }
     out.fire(finding);
 }
@@ -380,7 +380,7 @@ fn refuses_topic(command: &Command, code: u16, reply: &Reply) -> bool {
 
 fn name_software(greeting: &Reply, out: &mut Findings<'_>) {
     if let Some(software) = software(greeting) {
-        out.note(Note::Software(software));
+        out.note(Note::Software { named: software, greeting: true });
     }
 }
 
@@ -575,7 +575,9 @@ mod tests {
 
     #[test]
     fn software_is_told_from_the_greeting_but_not_from_the_host_name() {
-        assert!(matches!(&notes("S: 220 mx.example.org ESMTP Exim 4.96")[..], [Note::Software(s)] if s.name == "Exim"));
+        assert!(
+            matches!(&notes("S: 220 mx.example.org ESMTP Exim 4.96")[..], [Note::Software { named, .. }] if named.name == "Exim")
+        );
         assert_eq!(notes("S: 220 exim.example.org ESMTP"), []);
     }
 }

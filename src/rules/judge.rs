@@ -87,8 +87,8 @@ pub(crate) enum Note {
     HelpAdvertised,
     /// HELP was answered.
     HelpExposed,
-    /// What the server says of its software.
-    Software(Software),
+    /// What the server says of its software, in its greeting or in another reply.
+    Software { named: Software, greeting: bool },
 }
 
 /// Where a rule puts what it finds.

@@ -202,6 +202,7 @@ const OPTIONAL: &[&str] = &[
     "bpf",
     "interface",
     "notice_ports",
+    "several_software",
     "renotify",
     "snap_length",
     "stats_interval",
