@@ -5,7 +5,7 @@
 #![doc = include_str!("FORMATS.md")]
 //!
 //! Read in this order: [`escape`], [`ascii`], [`word`], [`stamp`], [`places`], [`ids`], then a file per record: [`start`],
-//! [`finding`], [`session`], [`event`], [`server`], [`stats`], [`summary`]; then [`clerk`] and [`schema`].
+//! [`finding`], [`session`], [`event`], [`server`], [`stats`], [`summary`]; then [`clerk`] and [`mod@schema`].
 
 mod ascii;
 mod clerk;

@@ -2,6 +2,7 @@
 //! many records fall into one second.
 
 use std::borrow::Cow;
+use std::cell::RefCell;
 use std::fmt;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -23,7 +24,11 @@ impl fmt::Display for When {
 
 impl Serialize for When {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&Clockwork::default().stamp(self.0))
+        thread_local! {
+            /// Nothing of it shows: it only spares the calendar where the next time is of the same second.
+            static LAST: RefCell<Clockwork> = RefCell::default();
+        }
+        serializer.serialize_str(&LAST.with_borrow_mut(|clock| clock.stamp(self.0)))
     }
 }
 

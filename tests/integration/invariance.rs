@@ -241,13 +241,13 @@ fn is_to_server(frame: &[u8]) -> Option<bool> {
 }
 
 /// What must not depend on who came late: findings, and each side's events in their order; without session ids,
-/// times and frames.
+/// times and frames, and the events' numbers: a command and a reply that crossed may change places.
 pub(crate) fn per_side(jsonl: &str) -> String {
     let mut lines: Vec<(String, String)> = Vec::new();
     for mut record in support::records(jsonl) {
         let kind = record["type"].as_str().unwrap().to_owned();
         let object = record.as_object_mut().unwrap();
-        for name in ["session", "time", "frame", "capture", "packets", "wireshark_filter"] {
+        for name in ["session", "event", "time", "frame", "capture", "packets", "wireshark_filter"] {
             object.remove(name);
         }
         let side = match kind.as_str() {
