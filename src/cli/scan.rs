@@ -41,6 +41,9 @@ pub(super) fn run(arguments: &Scan) -> Exit {
 
 fn scan(arguments: &Scan, settings: &Settings, terminal: &Terminal) -> Result<Exit, Box<dyn Error>> {
     let options = &arguments.output;
+    if arguments.paths.len() > 1 || arguments.paths.iter().any(|path| path.is_dir()) {
+        no_huge_pages();
+    }
     let stop = stop::listen()?;
     let packets = options.write.as_deref().map(|path| Packets::create(path, &arguments.paths)).transpose()?;
     if let Some(packets) = &packets {
@@ -73,6 +76,14 @@ fn scan(arguments: &Scan, settings: &Settings, terminal: &Terminal) -> Result<Ex
     kept.transpose()?;
     ended?;
     Ok(Exit::telling(&outcome, &settings.ports, options, terminal))
+}
+
+/// Of many captures that are open at once each has little memory, in pages of its own: a huge page counts whole however
+/// little of it is used. 10,000 that overlap took 136 MB so with 8 threads, and 48 MB without.
+fn no_huge_pages() {
+    // Where the kernel has no say in it there is nothing to do.
+    #[cfg(target_os = "linux")]
+    let _ = rustix::thread::disable_transparent_huge_pages(true);
 }
 
 /// Why the engine stopped, which wrote to `name`.

@@ -346,9 +346,6 @@ fn one_packet_years_ahead_ends_no_connection_and_sets_nothing_behind_the_others(
 fn measured(arguments: &[&str]) -> (u64, usize, String, String) {
     let mut command = Command::new("sh");
     command.args(["-c", "ulimit -n 1024 && exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_mailtap")]).args(arguments);
-    // Where the kernel gives the allocator huge pages, each of which counts whole however little of it is used, it counts
-    // several times what is needed.
-    command.env("MIMALLOC_ALLOW_THP", "0").env("MIMALLOC_ARENA_EAGER_COMMIT", "0");
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let (mut stdout, mut stderr) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
     let (mut memory, mut files) = (0, 0);
