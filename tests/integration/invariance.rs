@@ -55,7 +55,7 @@ fn threads_and_batches_change_no_byte() {
         let summary = support::records(&expected).pop().unwrap();
         let acted = summary["limits_hit"].as_object().unwrap();
         for limit in limits.iter().filter_map(|option| option.strip_prefix("--max-")) {
-            assert!(acted.contains_key(limit), "{limit} acts: {acted:?}");
+            assert!(acted.contains_key(&limit.replace('-', "_")), "{limit} acts: {acted:?}");
         }
         for threads in ["1", "2", "3", "8"] {
             for batch in ["4096", "65536", "1048576"] {
