@@ -36,7 +36,10 @@
 //! assert_eq!(findings, 2); // HELP is answered, and offered in the reply to EHLO
 //! # Ok::<(), mailtap::Error>(())
 //! ```
-#![cfg_attr(not(live), expect(dead_code, reason = "what the whole program asks for: there nothing is dead"))]
+#![cfg_attr(
+    not(live),
+    expect(dead_code, unused_imports, reason = "what the whole program asks for: there nothing is dead")
+)]
 
 mod base;
 #[cfg(feature = "bench")]

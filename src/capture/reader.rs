@@ -137,6 +137,7 @@ pub(crate) struct Reader {
     /// Captures that are being read, by their next packet.
     open: BTreeMap<Ordinal, Box<Current>>,
     /// Those of which no packet is here: they are to read on before anything else is done.
+    #[expect(clippy::vec_box, reason = "each goes to `open` and back as it is")]
     emptied: Vec<Box<Current>>,
     /// How many are being read, and what their decoders need.
     reading: usize,

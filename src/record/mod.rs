@@ -37,9 +37,9 @@ pub(crate) use schema::schema;
 pub(crate) use server::Server;
 pub(crate) use session::{Session, Transaction};
 pub(crate) use stamp::{Clockwork, When};
-pub(crate) use start::{Options, Start, Watch};
+pub(crate) use start::{Filter, Options, Start, Watch};
 pub(crate) use stats::Stats;
-pub(crate) use summary::Summary;
+pub(crate) use summary::{OtherPort, Summary};
 pub(crate) use word::{BySeverity, Word};
 
 use std::borrow::Cow;

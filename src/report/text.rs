@@ -11,7 +11,7 @@ use comfy_table::{Cell, ContentArrangement, Table, presets};
 use super::{Format, Look};
 use crate::base::Limit;
 use crate::ledger::elsewhere::{self, Noticed};
-use crate::record::{Clockwork, End, Finding, Proof, Record, Server, Session, Stats, Summary, When};
+use crate::record::{Clockwork, End, Filter, Finding, OtherPort, Proof, Record, Server, Session, Stats, Summary, When};
 use crate::rules::Severity;
 use crate::{defrag, ledger, tcp};
 
@@ -42,7 +42,7 @@ impl Format for Text {
     fn record(&mut self, record: &Record, out: &mut Vec<u8>) {
         match record {
             Record::Start(start) => {
-                let bpf = start.options.bpf.as_ref().is_some_and(|filter| filter.is_given());
+                let bpf = start.options.bpf.as_ref().is_some_and(Filter::is_given);
                 self.notices_ports = bpf || start.options.notice_ports == Some(true);
             }
             Record::Finding(finding) => self.finding(finding, out),
@@ -376,7 +376,7 @@ fn render_summary(record: &Summary, notices_ports: bool, style: Styles) -> Strin
     }
     if !record.smtp_on_other_ports.is_empty() {
         let noticed = record.smtp_on_other_ports.iter();
-        let noticed: Vec<Noticed> = noticed.map(|seen| seen.noticed()).collect();
+        let noticed: Vec<Noticed> = noticed.map(OtherPort::noticed).collect();
         row("other ports", &format_args!("SMTP was seen on {}", elsewhere::Line(&noticed)));
     }
     if let Some(packets) = record.filtered_out {
