@@ -104,13 +104,14 @@ impl Inputs {
 
     fn path(&mut self, path: &Path, options: &Options) {
         if path == Path::new("-") {
-            if !self.list.iter().any(|input| input.path == path) {
-                match Pipe::stdin() {
-                    Ok(pipe) => self.once(path, pipe, None, options),
-                    Err(error) => self.problem(path, error),
-                }
+            if self.list.iter().any(|input| input.path == path) {
+                self.notices.push_back(Notice::SameFile { path: path.into(), other: path.into(), more: 0 });
+                return;
             }
-            return;
+            return match Pipe::stdin() {
+                Ok(pipe) => self.once(path, pipe, None, options),
+                Err(error) => self.problem(path, error),
+            };
         }
         match fs::metadata(path) {
             Ok(found) if found.is_dir() => self.directory(path, options),

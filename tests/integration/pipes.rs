@@ -204,6 +204,16 @@ fn what_was_unpacked_of_a_compressed_pipe_is_told_though_it_stays_open() {
 }
 
 #[test]
+fn standard_input_that_is_named_twice_is_read_once_and_told() {
+    let mut scan = Scan::of(&["--format", "jsonl", "-", "-"]);
+    scan.write(&capture());
+    scan.stdin = None;
+    let (code, told, stderr) = scan.end();
+    assert_eq!((code, stderr.as_str()), (Some(0), "mailtap: standard input: named twice, and read once\n"));
+    assert_eq!(told, at_once(&["--format", "jsonl"], &capture()));
+}
+
+#[test]
 fn a_signal_ends_a_scan_with_the_report_of_what_was_read() {
     let line = "mailtap: interrupted: what is reported is what was read until then\n";
     for signal in ["INT", "TERM"] {
