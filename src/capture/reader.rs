@@ -153,6 +153,15 @@ pub(crate) struct Reader {
     spare_runs: Vec<Run>,
 }
 
+/// What a step of bringing in packets came to.
+enum Step {
+    Taken,
+    /// A pipe has nothing for now.
+    Pause,
+    /// Nothing is left to do: the next packet of every capture is here.
+    None,
+}
+
 impl Reader {
     /// Finds all files and looks at each one's first packet. What cannot be read is told by [`Reader::next`].
     pub(crate) fn open(paths: &[PathBuf], options: &Options) -> Self {
@@ -194,18 +203,27 @@ impl Reader {
             if let Some(notice) = self.notices.pop_front() {
                 return Next::Notice(notice);
             }
-            if let Some(current) = self.emptied.pop() {
-                if !self.read_on(current) {
-                    return Next::Pause;
+            match self.step() {
+                Step::Taken => {}
+                Step::Pause => return Next::Pause,
+                Step::None => {
+                    let next = self.open.pop_first();
+                    return next.map_or(Next::End, |(_, current)| Next::Batch(self.hand_on(current)));
                 }
-            } else if self.is_due() {
-                self.start();
-            } else if let Some((_, current)) = self.open.pop_first() {
-                return Next::Batch(self.hand_on(current));
-            } else {
-                return Next::End;
             }
         }
+    }
+
+    /// One step of bringing in the next packets of all captures that are being read or due.
+    fn step(&mut self) -> Step {
+        if let Some(current) = self.emptied.pop() {
+            return if self.read_on(current) { Step::Taken } else { Step::Pause };
+        }
+        if self.is_due() {
+            self.start();
+            return Step::Taken;
+        }
+        Step::None
     }
 
     /// The captures by rank. Of those that are being read the counts are those so far.
@@ -377,26 +395,15 @@ impl Reader {
             } else {
                 self.open.insert(current.head(), current);
             }
-            if !self.catch_up() {
-                return out;
+            loop {
+                match self.step() {
+                    Step::Taken => {}
+                    Step::Pause => return out,
+                    Step::None => break,
+                }
             }
             let Some((_, next)) = self.open.pop_first() else { return out };
             current = next;
-        }
-    }
-
-    /// Brings in the next packets of all captures that are being read or due; false where a pipe has nothing for now.
-    fn catch_up(&mut self) -> bool {
-        loop {
-            if let Some(current) = self.emptied.pop() {
-                if !self.read_on(current) {
-                    return false;
-                }
-            } else if self.is_due() {
-                self.start();
-            } else {
-                return true;
-            }
         }
     }
 

@@ -25,6 +25,8 @@ mod rounds;
 mod route;
 mod shard;
 #[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
 mod tests;
 
 pub(crate) use bug::Bug;

@@ -21,7 +21,8 @@ pub(crate) struct Server {
     /// seen ([`super::greeting`]).
     pub greetings: Vec<Vec<u8>>,
     pub software: Option<Software>,
-    /// Where greetings of different sessions name different software: all of it, in the order in which it was first seen.
+    /// Where greetings of different sessions name different software: all of it, in the order in which each
+    /// was first named as it is told.
     pub several: Vec<Software>,
     pub capabilities: Vec<Vec<u8>>,
     pub help: Help,

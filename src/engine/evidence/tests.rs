@@ -9,12 +9,13 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::base::{Endpoint, LinkType};
-use crate::capture::{self, Notice, Problem, Progress};
+use crate::capture;
 use crate::decode::Flags;
 use crate::defrag::Defrag;
 use crate::engine::analysis::Analysis;
 use crate::engine::rounds::{Reading, Round};
-use crate::engine::{Bug, Config, Observer, Sink, Stopped, again, settings};
+use crate::engine::testing::Nobody;
+use crate::engine::{Config, Sink, Stopped, again, settings};
 use crate::ledger::{Item, Kind, Ledger, Output, Records};
 use crate::rules::Catalogue;
 use crate::rules::dialogue::Dialogue;
@@ -365,15 +366,6 @@ proptest! {
             check(&lab.holder);
         }
     }
-}
-
-struct Nobody;
-
-impl Observer for Nobody {
-    fn problem(&self, _: &Problem) {}
-    fn notice(&self, _: &Notice) {}
-    fn progress(&self, _: &Progress) {}
-    fn internal_error(&self, _: &Bug) {}
 }
 
 impl Sink for Nobody {

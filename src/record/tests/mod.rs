@@ -11,8 +11,8 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
 use super::{Clerk, Proof, Record, Start, schema, testing};
-use crate::capture::{Notice, Problem, Progress};
-use crate::engine::{self, Bug, Config, Observer, Sink};
+use crate::engine::testing::Nobody;
+use crate::engine::{self, Config, Sink};
 use crate::ledger::{Kind, Output, Records};
 use crate::report::{JSONL, Look, Printer};
 use validator::Validator;
@@ -26,15 +26,6 @@ impl Sink for Outputs {
         self.0.extend(outputs);
         Ok(())
     }
-}
-
-struct Nobody;
-
-impl Observer for Nobody {
-    fn problem(&self, _: &Problem) {}
-    fn notice(&self, _: &Notice) {}
-    fn progress(&self, _: &Progress) {}
-    fn internal_error(&self, _: &Bug) {}
 }
 
 /// All that is told of the captures below `folder`.
