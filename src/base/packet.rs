@@ -137,8 +137,15 @@ pub(crate) struct Captured<'p> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Packets {
     first: Moment,
+    /// Where there is more than one: a session keeps many of these.
+    more: Option<Box<More>>,
+}
+
+/// The packets behind the first one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct More {
     last: Moment,
-    more: Vec<Ordinal>,
+    kept: Vec<Ordinal>,
 }
 
 impl Packets {
@@ -146,29 +153,38 @@ impl Packets {
     pub(crate) const MOST: usize = 16;
 
     pub(crate) fn one(at: Moment) -> Self {
-        Packets { first: at, last: at, more: Vec::new() }
+        Packets { first: at, more: None }
     }
 
     /// Adds the next packet of the same evidence; the same one again changes nothing.
+    #[inline]
     pub(crate) fn push(&mut self, at: Moment) {
-        if at.ordinal == self.last.ordinal {
-            return;
+        if at.ordinal != self.last().ordinal {
+            self.keep(at.ordinal, at);
+            self.set_last(at);
         }
-        self.last = at;
-        self.keep(at.ordinal);
     }
 
     /// Adds all packets of `other` behind these.
     pub(crate) fn extend(&mut self, other: &Packets) {
         for ordinal in other.iter() {
-            self.keep(ordinal);
+            self.keep(ordinal, other.last());
         }
-        self.last = other.last;
+        self.set_last(other.last());
     }
 
-    fn keep(&mut self, ordinal: Ordinal) {
-        if self.more.len() < Self::MOST - 1 && !self.iter().any(|kept| kept == ordinal) {
-            self.more.push(ordinal);
+    /// Keeps a packet that is not among them, of some of which `last` is the last one.
+    fn keep(&mut self, ordinal: Ordinal, last: Moment) {
+        let kept = self.more.as_ref().map_or(0, |more| more.kept.len());
+        if kept < Self::MOST - 1 && !self.iter().any(|kept| kept == ordinal) {
+            self.more.get_or_insert_with(|| Box::new(More { last, kept: Vec::new() })).kept.push(ordinal);
+        }
+    }
+
+    fn set_last(&mut self, last: Moment) {
+        // Else it is the first one.
+        if let Some(more) = &mut self.more {
+            more.last = last;
         }
     }
 
@@ -179,12 +195,13 @@ impl Packets {
 
     /// The packet that carries the last byte: the one that completed the evidence.
     pub(crate) fn last(&self) -> Moment {
-        self.last
+        self.more.as_ref().map_or(self.first, |more| more.last)
     }
 
     /// The kept packets, at most [`Packets::MOST`].
     pub(crate) fn iter(&self) -> impl Iterator<Item = Ordinal> + '_ {
-        std::iter::once(self.first.ordinal).chain(self.more.iter().copied())
+        let more = self.more.iter().flat_map(|more| more.kept.iter().copied());
+        std::iter::once(self.first.ordinal).chain(more)
     }
 }
 

@@ -136,7 +136,7 @@ impl Shard {
         for reach in [Reach::Connection, Reach::Listener, Reach::Behind] {
             for (place, routed) in places.iter().zip(segments) {
                 if reach == Reach::Connection || !routed.segment.payload.is_empty() {
-                    read ^= self.table.prefetch(place, routed.segment.from, reach);
+                    read ^= self.table.prefetch(place, reach);
                 }
             }
         }
@@ -252,8 +252,8 @@ impl Listener for Ear {
         }
     }
 
-    fn prefetch(&self, side: Side, reach: Reach) -> u64 {
-        self.parser.prefetch(side, reach)
+    fn prefetch(&self, reach: Reach) -> u64 {
+        self.parser.prefetch(reach)
     }
 
     fn held_bytes(&self) -> usize {

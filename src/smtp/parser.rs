@@ -119,10 +119,10 @@ impl Parser {
         self.held = self.count_held();
     }
 
-    /// Reads what the side's next chunk will need, as [`Listener::prefetch`](crate::tcp::Listener::prefetch) does.
-    pub(crate) fn prefetch(&self, side: Side, reach: Reach) -> u64 {
+    /// Reads what the next chunk will need, as [`Listener::prefetch`](crate::tcp::Listener::prefetch) does.
+    pub(crate) fn prefetch(&self, reach: Reach) -> u64 {
         match &self.who {
-            Who::Known(dialogue) => dialogue.prefetch(side, reach),
+            Who::Known(dialogue) => dialogue.prefetch(reach),
             Who::Unknown(_) => 0,
         }
     }

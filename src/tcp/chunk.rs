@@ -112,10 +112,10 @@ pub(crate) trait Listener {
     fn let_go(&mut self, out: &mut Self::Out) {
         let _ = out;
     }
-    /// Reads what the next chunk of the side will need first, so that it is in the cache by then. What it returns
+    /// Reads what the next chunk will need first, so that it is in the cache by then. What it returns
     /// means nothing, but it has to be made of all that was read.
-    fn prefetch(&self, side: Side, reach: Reach) -> u64 {
-        let _ = (side, reach);
+    fn prefetch(&self, reach: Reach) -> u64 {
+        let _ = reach;
         0
     }
 }

@@ -161,14 +161,14 @@ impl<L: Listener> Connection<L> {
         true
     }
 
-    /// Reads what the next segment of the side will need first, as [`Listener::prefetch`] does.
-    pub(super) fn prefetch(&self, side: Side, reach: Reach) -> u64 {
+    /// Reads what the next segment will need first, as [`Listener::prefetch`] does.
+    pub(super) fn prefetch(&self, reach: Reach) -> u64 {
         match (reach, &self.listener) {
             // Together these lie on all lines from the front to the listener.
             (Reach::Connection, _) => {
                 self.packets ^ self.sides.a.prefetch() ^ self.sides.b.prefetch() ^ self.first_tick
             }
-            (_, Some(listener)) => listener.prefetch(side, reach),
+            (_, Some(listener)) => listener.prefetch(reach),
             (_, None) => 0,
         }
     }

@@ -9,7 +9,7 @@ use std::hash::BuildHasher;
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 
-use crate::base::{FlowKey, Limit, Limits, Moment, Ordinal, Side, Tick, Time, Timeouts};
+use crate::base::{FlowKey, Limit, Limits, Moment, Ordinal, Tick, Time, Timeouts};
 use crate::decode::Segment;
 
 use super::chunk::{Closed, Listener, Opening, Reach};
@@ -111,9 +111,9 @@ impl<L: Listener> Table<L> {
     }
 
     /// Reads what the next segment of the flow at `place` will need, as [`Listener::prefetch`] does.
-    pub(crate) fn prefetch(&self, place: &Place, side: Side, reach: Reach) -> u64 {
+    pub(crate) fn prefetch(&self, place: &Place, reach: Reach) -> u64 {
         let open = place.slot.and_then(|slot| self.entries.get(slot as usize)?.open.as_deref());
-        open.map_or(0, |open| open.connection.prefetch(side, reach))
+        open.map_or(0, |open| open.connection.prefetch(reach))
     }
 
     /// Whether anything is in the slot.

@@ -30,12 +30,13 @@ impl Dialogue {
     }
 
     /// Reads what [`Dialogue::read_on`] will need, so that it is in the cache by then.
-    pub(in crate::smtp) fn prefetch(&self, side: Side, reach: Reach) -> u64 {
+    pub(in crate::smtp) fn prefetch(&self, reach: Reach) -> u64 {
         match (reach, &*self.client) {
             (Reach::Listener, _) => {
-                let lines = if side == self.streams.client_side() { &self.lines.client } else { &self.lines.server };
-                let flags = self.session.client_crlf ^ self.session.server_heard ^ lines.is_open();
+                let open = self.choices.is_open() ^ self.lines.client.is_open() ^ self.lines.server.is_open();
+                let flags = self.session.client_crlf ^ self.session.server_heard ^ open;
                 self.streams.client_end()
+                    ^ u64::from(self.streams.client_acks())
                     ^ self.held.len() as u64
                     ^ self.session.last.ordinal.frame()
                     ^ u64::from(flags)
