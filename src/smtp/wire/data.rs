@@ -142,9 +142,8 @@ impl DotScan {
         if joins || self.cr || matches!(self.content, Content::Dot | Content::DotNul) {
             return 0;
         }
-        let (large, feeds_in_large) = plain::<LARGE>(bytes);
-        let (small, feeds_in_small) = plain::<SMALL>(bytes.get(large..).unwrap_or_default());
-        let (passed, feeds) = (large.saturating_add(small), feeds_in_large.saturating_add(feeds_in_small));
+        // By the widest instructions that this processor has.
+        let (passed, feeds) = fearless_simd::dispatch!(fearless_simd::Level::new(), _ => plain(bytes));
         let Some(&[last_but_one, last]) = bytes.get(..passed).and_then(<[u8]>::last_chunk) else { return 0 };
         self.cr = last == b'\r';
         // The LF of that CR is behind the block.
@@ -278,7 +277,17 @@ const SMALL: usize = 32 + 2;
 
 /// How many bytes at the beginning, in whole blocks, hold no CR but before an LF, no LF but behind a CR (the first byte
 /// is not looked at for that), and no CRLF before a dot; and how many LFs there are among them and the byte behind.
-fn plain<const WINDOW: usize>(bytes: &[u8]) -> (usize, u64) {
+#[expect(clippy::inline_always, reason = "so it is compiled for each kind of processor")]
+#[inline(always)]
+fn plain(bytes: &[u8]) -> (usize, u64) {
+    let (large, feeds_in_large) = plain_blocks::<LARGE>(bytes);
+    let (small, feeds_in_small) = plain_blocks::<SMALL>(bytes.get(large..).unwrap_or_default());
+    (large.saturating_add(small), feeds_in_large.saturating_add(feeds_in_small))
+}
+
+#[expect(clippy::inline_always, reason = "as above")]
+#[inline(always)]
+fn plain_blocks<const WINDOW: usize>(bytes: &[u8]) -> (usize, u64) {
     let (mut passed, mut feeds) = (0_usize, 0_u64);
     while let Some(window) = bytes.get(passed..).and_then(<[u8]>::first_chunk::<WINDOW>) {
         let (mut odd, mut count) = (0_u8, 0_u8);
@@ -452,8 +461,8 @@ mod tests {
     fn plain_blocks_are_passed_over_whole() {
         let line = [b"a".repeat(70), b"\r\n".to_vec()].concat();
         let dotted = [line.repeat(6), b".".to_vec(), line.repeat(6)].concat();
-        assert_eq!(plain::<LARGE>(&line.repeat(21)), (1408, 19));
-        assert_eq!((plain::<LARGE>(&dotted), plain::<SMALL>(&dotted)), ((352, 4), (416, 5)));
+        assert_eq!(plain_blocks::<LARGE>(&line.repeat(21)), (1408, 19));
+        assert_eq!((plain_blocks::<LARGE>(&dotted), plain_blocks::<SMALL>(&dotted)), ((352, 4), (416, 5)));
         assert_eq!(DotScan::new(LineEnd::CrLf).pass(&line.repeat(21)), 1504);
     }
 
