@@ -30,6 +30,8 @@ pub(crate) struct Run {
     pub from: u32,
     /// Whether no time in it is below the greatest one before, as in nearly all captures.
     pub rising: bool,
+    /// Whether its packets may have several link types.
+    pub mixed: bool,
     /// Its first packet's place in the order.
     pub first: Ordinal,
     /// Of one packet that is far ahead of both its neighbours, which is a run of its own: the time that it counts at.
@@ -172,19 +174,24 @@ impl Counting {
             let from = packets.len().saturating_sub(rest.len());
             let (some, more) = rest.split_at_checked(Run::MOST).unwrap_or((rest, &[]));
             let behind = more.first().map_or(behind, |packet| Behind::Packet(packet.time));
-            octets = octets.saturating_add(some.iter().map(|packet| u64::from(packet.captured)).sum());
+            let Some(first) = some.first() else { break };
             let mut last = counting.reached;
+            let (mut greatest_step, mut links) = (0, 0);
+            for packet in some {
+                // A step back is a great one so.
+                greatest_step = packet.time.0.wrapping_sub(last.0).cast_unsigned().max(greatest_step);
+                last = packet.time;
+                links |= packet.link_type.0 ^ first.link_type.0;
+                octets = octets.wrapping_add(u64::from(packet.captured));
+            }
+            let mixed = links != 0;
             // So far from the end of time no difference wraps into a small one.
-            let in_step = counting.last == Some(last) && last.0 < i64::MAX / 2;
-            let orderly = in_step
-                && some.iter().all(|packet| {
-                    let step = packet.time.0.wrapping_sub(last.0).cast_unsigned();
-                    last = packet.time;
-                    step <= Clock::JUMP.unsigned_abs()
-                });
+            let orderly = counting.last == Some(counting.reached)
+                && counting.reached.0 < i64::MAX / 2
+                && greatest_step <= Clock::JUMP.unsigned_abs();
             let from = u32::try_from(from).unwrap_or(u32::MAX);
-            if let (true, Some(first)) = (orderly, some.first()) {
-                runs.push(Run { from, rising: true, first: counting.first(first.time), counts_at: None });
+            if orderly {
+                runs.push(Run { from, rising: true, mixed, first: counting.first(first.time), counts_at: None });
                 (counting.reached, counting.last) = (last, Some(last));
                 counting.frame = counting.frame.saturating_add(some.len() as u64);
             } else {
@@ -204,12 +211,14 @@ impl Counting {
             let behind = next.map_or(behind, |packet| Behind::Packet(packet.time));
             if let Some(time) = self.instead(packet.time, behind)? {
                 runs.extend(run.take());
-                runs.push(Run { from: at, rising: false, first: self.first(time), counts_at: Some(time) });
+                let first = self.first(time);
+                runs.push(Run { from: at, rising: false, mixed: false, first, counts_at: Some(time) });
                 self.reached = self.reached.max(time);
                 self.last = Some(time);
             } else {
                 let rising = self.reached <= packet.time;
-                let run = run.get_or_insert(Run { from: at, rising, first: self.first(packet.time), counts_at: None });
+                let first = self.first(packet.time);
+                let run = run.get_or_insert(Run { from: at, rising, mixed: true, first, counts_at: None });
                 run.rising &= rising;
                 self.reached = self.reached.max(packet.time);
                 self.last = Some(packet.time);

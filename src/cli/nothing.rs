@@ -77,7 +77,7 @@ mod tests {
     fn skipping(reasons: &[(Reason, u64)]) -> Outcome {
         let mut skips = Skips::default();
         for &(reason, packets) in reasons {
-            (0..packets).for_each(|nth| skips.one(Ordinal::of(nth), Skip { reason, layer: Layer::Ip, offset: 0 }));
+            (0..packets).for_each(|nth| skips.next(Ordinal::of(nth), Skip { reason, layer: Layer::Ip, offset: 0 }));
         }
         Outcome { packets: 12, skips, ..Outcome::default() }
     }

@@ -150,12 +150,13 @@ pub(crate) struct Skipped {
 }
 
 impl Skips {
-    /// A call of its own: where a packet is decoded, what is done with a segment should lie close together.
+    /// Counts a packet behind all that were counted so far. A call of its own: where a packet is decoded, what is done
+    /// with a segment should lie close together.
     #[inline(never)]
-    pub(crate) fn one(&mut self, ordinal: Ordinal, skip: Skip) {
+    pub(crate) fn next(&mut self, ordinal: Ordinal, skip: Skip) {
         if let Some(row) = self.rows.get_mut(skip.reason as usize) {
-            row.packets = row.packets.saturating_add(1);
-            if row.first.is_none_or(|(first, _)| ordinal < first) {
+            row.packets = row.packets.wrapping_add(1);
+            if row.first.is_none() {
                 row.first = Some((ordinal, skip));
             }
         }
@@ -215,10 +216,10 @@ mod tests {
     #[test]
     fn merged_counts_do_not_depend_on_the_order() {
         let (mut early, mut late) = (Skips::default(), Skips::default());
-        early.one(Ordinal::of(3), Reason::NotIp.at(Layer::Link, 12));
-        early.one(Ordinal::of(4), Reason::NotIp.at(Layer::Vlan, 16));
-        late.one(Ordinal::of(9), Reason::NotIp.at(Layer::Vlan, 16));
-        late.one(Ordinal::of(8), Reason::OtherPort.at(Layer::Tcp, 34));
+        early.next(Ordinal::of(3), Reason::NotIp.at(Layer::Link, 12));
+        early.next(Ordinal::of(4), Reason::NotIp.at(Layer::Vlan, 16));
+        late.next(Ordinal::of(9), Reason::NotIp.at(Layer::Vlan, 16));
+        late.next(Ordinal::of(8), Reason::OtherPort.at(Layer::Tcp, 34));
         let (mut there, mut back) = (early.clone(), late.clone());
         there.merge(&late);
         back.merge(&early);

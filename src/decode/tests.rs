@@ -659,7 +659,7 @@ fn packets_per_second() {
         for round in 0..10_000 {
             for frame in &frames {
                 if let Decoded::Skipped(skip) = way(ETHERNET, std::hint::black_box(frame), 81, &ports) {
-                    skips.one(Ordinal::of(round), skip);
+                    skips.next(Ordinal::of(round), skip);
                 }
             }
         }

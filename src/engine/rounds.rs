@@ -252,10 +252,9 @@ impl Reading {
     /// Lets the clock see every packet, and tells of link types that nothing decodes.
     fn watch(&mut self, batch: &Batch, marks: &mut Vec<Mark>, observer: &dyn Observer) {
         for (run, packets) in batch.runs() {
-            for packets in packets.chunk_by(|one, next| one.link_type == next.link_type) {
-                if let Some(packet) = packets.first() {
-                    self.check(run.first.rank(), packet.link_type, observer);
-                }
+            let packets = if run.mixed { packets } else { packets.get(..1).unwrap_or_default() };
+            for packet in packets {
+                self.check(run.first.rank(), packet.link_type, observer);
             }
         }
         self.course.watch(batch, marks);

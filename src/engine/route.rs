@@ -77,7 +77,7 @@ impl<'p> Takes<'p> for Place<'_, 'p> {
 
     #[inline]
     fn skip(&mut self, skip: Skip) {
-        self.slice.skips.one(self.at.ordinal, skip);
+        self.slice.skips.next(self.at.ordinal, skip);
     }
 }
 
