@@ -13,21 +13,27 @@ pub(crate) const MOST_LINES: usize = 32;
 
 /// How bad it is (RULES.md, per check).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) enum Severity {
+#[non_exhaustive]
+pub enum Severity {
+    /// A fact worth knowing.
     Info,
+    /// It tells an attacker something, or breaks a rule that seldom matters.
     Low,
+    /// It weakens the server, or breaks a rule that others rely on.
     Medium,
+    /// It looks like an attack, or makes one easy.
     High,
+    /// An attack that took effect.
     Critical,
 }
 
 impl Severity {
     /// Every severity, the mildest first.
-    pub(crate) const ALL: [Severity; 5] =
+    pub const ALL: [Severity; 5] =
         [Severity::Info, Severity::Low, Severity::Medium, Severity::High, Severity::Critical];
 
     /// Its name in records and on the command line.
-    pub(crate) const fn name(self) -> &'static str {
+    pub const fn name(self) -> &'static str {
         match self {
             Severity::Info => "info",
             Severity::Low => "low",
