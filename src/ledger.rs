@@ -37,6 +37,7 @@ use server::{Partial, Said};
 
 /// A kind of records (`--records`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Kind {
     /// What the rules found.
     Findings,

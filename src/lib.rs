@@ -90,6 +90,7 @@ pub use capture::{Cause, Compression, Notice, Problem, Progress, Stop};
 pub use cli::main;
 pub use config::Config;
 pub use engine::{Bug, Observer};
+#[doc(no_inline)]
 pub use ipnet::IpNet;
 pub use ledger::Kind as RecordKind;
 pub use rules::selection::{Selector, UnknownSelector};

@@ -88,7 +88,8 @@ pub struct Outcome {
     pub problems: Vec<Problem>,
     /// How many problems there were beyond these.
     pub more_problems: u64,
-    /// Bugs of mailtap's that were caught, each of which cost one connection.
+    /// Bugs of mailtap's, each of which cost one connection: panics that were caught. The process's panic hook heard of them, and
+    /// what it prints of a panic may quote what came from the wire.
     pub internal_errors: u64,
     /// Whether [`Config::stop`] ended it before its input ended.
     pub interrupted: bool,

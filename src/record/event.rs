@@ -98,11 +98,11 @@ pub struct Data {
     pub client: End,
     /// The session's server.
     pub server: End,
-    /// Octets, the end not counted.
+    /// Octets as they were on the wire, without the closing line.
     pub bytes: u64,
-    /// How many lines they are.
+    /// Line feeds among them.
     pub lines: u64,
-    /// The SHA-256 of these octets in hexadecimal; none where some are missing.
+    /// The SHA-256 of these octets; none where some are missing.
     pub sha256: Option<Sha256Hex>,
     /// How it ended.
     pub end: DataEnd,
@@ -135,7 +135,7 @@ pub struct TlsEvent {
     pub server: End,
     /// How far it went.
     pub state: TlsState,
-    /// The version that the server chose, or the client offered: `1.3`.
+    /// The version that the server's hello chose: `1.3`.
     pub version: Option<Name>,
     /// The server's name that the client asked for (RFC 6066 section 3).
     pub sni: Option<String>,
@@ -172,14 +172,14 @@ pub struct Gap {
     pub bytes: u64,
 }
 
-/// What is known of a session's TLS.
+/// What is known of a session's TLS, from its handshake as far as that is in clear.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Tls {
     /// How far it went.
     pub state: TlsState,
-    /// The version that the server chose, or the client offered: `1.3`.
+    /// The version that the server's hello chose: `1.3`.
     pub version: Option<Name>,
     /// The server's name that the client asked for (RFC 6066 section 3).
     pub sni: Option<String>,

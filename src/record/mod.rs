@@ -2,7 +2,7 @@
 //! is escaped, and what is secret in it is hidden; so whatever prints or keeps records can neither leak nor misplace
 //! anything. They are written as JSON and read back: [`Record::to_json`], [`Record::from_json`], and by serde each alone.
 //!
-//! Fields may come with any version, so a pattern ends with `..`.
+//! A later version may have more fields, variants and records: whoever matches them writes `..` or `_` for those.
 //!
 #![doc = include_str!("FORMATS.md")]
 //!

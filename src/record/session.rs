@@ -44,7 +44,7 @@ pub struct Session {
     pub proxied_for: Option<String>,
     /// What the server said first.
     pub greeting: Option<Greeting>,
-    /// How the client introduced itself, the last time.
+    /// How the client introduced itself: what was accepted last.
     pub helo: Option<Helo>,
     /// Keywords with their parameters of the last accepted EHLO whose reply was captured whole (RFC 5321 section 4.1.1.1).
     pub capabilities: Vec<String>,
@@ -62,7 +62,7 @@ pub struct Session {
     pub findings: BTreeMap<String, u64>,
     /// Bytes that were not captured.
     pub missing_bytes: Missing,
-    /// Whether opening, all bytes and end were captured.
+    /// Whether the handshake, every byte of both sides and the end were captured.
     pub complete: bool,
     /// How the connection ended.
     pub closed: Closed,
@@ -112,9 +112,9 @@ pub struct Transaction {
     pub mail_from: String,
     /// The forward-paths, in their order.
     pub rcpt_to: Vec<Recipient>,
-    /// The octets of message data, its end not counted.
+    /// The octets of message data, as on the wire, without the closing line.
     pub data_bytes: u64,
-    /// The code of the reply to the message; none where none came.
+    /// The code of the reply to the message, of several the last; none where none came.
     pub code: Option<u16>,
     /// The header field of that name.
     pub subject: Option<String>,

@@ -33,7 +33,7 @@ pub struct Summary {
     pub packets: u64,
     /// Their captured lengths.
     pub bytes: u64,
-    /// TCP segments on the ports that were analysed or not.
+    /// TCP segments on the ports that were analysed.
     pub segments: u64,
     /// IP fragments; with segments and skipped packets they make up all packets.
     pub fragments: u64,
@@ -98,7 +98,7 @@ pub struct Capture {
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Skipped {
-    /// Why: `not-tcp`, `other-ports`, `link-type`, ...
+    /// Why: `not-tcp`, `other-port`, `vxlan`, ...
     pub reason: Name,
     /// How many.
     pub packets: u64,

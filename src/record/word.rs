@@ -207,7 +207,7 @@ impl JsonSchema for BySeverity {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum DataEnd {
-    /// By `<CRLF>.<CRLF>` (RFC 5321 section 4.1.1.4).
+    /// By `<CRLF>.<CRLF>` (RFC 5321 section 4.1.1.4), or `<LF>.<LF>` in a session that never used CRLF.
     Dot,
     /// By another line with a dot alone, which the server took for the end: what follows was smuggled.
     Smuggled,
@@ -215,9 +215,9 @@ pub enum DataEnd {
     Chunk,
     /// The chunk of `BDAT ... LAST`.
     LastChunk,
-    /// The server had refused DATA or BDAT.
+    /// By a reply in the middle of it.
     Refused,
-    /// The connection was over before it.
+    /// The session ended first, or its end was not captured.
     Unfinished,
 }
 

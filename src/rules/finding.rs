@@ -11,19 +11,19 @@ pub(crate) const MOST_OCTETS: usize = 1024;
 /// A finding quotes at most so many lines of one reply.
 pub(crate) const MOST_LINES: usize = 32;
 
-/// How bad it is (RULES.md, per check).
+/// How bad a finding is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Severity {
-    /// A fact worth knowing.
+    /// A fact, no fault by itself.
     Info,
-    /// It tells an attacker something, or breaks a rule that seldom matters.
+    /// The mildest fault.
     Low,
-    /// It weakens the server, or breaks a rule that others rely on.
+    /// Worse than low.
     Medium,
-    /// It looks like an attack, or makes one easy.
+    /// Worse than medium.
     High,
-    /// An attack that took effect.
+    /// The worst.
     Critical,
 }
 
