@@ -3,6 +3,7 @@
 use std::num::NonZeroUsize;
 
 use criterion::{Criterion, SamplingMode, Throughput};
+use mailtap::record::Record;
 use mailtap::{Config, Engine, RecordKind, Source};
 use synth::traffic::Kind;
 use synth::{LinkType, Plan};
@@ -10,7 +11,7 @@ use synth::{LinkType, Plan};
 use crate::input::{self, Folder};
 
 /// What a sensor would keep; no event by itself.
-const RECORDS: &[RecordKind] = &[RecordKind::Findings, RecordKind::Sessions, RecordKind::Servers, RecordKind::Summary];
+const RECORDS: [RecordKind; 4] = [RecordKind::Findings, RecordKind::Sessions, RecordKind::Servers, RecordKind::Summary];
 
 pub(crate) fn bench(criterion: &mut Criterion) {
     let mail = synth::pcap::bytes(&input::mail(100, &Plan::new()), LinkType::Ethernet, synth::pcap::Format::default());
@@ -40,7 +41,7 @@ pub(crate) fn bench(criterion: &mut Criterion) {
 /// How many sessions a scan tells.
 fn sessions(engine: &Engine, source: &Source) -> usize {
     let mut sessions = 0;
-    let outcome = engine.scan(source, |record| sessions += usize::from(record.kind() == "session")).unwrap();
+    let outcome = engine.scan(source, |record| sessions += usize::from(matches!(record, Record::Session(_)))).unwrap();
     assert!(outcome.problems.is_empty(), "{:?}", outcome.problems);
     sessions
 }

@@ -39,6 +39,7 @@ pub(crate) const REFUSED: &str = "fragments-refused";
 /// Fragments of IPv6 datagrams dropped because two of them overlap (RFC 5722).
 pub(crate) const OVERLAPPING: &str = "fragments-overlapping";
 /// These names, and what they mean for a person.
+#[cfg(feature = "cli")]
 pub(crate) const NAMES: &[(&str, &str)] = &[
     (INCOMPLETE, "IP fragments whose siblings did not come"),
     (REFUSED, "IP fragments that no receiver takes"),

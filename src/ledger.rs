@@ -37,6 +37,7 @@ use server::{Partial, Said};
 
 /// A kind of records (`--records`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Kind {
     /// What the rules found.
     Findings,
@@ -52,10 +53,10 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind, in the order in which the documentation names them.
-    pub(crate) const ALL: [Kind; 5] = [Kind::Findings, Kind::Sessions, Kind::Servers, Kind::Events, Kind::Summary];
+    pub const ALL: [Kind; 5] = [Kind::Findings, Kind::Sessions, Kind::Servers, Kind::Events, Kind::Summary];
 
     /// Its name on the command line.
-    pub(crate) const fn name(self) -> &'static str {
+    pub const fn name(self) -> &'static str {
         match self {
             Kind::Findings => "findings",
             Kind::Sessions => "sessions",

@@ -4,7 +4,8 @@ use super::FlowKey;
 
 /// A bound; its [`Limit::key`] names it in the summary's `limits_hit` when it acts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) enum Limit {
+#[non_exhaustive]
+pub enum Limit {
     /// Connections kept at once; the oldest idle one goes, half-open before established.
     Connections,
     /// Connections without a completed handshake kept at once.
@@ -153,8 +154,8 @@ impl Limit {
         },
     ];
 
-    /// The limit's name in the summary.
-    pub(crate) fn key(self) -> &'static str {
+    /// Its name in the summary, in the configuration file and in [`Options::limits`](crate::record::Options::limits).
+    pub fn key(self) -> &'static str {
         Self::ALL.iter().find(|bound| bound.limit == self).map_or("", |bound| bound.key)
     }
 }

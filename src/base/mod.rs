@@ -11,6 +11,8 @@ pub(crate) mod time;
 
 pub(crate) use counters::Tally;
 pub(crate) use flow::{Endpoint, FlowKey, PerSide, Side};
-pub(crate) use limits::{Limit, Limits};
-pub(crate) use packet::{Captured, LinkType, Moment, Ordinal, Packets};
+pub use limits::Limit;
+pub(crate) use limits::Limits;
+pub use packet::LinkType;
+pub(crate) use packet::{Captured, Moment, Ordinal, Packets};
 pub(crate) use time::{Clock, Tick, Time, Timeouts, Turn};

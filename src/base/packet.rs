@@ -120,7 +120,7 @@ impl Moment {
 
 /// A link type of the registry that libpcap and pcapng share (LINKTYPE_ values: 1 is Ethernet).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(crate) struct LinkType(pub u16);
+pub struct LinkType(pub u16);
 
 /// A packet as it was captured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

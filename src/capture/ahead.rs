@@ -51,7 +51,7 @@ pub(super) struct Begun {
 
 impl Begun {
     pub(super) fn open(path: &Path, options: &Options) -> Result<Self, Fault> {
-        let file = File::open(path).map_err(Cause::Io)?;
+        let file = File::open(path).map_err(Cause::from)?;
         Self::new(Stored::new(Box::new(file), options.hash, &options.stop), options)
     }
 
@@ -99,7 +99,7 @@ impl Ahead {
             State::Waiting(path, options) => Begun::open(&path, &options),
             State::Begun(begun) => Ok(begun),
             State::Failed(fault) => Err(fault),
-            State::Taken => Err(Cause::Io(std::io::ErrorKind::Other.into()).into()),
+            State::Taken => Err(Cause::from(std::io::Error::from(std::io::ErrorKind::Other)).into()),
         }
     }
 

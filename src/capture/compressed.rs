@@ -10,6 +10,7 @@
 //! is given the same pieces whenever they came.
 
 use std::io::{self, BufRead, Read};
+use std::sync::Arc;
 
 use flate2::bufread::MultiGzDecoder;
 use liblzma::stream::{Action, CONCATENATED, Status, Stream};
@@ -55,7 +56,8 @@ impl Unpacked {
         };
         let window = compression.window(stored.peek(Compression::HEADERS)?);
         stored.widen();
-        let decoder = Decoder::new(compression, stored).map_err(|error| Cause::Corrupt { compression, error })?;
+        let decoder = Decoder::new(compression, stored)
+            .map_err(|error| Cause::Corrupt { compression, error: Arc::new(error) })?;
         Ok(Self::Packed(Packed {
             compression,
             decoder,
@@ -106,7 +108,7 @@ impl Unpacked {
 
     fn cause(&mut self, error: io::Error) -> Cause {
         match self {
-            Self::Plain(_) => Cause::Io(error),
+            Self::Plain(_) => error.into(),
             Self::Packed(packed) => packed.cause(error),
         }
     }
@@ -154,11 +156,11 @@ impl Packed {
     /// What a decoder's error means: the input failed, it ended too early, or it is damaged.
     fn cause(&mut self, error: io::Error) -> Cause {
         if self.decoder.stored().is_some_and(|stored| stored.failed()) {
-            Cause::Io(error)
+            error.into()
         } else if error.kind() == io::ErrorKind::UnexpectedEof {
             Cause::Truncated
         } else {
-            Cause::Corrupt { compression: self.compression, error }
+            Cause::Corrupt { compression: self.compression, error: Arc::new(error) }
         }
     }
 }

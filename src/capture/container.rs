@@ -36,13 +36,15 @@ impl Order {
 
 /// What a whole input may be packed in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Compression {
+#[non_exhaustive]
+pub enum Compression {
     /// RFC 1952.
     Gzip,
     /// RFC 8878.
     Zstd,
     /// The LZ4 frame format.
     Lz4,
+    /// The .xz format.
     Xz,
 }
 

@@ -203,11 +203,12 @@ impl Inputs {
     }
 
     fn problem(&mut self, path: &Path, error: io::Error) {
-        self.problems.push_back(Fault::from(Cause::Io(error)).of(path.to_path_buf()));
+        self.problems.push_back(Fault::from(Cause::from(error)).of(path.to_path_buf()));
     }
 }
 
 /// Whether a file is there and is a capture, of a kind that can be read or not.
+#[cfg(feature = "cli")]
 pub(crate) fn is_capture(path: &Path) -> bool {
     let plain = fs::metadata(path).is_ok_and(|found| found.is_file());
     plain && !matches!(look(path), Err(Fault { cause: Cause::Empty | Cause::NotACapture | Cause::Io(_), .. }))
@@ -223,7 +224,7 @@ struct Look {
 
 /// A fault behind the file's header shows when the file is read.
 fn look(path: &Path) -> Result<Look, Fault> {
-    let file = File::open(path).map_err(Cause::Io)?;
+    let file = File::open(path).map_err(Cause::from)?;
     let stop = Stop::default();
     let mut blocks = Blocks::open(Stored::new(Box::new(file), false, &stop), Options::LEAST_BATCH, &stop)?;
     let window = blocks.window();

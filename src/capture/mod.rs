@@ -32,12 +32,17 @@ mod tests;
 mod witness;
 
 pub(crate) use ahead::Portion;
-pub(crate) use batch::{Batch, Boundary, Counting};
+#[cfg(live)]
+pub(crate) use batch::Counting;
+pub(crate) use batch::{Batch, Boundary};
+pub use container::Compression;
 #[cfg(feature = "cli")]
 pub(crate) use inputs::is_capture;
-pub(crate) use pipe::Stop;
-pub(crate) use problem::{Cause, Problem, ShownPath};
-pub(crate) use reader::{Next, Notice, Options, Progress, Reader};
+pub use pipe::Stop;
+pub(crate) use problem::ShownPath;
+pub use problem::{Cause, Problem};
+pub(crate) use reader::{Next, Options, Reader};
+pub use reader::{Notice, Progress};
 
 use std::path::PathBuf;
 

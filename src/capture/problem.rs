@@ -3,24 +3,29 @@
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::container::Compression;
 use crate::base::LinkType;
 
-/// Why something could not be read: one line on stderr, and exit code 2.
-#[derive(Debug)]
-pub(crate) struct Problem {
+/// Why an input, or a part of it, could not be read. As text it is one line that names all three.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Problem {
+    /// The input, as it was named or found below a directory that was; `-` is standard input.
     pub path: PathBuf,
-    /// How far the (unpacked) file could be read: where the packet or block begins that could not be.
+    /// How far the (unpacked) file could be read, in bytes: where the packet or block begins that could not be.
     pub offset: Option<u64>,
+    /// What is wrong with it.
     pub cause: Cause,
 }
 
 /// The cause of a [`Problem`].
-#[derive(Debug)]
-pub(crate) enum Cause {
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Cause {
     /// The operating system refused.
-    Io(io::Error),
+    Io(Arc<io::Error>),
     /// No byte in it.
     Empty,
     /// Its first bytes are those of no capture format.
@@ -28,13 +33,33 @@ pub(crate) enum Cause {
     /// A capture of a kind that is known but not read.
     Unsupported(&'static str),
     /// A capture of a version that is not read.
-    Version { format: &'static str, major: u16, minor: u16 },
+    #[non_exhaustive]
+    Version {
+        /// pcap or pcapng.
+        format: &'static str,
+        /// The version's first number.
+        major: u16,
+        /// The version's second number.
+        minor: u16,
+    },
     /// It ends in the middle of a packet, a block, or its compressed data.
     Truncated,
     /// The decoder refused.
-    Corrupt { compression: Compression, error: io::Error },
+    #[non_exhaustive]
+    Corrupt {
+        /// Whose decoder.
+        compression: Compression,
+        /// What it said.
+        error: Arc<io::Error>,
+    },
     /// A packet header tells more captured bytes than any capture has.
-    TooLong { captured: u32, most: u32 },
+    #[non_exhaustive]
+    TooLong {
+        /// So many bytes.
+        captured: u32,
+        /// So many at most.
+        most: u32,
+    },
     /// A block that contradicts itself or what came before it.
     Malformed(&'static str),
     /// Packets of a link type that nothing here decodes; told once a file and type.
@@ -65,7 +90,7 @@ impl From<Cause> for Fault {
 
 impl From<io::Error> for Cause {
     fn from(error: io::Error) -> Self {
-        Cause::Io(error)
+        Cause::Io(Arc::new(error))
     }
 }
 
@@ -82,7 +107,7 @@ impl fmt::Display for Problem {
 impl std::error::Error for Problem {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match &self.cause {
-            Cause::Io(error) | Cause::Corrupt { error, .. } => Some(error),
+            Cause::Io(error) | Cause::Corrupt { error, .. } => Some(&**error),
             _ => None,
         }
     }

@@ -84,15 +84,34 @@ pub(crate) enum Next {
     End,
 }
 
-/// What a person is told about the reading, in one line on stderr.
+/// What is worth telling about the reading though nothing is wrong. As text it is one line.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Notice {
-    /// A file was named that is named otherwise too, and so were `more` others.
-    SameFile { path: PathBuf, other: PathBuf, more: u64 },
+#[non_exhaustive]
+pub enum Notice {
+    /// A file was named that is named otherwise too; it is read once.
+    #[non_exhaustive]
+    SameFile {
+        /// The name that is passed over.
+        path: PathBuf,
+        /// The name under which it is read.
+        other: PathBuf,
+        /// So many other files were named twice.
+        more: u64,
+    },
     /// A file in a directory is passed over.
-    Skipped { path: PathBuf, why: String },
-    /// So many captures overlap with others that were open when they were due.
-    NotMerged { captures: u64 },
+    #[non_exhaustive]
+    Skipped {
+        /// The file.
+        path: PathBuf,
+        /// Why, in a few words.
+        why: String,
+    },
+    /// Captures overlap with others that were open when they were due, and came behind them.
+    #[non_exhaustive]
+    NotMerged {
+        /// How many.
+        captures: u64,
+    },
 }
 
 impl fmt::Display for Notice {
@@ -117,7 +136,9 @@ impl fmt::Display for Notice {
 
 /// How far reading came, in bytes as they are stored.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Progress {
+#[non_exhaustive]
+pub struct Progress {
+    /// What was read so far.
     pub read: u64,
     /// Of all files; pipes have no size and are not in it.
     pub total: u64,

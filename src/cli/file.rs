@@ -16,7 +16,7 @@ use crate::base::Limit;
 use crate::capture::ShownPath;
 use crate::ledger::Kind;
 use crate::rules::Severity;
-use crate::rules::selection::Selector;
+use crate::rules::selection::{Selector, UnknownSelector};
 
 use super::options::{self, Options, SetLimits};
 
@@ -99,7 +99,7 @@ pub(super) trait Word: Sized {
 
 impl Word for Selector {
     fn read(text: &str) -> Result<Self, String> {
-        text.parse()
+        text.parse().map_err(|unknown: UnknownSelector| unknown.to_string())
     }
 }
 

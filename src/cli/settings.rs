@@ -8,7 +8,7 @@ use crate::base::{Limits, Time, Timeouts};
 use crate::capture;
 use crate::engine::Config;
 use crate::ledger::{Kind, Records};
-use crate::record::{self, Word};
+use crate::record;
 use crate::rules::selection::Selector;
 use crate::rules::{Selection, Severity};
 
@@ -125,7 +125,7 @@ impl Settings {
             interface: None,
             limits: (&self.limits).into(),
             merge_files: self.merge_files,
-            min_severity: Word(self.min_severity),
+            min_severity: self.min_severity,
             notice_ports: None,
             port: self.ports.clone(),
             records: self.records.iter().map(|kind| kind.name().into()).collect(),
@@ -133,7 +133,7 @@ impl Settings {
             select: texts(&self.select),
             separate: self.separate,
             servers: texts(&self.servers),
-            severity: self.severity.iter().map(|(named, severity)| (named.to_string(), Word(*severity))).collect(),
+            severity: self.severity.iter().map(|(named, severity)| (named.to_string(), *severity)).collect(),
             show_secrets,
             snap_length: None,
             stats_interval: None,

@@ -16,13 +16,15 @@ thread_local! {
     static PLACE: RefCell<Option<String>> = const { RefCell::new(None) };
 }
 
-/// A connection that was given up because of a bug.
+/// A bug of mailtap's, which cost one connection. As text it is one line.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Bug {
-    /// The capture and frame that were analysed.
+#[non_exhaustive]
+pub struct Bug {
+    /// The capture that was analysed.
     pub capture: PathBuf,
+    /// The frame that was analysed, from 1.
     pub frame: u64,
-    /// File and line of the source, where [`take_over`] was called.
+    /// File and line of the source, where the program catches panics.
     pub place: Option<String>,
 }
 

@@ -29,7 +29,7 @@ pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use bug::Bug;
+pub use bug::Bug;
 #[cfg(feature = "cli")]
 pub(crate) use bug::take_over;
 pub(crate) use config::Config;
@@ -65,13 +65,18 @@ pub(crate) trait Sink: Send {
 }
 
 /// Who is told how the reading goes, at once and in its order, on any thread.
-pub(crate) trait Observer: Sync {
-    /// An input cannot be read, or not to its end.
-    fn problem(&self, problem: &Problem);
-    fn notice(&self, notice: &Notice);
-    fn progress(&self, progress: &Progress);
-    /// A bug was caught; the connection that met it was given up.
-    fn internal_error(&self, bug: &Bug);
+pub trait Observer: Sync {
+    /// An input cannot be read, or not to its end; the others are.
+    fn problem(&self, _problem: &Problem) {}
+
+    /// Something about the inputs is worth telling.
+    fn notice(&self, _notice: &Notice) {}
+
+    /// Reading went on.
+    fn progress(&self, _progress: &Progress) {}
+
+    /// A bug was caught; the connection that met it was given up, the others go on.
+    fn internal_error(&self, _bug: &Bug) {}
 }
 
 /// What a scan came to.
@@ -98,7 +103,7 @@ pub(crate) struct Outcome {
 
 /// Why a scan ended before its input did.
 #[derive(Debug)]
-pub enum Stopped {
+pub(crate) enum Stopped {
     /// The sink could not take any more.
     Output(io::Error),
     /// Threads could not be started.

@@ -56,28 +56,38 @@ impl Server {
 }
 
 /// What the server makes of HELP: the strongest that was seen.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Help {
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum Help {
+    /// Nobody asked.
     #[default]
     Unknown,
     /// It was asked, and gave no clear answer.
     Unclear,
+    /// It was refused.
     Refused,
+    /// It was offered in the reply to EHLO.
     Advertised,
+    /// It was answered.
     Exposed,
 }
 
 /// Whether the server offers STARTTLS: the strongest that was seen.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum StartTls {
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum StartTls {
+    /// No reply to EHLO was captured whole.
     #[default]
     Unknown,
+    /// The reply to EHLO does not have it.
     NotOffered,
+    /// The reply to EHLO has it.
     Offered,
 }
 
 impl Help {
-    pub(crate) fn name(self) -> &'static str {
+    /// Its name in records.
+    pub const fn name(self) -> &'static str {
         match self {
             Help::Unknown => "unknown",
             Help::Unclear => "unclear",
@@ -89,7 +99,8 @@ impl Help {
 }
 
 impl StartTls {
-    pub(crate) fn name(self) -> &'static str {
+    /// Its name in records.
+    pub const fn name(self) -> &'static str {
         match self {
             StartTls::Unknown => "unknown",
             StartTls::NotOffered => "not-offered",

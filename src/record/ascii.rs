@@ -8,16 +8,17 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// `N` octets of ASCII.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Ascii<const N: usize>(pub(super) [u8; N]);
+/// `N` octets of printable ASCII; it derefs to the text.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Ascii<const N: usize>(pub(super) [u8; N]);
 
 impl<const N: usize> Ascii<N> {
     pub(super) const fn of(octets: [u8; N]) -> Self {
         Ascii(octets)
     }
 
-    pub(crate) fn as_str(&self) -> &str {
+    /// The text.
+    pub fn as_str(&self) -> &str {
         std::str::from_utf8(&self.0).unwrap_or_default()
     }
 }
@@ -33,6 +34,24 @@ impl<const N: usize> Deref for Ascii<N> {
 impl<const N: usize> AsRef<[u8]> for Ascii<N> {
     fn as_ref(&self) -> &[u8] {
         &self.0
+    }
+}
+
+impl<const N: usize> PartialEq<str> for Ascii<N> {
+    fn eq(&self, other: &str) -> bool {
+        self.as_str() == other
+    }
+}
+
+impl<const N: usize> PartialEq<&str> for Ascii<N> {
+    fn eq(&self, other: &&str) -> bool {
+        self.as_str() == *other
+    }
+}
+
+impl<const N: usize> fmt::Debug for Ascii<N> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self.as_str(), out)
     }
 }
 

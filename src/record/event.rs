@@ -1,4 +1,4 @@
-//! `command`, `reply`, `data`, `tls`: what was said in a session, in causal order.
+//! `command`, `reply`, `data`, `tls`, `gap`: what was said in a session, in causal order.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -11,67 +11,105 @@ use crate::ledger::entry::Answered;
 use crate::ledger::{Told, Who};
 use crate::smtp::Verb;
 use crate::smtp::event as raw;
-use crate::smtp::wire::tls::{self, State};
+use crate::smtp::wire::tls::{self, State as TlsState};
 
 use super::clerk::Scene;
 use super::escape::{all_shown, shown};
-use super::word::{DataEnd, Side, Word};
-use super::{Ascii, End, Frame, Name, Record, When, is_false};
+use super::word::{DataEnd, Side};
+use super::{Ascii, End, Frame, Name, Record, SessionId, Sha256Hex, When, is_false};
 
-/// A client line.
+/// A line of the client (RFC 5321 section 4.1.1).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Command {
-    pub session: Ascii<16>,
+#[non_exhaustive]
+pub struct Command {
+    /// The session that it is an event of.
+    pub session: SessionId,
+    /// Its number among the events of its session, from 1.
     pub event: u64,
+    /// The capture of the packet that completed it.
     pub capture: Arc<str>,
+    /// The frame of that packet, from 1.
     pub frame: u64,
+    /// The time of that packet.
     pub time: When,
+    /// The session's client.
     pub client: End,
+    /// The session's server.
     pub server: End,
+    /// In upper case; none where the line has none.
     pub verb: Option<Name>,
+    /// What follows the verb, or the whole line where there is none.
     pub argument: String,
+    /// A gap leaves open whether it is one.
     #[serde(default, skip_serializing_if = "is_false")]
     pub uncertain: bool,
 }
 
-/// A reply.
+/// A reply of the server (RFC 5321 section 4.2).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Reply {
-    pub session: Ascii<16>,
+#[non_exhaustive]
+pub struct Reply {
+    /// The session that it is an event of.
+    pub session: SessionId,
+    /// Its number among the events of its session, from 1.
     pub event: u64,
+    /// The capture of the packet that completed it.
     pub capture: Arc<str>,
+    /// The frame of that packet, from 1.
     pub frame: u64,
+    /// The time of that packet.
     pub time: When,
+    /// The session's client.
     pub client: End,
+    /// The session's server.
     pub server: End,
+    /// None where the line has none.
     pub code: Option<u16>,
+    /// The text of each line, without its code.
     pub lines: Vec<String>,
+    /// The verb that it answers; in lower case `message` (the end of message data), `exchange` (a line of an AUTH exchange), `line`
+    /// (a command line without a verb), `unsolicited` or `unknown`; none for the greeting and for a 421 out of turn.
     pub answers: Option<Name>,
     /// Of the command that it answers.
     pub argument: Option<String>,
+    /// A gap leaves open whether it is one.
     #[serde(default, skip_serializing_if = "is_false")]
     pub uncertain: bool,
 }
 
-/// Message data that ended.
+/// Message data, or one chunk of it, that ended (RFC 5321 section 4.1.1.4, RFC 3030).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Data {
-    pub session: Ascii<16>,
+#[non_exhaustive]
+pub struct Data {
+    /// The session that it is an event of.
+    pub session: SessionId,
+    /// Its number among the events of its session, from 1.
     pub event: u64,
+    /// The capture of the packet that completed it.
     pub capture: Arc<str>,
+    /// The frame of that packet, from 1.
     pub frame: u64,
+    /// The time of that packet.
     pub time: When,
+    /// The session's client.
     pub client: End,
+    /// The session's server.
     pub server: End,
+    /// Octets as they were on the wire, without the closing line.
     pub bytes: u64,
+    /// Line feeds among them.
     pub lines: u64,
-    pub sha256: Option<Ascii<64>>,
-    pub end: Word<DataEnd>,
+    /// The SHA-256 of these octets; none where some are missing.
+    pub sha256: Option<Sha256Hex>,
+    /// How it ended.
+    pub end: DataEnd,
+    /// Where it was smuggled: what the server took for the end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended_by: Option<Name>,
+    /// A gap leaves open whether it is one.
     #[serde(default, skip_serializing_if = "is_false")]
     pub uncertain: bool,
 }
@@ -79,54 +117,82 @@ pub(crate) struct Data {
 /// Something more is known of TLS.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct TlsEvent {
-    pub session: Ascii<16>,
+#[non_exhaustive]
+pub struct TlsEvent {
+    /// The session that it is an event of.
+    pub session: SessionId,
+    /// Its number among the events of its session, from 1.
     pub event: u64,
+    /// The capture of the packet that completed it.
     pub capture: Arc<str>,
+    /// The frame of that packet, from 1.
     pub frame: u64,
+    /// The time of that packet.
     pub time: When,
+    /// The session's client.
     pub client: End,
+    /// The session's server.
     pub server: End,
-    pub state: Word<State>,
+    /// How far it went.
+    pub state: TlsState,
+    /// The version that the server's hello chose: `1.3`.
     pub version: Option<Name>,
+    /// The server's name that the client asked for (RFC 6066 section 3).
     pub sni: Option<String>,
+    /// Protocols that the client offered (RFC 7301).
     pub alpn: Vec<String>,
+    /// The fatal alert that ended the handshake, by its number (RFC 8446 section 6).
     pub alert: Option<u8>,
 }
 
 /// Bytes that were not captured.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Gap {
-    pub session: Ascii<16>,
+#[non_exhaustive]
+pub struct Gap {
+    /// The session that it is an event of.
+    pub session: SessionId,
+    /// Its number among the events of its session, from 1.
     pub event: u64,
+    /// The capture of the packet that showed it, the first behind the missing ones.
     pub capture: Arc<str>,
+    /// The frame of that packet, from 1.
     pub frame: u64,
+    /// The time of that packet.
     pub time: When,
+    /// The session's client.
     pub client: End,
+    /// The session's server.
     pub server: End,
     /// Whose they are.
-    pub side: Word<Side>,
+    pub side: Side,
     /// The position of the first of them among all bytes of that side.
     pub offset: u64,
+    /// How many are missing.
     pub bytes: u64,
 }
 
-/// What is known of a session's TLS.
+/// What is known of a session's TLS, from its handshake as far as that is in clear.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Tls {
-    pub state: Word<State>,
+#[non_exhaustive]
+pub struct Tls {
+    /// How far it went.
+    pub state: TlsState,
+    /// The version that the server's hello chose: `1.3`.
     pub version: Option<Name>,
+    /// The server's name that the client asked for (RFC 6066 section 3).
     pub sni: Option<String>,
+    /// Protocols that the client offered (RFC 7301).
     pub alpn: Vec<String>,
+    /// The fatal alert that ended the handshake, by its number (RFC 8446 section 6).
     pub alert: Option<u8>,
 }
 
 impl Tls {
     pub(super) fn of(tls: tls::Tls) -> Self {
         Tls {
-            state: Word(tls.state),
+            state: tls.state,
             version: tls.version.map(Cow::Borrowed),
             sni: tls.sni.map(shown),
             alpn: all_shown(tls.alpn),
@@ -136,7 +202,7 @@ impl Tls {
 }
 
 /// The record of an event in the session of that id.
-pub(super) fn record(who: &Who, event: u64, told: Told, session: Ascii<16>, scene: &Scene) -> Record {
+pub(super) fn record(who: &Who, event: u64, told: Told, session: SessionId, scene: &Scene) -> Record {
     let at = told.at();
     let (time, client, server) = (When(at.time), End::from(who.client), End::from(who.server));
     let Frame { capture, frame } = scene.places.of(at.ordinal);
@@ -180,13 +246,13 @@ pub(super) fn record(who: &Who, event: u64, told: Told, session: Ascii<16>, scen
                 bytes,
                 lines,
                 sha256: sha256.map(|hash| hex(&hash)),
-                end: Word(end),
+                end,
                 ended_by: ended_by.map(Cow::Borrowed),
                 uncertain,
             }))
         }
         Told::Gap { of_server, offset, length, .. } => {
-            let side = Word(if of_server { Side::Server } else { Side::Client });
+            let side = if of_server { Side::Server } else { Side::Client };
             let gap = Gap { session, event, capture, frame, time, client, server, side, offset, bytes: length };
             Record::Gap(Box::new(gap))
         }
@@ -200,7 +266,7 @@ pub(super) fn record(who: &Who, event: u64, told: Told, session: Ascii<16>, scen
 }
 
 /// SHA-256 in hexadecimal.
-pub(super) fn hex(hash: &[u8; 32]) -> Ascii<64> {
+pub(super) fn hex(hash: &[u8; 32]) -> Sha256Hex {
     let mut text = [b'0'; 64];
     HEXLOWER.encode_mut(hash, &mut text);
     Ascii::of(text)

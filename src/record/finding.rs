@@ -16,34 +16,52 @@ use super::clerk::Scene;
 use super::escape;
 use super::ids::{self, Window};
 use super::places::Range;
-use super::word::Word;
-use super::{Ascii, End, Frame, Name, When};
+use super::{CommunityId, End, Fingerprint, Frame, Name, SessionId, When};
 
 /// What was found.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Finding {
+#[non_exhaustive]
+pub struct Finding {
+    /// Which rule fired.
     pub rule: Name,
+    /// Which of its checks.
     pub check: Name,
+    /// What the check is called where a person reads; with another severity than its usual one it may have another title.
     pub title: Name,
-    pub about: Word<About>,
-    pub severity: Word<Severity>,
+    /// Who has to change something.
+    pub about: About,
+    /// How bad it is.
+    pub severity: Severity,
+    /// How sure that is: 0 to 100.
     pub confidence: u8,
+    /// Of the packet that completed the condition, or of the session's last packet where that was decided at its end.
     pub time: When,
-    pub session: Ascii<16>,
-    /// The number of the event that it is about.
+    /// The session that it was found in.
+    pub session: SessionId,
+    /// The number of the event that it is about among those of its session, from 1, as its record has it;
+    /// none where that has no record.
     pub event: Option<u64>,
+    /// The session's client.
     pub client: End,
+    /// The session's server.
     pub server: End,
-    pub community_id: Ascii<30>,
+    /// Community ID version 1 of the flow, seed 0 (<https://github.com/corelight/community-id-spec>).
+    pub community_id: CommunityId,
     /// Of a live capture: where the packet came that completed it, if that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub interface: Option<Arc<str>>,
+    /// The packets that carry the evidence, 16 at most.
     pub packets: Vec<Frame>,
+    /// A display filter of Wireshark that shows these packets and no other connection.
     pub wireshark_filter: String,
+    /// One sentence for a person.
     pub message: String,
+    /// What it rests on.
     pub evidence: Evidence,
-    pub fingerprint: Ascii<16>,
+    /// The same for the same fault of the same server in every run.
+    pub fingerprint: Fingerprint,
+    /// Of a live capture that keeps packets (`--write`): what is kept of the session so far.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kept: Option<KeptPackets>,
 }
@@ -51,9 +69,13 @@ pub(crate) struct Finding {
 /// What is kept of the session's packets.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct KeptPackets {
+#[non_exhaustive]
+pub struct KeptPackets {
+    /// Packets that were kept so far.
     pub packets: u64,
+    /// Their captured lengths together.
     pub bytes: u64,
+    /// Packets for which there was no room before something was found; 1 where it is not known how many.
     pub fell_out: u64,
 }
 
@@ -70,8 +92,8 @@ impl Finding {
             rule: Cow::Borrowed(rule),
             check: Cow::Borrowed(check),
             title: Cow::Borrowed(title),
-            about: Word(about),
-            severity: Word(finding.severity),
+            about,
+            severity: finding.severity,
             confidence: finding.confidence,
             time: When(finding.at.time),
             session: ids::session(&who),
@@ -100,23 +122,33 @@ fn window(found: &Found, scene: &Scene) -> Window {
     }
 }
 
-/// Evidence in the order in which the rule gave it.
+/// Evidence under its names (`command`, `verb`, `reply_code`, ...), in the order in which the rule gave it.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct Evidence(Vec<(Name, Proof)>);
+pub struct Evidence(Vec<(Name, Proof)>);
 
 /// One piece of evidence.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
-pub(crate) enum Proof {
+#[non_exhaustive]
+pub enum Proof {
+    /// Whether it is so.
     Flag(bool),
+    /// A count, a code, a length.
     Number(u64),
+    /// A line or a word, escaped.
     Text(String),
+    /// Lines or words, escaped.
     List(Vec<String>),
 }
 
 impl Evidence {
+    /// What there is under that name.
+    pub fn get(&self, name: &str) -> Option<&Proof> {
+        self.iter().find(|(known, _)| *known == name).map(|(_, proof)| proof)
+    }
+
     /// Each piece with its name.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &Proof)> {
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Proof)> {
         self.0.iter().map(|(name, proof)| (name.as_ref(), proof))
     }
 }

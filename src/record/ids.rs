@@ -50,8 +50,8 @@ pub(crate) fn community(flow: FlowKey) -> Ascii<30> {
     Ascii(text)
 }
 
-/// The version of fingerprints.
-pub(crate) const FINGERPRINTS: u32 = 2;
+/// The version of fingerprints: only those of one version can be compared.
+pub const FINGERPRINTS: u32 = 2;
 
 /// 16 hex digits over rule, check, server and what the catalogue says tells faults of that check apart: each name with what
 /// the evidence has under it.

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::{Command, Data, FORMAT, Finding, Gap, Reply, Server, Session, Start, Stats, Summary, TlsEvent};
 
 /// The schema of one record, whichever it is (JSON Schema 2020-12).
-pub(crate) fn schema() -> Value {
+pub fn schema() -> Value {
     let mut generator = SchemaSettings::draft2020_12().for_serialize().into_generator();
     let records = [
         ("start", of::<Start>(&mut generator)),

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use schemars::JsonSchema;
@@ -14,37 +14,51 @@ use crate::rules;
 
 use super::clerk::Scene;
 use super::escape::{all_shown, shown};
-use super::word::Word;
 use super::{Name, When};
 
 /// One server, by address and port.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Server {
+#[non_exhaustive]
+pub struct Server {
+    /// Its address.
     pub ip: IpAddr,
+    /// Its port.
     pub port: u16,
-    /// Where each capture is treated alone.
+    /// Where each capture is treated alone: the one that this is of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub capture: Option<Arc<str>>,
+    /// How many sessions it had.
     pub sessions: u64,
+    /// Distinct texts of its greetings, the first 8.
     pub greetings: Vec<String>,
+    /// What it says of its software.
     pub software: Option<Software>,
-    /// Where several servers answer here.
+    /// Where greetings name different software, so that several servers answer here: all of it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub several_software: Vec<Software>,
+    /// Keywords with their parameters of the last accepted EHLO whose reply was captured whole.
     pub capabilities: Vec<String>,
-    pub help: Word<Help>,
-    pub starttls: Word<StartTls>,
+    /// What it makes of HELP.
+    pub help: Help,
+    /// Whether it offers STARTTLS.
+    pub starttls: StartTls,
+    /// The time of its first packet.
     pub first_seen: When,
+    /// The time of its last packet.
     pub last_seen: When,
+    /// How often each `rule/check` fired.
     pub findings: BTreeMap<String, u64>,
 }
 
 /// What a server says of its software.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Software {
+#[non_exhaustive]
+pub struct Software {
+    /// As the catalogue names it: `Postfix`.
     pub name: Name,
+    /// As the greeting has it.
     pub version: Option<String>,
 }
 
@@ -62,6 +76,11 @@ impl Software {
 }
 
 impl Server {
+    /// Its address and port; as text `192.0.2.25:25` or `[2001:db8::25]:25`.
+    pub fn address(&self) -> SocketAddr {
+        SocketAddr::new(self.ip, self.port)
+    }
+
     pub(super) fn of(server: known::Server, scene: &Scene) -> Self {
         let count = |(check, count): (&rules::CheckNumber, &u64)| (scene.catalogue.name(*check).to_owned(), *count);
         Server {
@@ -73,8 +92,8 @@ impl Server {
             software: server.software.map(Software::of),
             several_software: server.several.into_iter().map(Software::of).collect(),
             capabilities: all_shown(server.capabilities),
-            help: Word(server.help),
-            starttls: Word(server.starttls),
+            help: server.help,
+            starttls: server.starttls,
             first_seen: When(server.first_seen),
             last_seen: When(server.last_seen),
             findings: server.findings.iter().map(count).collect(),

@@ -13,90 +13,136 @@ use crate::tcp::Closed;
 
 use super::clerk::Scene;
 use super::escape::{all_shown, shown};
-use super::word::Word;
-use super::{Ascii, End, Frame, Name, Tls, When, ids};
+use super::{CommunityId, End, Frame, Name, SessionId, Tls, When, ids};
 
-/// A connection of which at least one byte was captured.
+/// A connection of which at least one byte was captured, told when it is over.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-#[expect(clippy::struct_field_names, reason = "the names are the record's")]
-pub(crate) struct Session {
-    pub session: Ascii<16>,
+#[non_exhaustive]
+pub struct Session {
+    /// Its id: the same in every run that sees its first packet.
+    pub session: SessionId,
+    /// Who opened the connection, or who speaks as a client where its opening was not captured.
     pub client: End,
+    /// The other end.
     pub server: End,
-    pub community_id: Ascii<30>,
+    /// Community ID version 1 of the flow, seed 0.
+    pub community_id: CommunityId,
+    /// The capture of its first packet.
     pub capture: Arc<str>,
+    /// The frame of its first packet, in `capture`.
     pub first_frame: u64,
+    /// The frame of its last packet, in `last_capture`.
     pub last_frame: u64,
+    /// The capture of its last packet.
     pub last_capture: Arc<str>,
+    /// The time of its first packet.
     pub start: When,
+    /// The time of its last packet.
     pub end: When,
+    /// Whom the PROXY protocol's header before it names.
     pub proxied_for: Option<String>,
+    /// What the server said first.
     pub greeting: Option<Greeting>,
+    /// How the client introduced itself: what was accepted last.
     pub helo: Option<Helo>,
+    /// Keywords with their parameters of the last accepted EHLO whose reply was captured whole (RFC 5321 section 4.1.1.1).
     pub capabilities: Vec<String>,
+    /// What is known of its TLS.
     pub tls: Tls,
+    /// Attempts to authenticate (RFC 4954), in their order.
     pub auth: Vec<Auth>,
+    /// Its mails, in their order.
     pub transactions: Vec<Transaction>,
+    /// How many command lines the client sent.
     pub commands: u64,
+    /// How many replies the server sent.
     pub replies: u64,
+    /// How often each `rule/check` fired, repeats included.
     pub findings: BTreeMap<String, u64>,
+    /// Bytes that were not captured.
     pub missing_bytes: Missing,
+    /// Whether the handshake, every byte of both sides and the end were captured.
     pub complete: bool,
-    pub closed: Word<Closed>,
+    /// How the connection ended.
+    pub closed: Closed,
 }
 
 /// What the server said first.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Greeting {
+#[non_exhaustive]
+pub struct Greeting {
+    /// The reply code; none where the line has none.
     pub code: Option<u16>,
+    /// The text of all its lines.
     pub text: String,
 }
 
 /// How the client introduced itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Helo {
+#[non_exhaustive]
+pub struct Helo {
+    /// `EHLO`, `HELO` or `LHLO`.
     pub verb: Name,
+    /// What it named, as it came.
     pub argument: String,
 }
 
-/// An attempt to authenticate.
+/// An attempt to authenticate; its secrets are never kept.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Auth {
+#[non_exhaustive]
+pub struct Auth {
+    /// The SASL mechanism that was named.
     pub mechanism: String,
+    /// The user's name, where the exchange shows it.
     pub user: Option<String>,
+    /// The code of the last reply; none where none came.
     pub code: Option<u16>,
 }
 
-/// MAIL to end of data.
+/// A mail: MAIL to end of data (RFC 5321 section 3.3).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Transaction {
+#[non_exhaustive]
+pub struct Transaction {
+    /// The reverse-path, as it came.
     pub mail_from: String,
+    /// The forward-paths, in their order.
     pub rcpt_to: Vec<Recipient>,
+    /// The octets of message data, as on the wire, without the closing line.
     pub data_bytes: u64,
+    /// The code of the reply to the message, of several the last; none where none came.
     pub code: Option<u16>,
+    /// The header field of that name.
     pub subject: Option<String>,
+    /// The header field of that name.
     pub message_id: Option<String>,
+    /// Whether it came out of the message data of the mail before it.
     pub smuggled: bool,
 }
 
 /// A recipient, and the reply that it got.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Recipient {
+#[non_exhaustive]
+pub struct Recipient {
+    /// The forward-path, as it came.
     pub address: String,
+    /// The code of the reply to RCPT; none where none came.
     pub code: Option<u16>,
 }
 
 /// Bytes of each side that were not captured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Missing {
+#[non_exhaustive]
+pub struct Missing {
+    /// Those of the client.
     pub client: u64,
+    /// Those of the server.
     pub server: u64,
 }
 
@@ -130,7 +176,7 @@ impl Session {
             findings: findings.iter().map(count).collect(),
             missing_bytes: Missing { client: session.missing_client, server: session.missing_server },
             complete: end.complete,
-            closed: Word(end.closed),
+            closed: end.closed,
         }
     }
 }

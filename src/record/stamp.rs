@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::fmt;
+use std::str::FromStr;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::Error;
@@ -12,15 +13,49 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use super::ascii::Ascii;
 use crate::base::Time;
 
-/// A time of a record.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct When(pub Time);
+/// A time of a record, by the capture's clock. As text it is RFC 3339 in UTC with nine fractional digits:
+/// `2026-11-24T14:45:44.123456789Z`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct When(pub(crate) Time);
+
+impl When {
+    /// So many nanoseconds after 1970-01-01T00:00:00Z, or before it.
+    pub const fn from_nanoseconds(nanoseconds: i64) -> Self {
+        When(Time(nanoseconds))
+    }
+
+    /// Nanoseconds since 1970-01-01T00:00:00Z.
+    pub const fn nanoseconds(self) -> i64 {
+        self.0.0
+    }
+}
 
 impl fmt::Display for When {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(&Clockwork::default().stamp(self.0), out)
     }
 }
+
+impl FromStr for When {
+    type Err = NotATime;
+
+    fn from_str(text: &str) -> Result<Self, NotATime> {
+        let read = text.parse::<jiff::Timestamp>().ok();
+        read.and_then(|read| i64::try_from(read.as_nanosecond()).ok()).map(When::from_nanoseconds).ok_or(NotATime)
+    }
+}
+
+/// Text is no time in RFC 3339, or none of the years from 1678 to 2261, which 64 bits of nanoseconds reach.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NotATime;
+
+impl fmt::Display for NotATime {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("not a time such as 2026-11-24T14:45:44.123456789Z, or too far from today")
+    }
+}
+
+impl std::error::Error for NotATime {}
 
 impl Serialize for When {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -35,8 +70,7 @@ impl Serialize for When {
 impl<'de> Deserialize<'de> for When {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = Cow::<str>::deserialize(deserializer)?;
-        let read: jiff::Timestamp = text.parse().map_err(D::Error::custom)?;
-        i64::try_from(read.as_nanosecond()).map(|time| When(Time(time))).map_err(D::Error::custom)
+        text.parse().map_err(D::Error::custom)
     }
 }
 
@@ -138,6 +172,16 @@ mod tests {
                 let stamp = clockwork.stamp(Time(time));
                 prop_assert_eq!(stamp.as_str(), witness(Time(time)));
             }
+        }
+    }
+
+    #[test]
+    fn a_time_reads_back_and_what_is_none_or_too_far_does_not() {
+        for time in [0, -1, i64::MIN, i64::MAX, 1_795_531_544_123_456_789].map(When::from_nanoseconds) {
+            assert_eq!(time.to_string().parse(), Ok(time));
+        }
+        for text in ["", "yesterday", "2026-11-24", "2026-13-24T14:45:44Z", "2263-01-01T00:00:00Z"] {
+            assert_eq!(text.parse::<When>(), Err(NotATime), "{text}");
         }
     }
 

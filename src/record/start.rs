@@ -11,53 +11,81 @@ use crate::base::{self, Limit};
 use crate::rules::Severity;
 
 use super::ids::FINGERPRINTS;
-use super::word::{Program, Word};
+use super::word::Program;
 use super::{FORMAT, Name};
 
-/// The first record.
+/// The first record: what ran, and with which options.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Start {
-    /// The program's version.
+#[non_exhaustive]
+pub struct Start {
+    /// The version of mailtap.
     pub mailtap: Name,
+    /// The version of the records: 2.
     pub format: u32,
+    /// The version of fingerprints: only those of one version can be compared.
     pub fingerprint_version: u32,
-    pub command: Word<Program>,
+    /// What ran.
+    pub command: Program,
+    /// With which options.
     pub options: Options,
 }
 
-/// The options that change results, by their names, each with the value that is in force.
+/// The options that change results, by their names, each with the value that was in force.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Options {
-    /// Of `watch` alone, as the other optional ones; null where the filter is made of the ports.
+#[non_exhaustive]
+pub struct Options {
+    /// `watch` alone: what the kernel was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "there")]
     pub bpf: Option<Filter>,
+    /// Seconds that a closed connection is kept.
     pub closed_timeout: u32,
+    /// Networks of Exchange servers.
     pub exchange_peers: Vec<String>,
+    /// Seconds that fragments wait for their siblings.
     pub fragment_timeout: u32,
+    /// Seconds that a connection may stay half-open.
     pub half_open_timeout: u32,
+    /// Whether captures were hashed.
     pub hash: bool,
+    /// Seconds that an open connection may be idle.
     pub idle_timeout: u32,
+    /// Rules and checks that were left out.
     pub ignore: Vec<String>,
+    /// `watch` alone: the interfaces.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub interface: Option<Vec<String>>,
+    /// Every limit.
     pub limits: Limits,
+    /// Captures that might be open at once.
     pub merge_files: u32,
-    pub min_severity: Word<Severity>,
+    /// Nothing below it was reported.
+    pub min_severity: Severity,
+    /// `watch` alone: whether the kernel's filter let SMTP on other ports pass.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub notice_ports: Option<bool>,
+    /// The TCP ports that carry SMTP.
     pub port: Vec<u16>,
+    /// The kinds of records that were wanted.
     pub records: Vec<Name>,
+    /// `watch` alone: seconds after which what is told once per server is told again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub renotify: Option<u64>,
+    /// Rules and checks that were asked for; all where there is none.
     pub select: Vec<String>,
+    /// Whether each capture was treated alone.
     pub separate: bool,
+    /// Networks of servers; all where there is none.
     pub servers: Vec<String>,
-    pub severity: BTreeMap<String, Word<Severity>>,
+    /// Severities that were set, by rule or `rule/check`.
+    pub severity: BTreeMap<String, Severity>,
+    /// Whether secrets are shown.
     pub show_secrets: bool,
+    /// `watch` alone: octets that were captured of a packet at most.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub snap_length: Option<u32>,
+    /// `watch` alone: seconds from one `stats` record to the next.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stats_interval: Option<u32>,
 }
@@ -65,12 +93,12 @@ pub(crate) struct Options {
 /// What the kernel is asked for; nothing where that is made of the ports.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
-pub(crate) struct Filter(Option<String>);
+pub struct Filter(Option<String>);
 
 impl Filter {
-    /// Whether it is one of the user's own.
-    pub(crate) fn is_given(&self) -> bool {
-        self.0.is_some()
+    /// The user's own, where there is one.
+    pub fn given(&self) -> Option<&str> {
+        self.0.as_deref()
     }
 }
 
@@ -92,7 +120,7 @@ impl Start {
             mailtap: Cow::Borrowed(env!("CARGO_PKG_VERSION")),
             format: FORMAT,
             fingerprint_version: FINGERPRINTS,
-            command: Word(Program::Scan),
+            command: Program::Scan,
             options,
         }
     }
@@ -109,7 +137,7 @@ impl Start {
             renotify: Some(renotify),
             ..options
         };
-        Start { command: Word(Program::Watch), ..Start::scan(options) }
+        Start { command: Program::Watch, ..Start::scan(options) }
     }
 }
 
@@ -121,7 +149,14 @@ fn there<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Filter>, D
 /// Every limit with its value.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "BTreeMap<String, u64>")]
-pub(crate) struct Limits(BTreeMap<Name, u64>);
+pub struct Limits(BTreeMap<Name, u64>);
+
+impl Limits {
+    /// Each limit's name and value.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, u64)> {
+        self.0.iter().map(|(name, value)| (name.as_ref(), *value))
+    }
+}
 
 impl TryFrom<BTreeMap<String, u64>> for Limits {
     type Error = String;

@@ -9,23 +9,36 @@ use crate::ledger;
 
 use super::{ByRule, Name, When, by_rule, named};
 
-/// Counts since the capture's start.
+/// What a live capture counted since its start.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Stats {
+#[non_exhaustive]
+pub struct Stats {
+    /// Of the count, by the clock of the machine.
     pub time: When,
+    /// Packets that were analysed.
     pub packets: u64,
+    /// Their captured lengths.
     pub bytes: u64,
+    /// Packets that found no room in the kernel's buffer.
     pub kernel_dropped: u64,
+    /// Packets that an interface or its driver dropped.
     pub interface_dropped: u64,
-    /// Null where no interface counts what comes and goes.
+    /// Packets that the interfaces received and sent and that did not pass the kernel's filter; none where no interface counts.
     pub filtered_out: Option<u64>,
+    /// The time of the last packet.
     pub last_packet: Option<When>,
+    /// TCP connections so far.
     pub connections: u64,
+    /// Those that are not over now.
     pub open_connections: u64,
+    /// Sessions that are over.
     pub sessions: u64,
+    /// How often something was found, by rule and severity.
     pub findings: ByRule,
+    /// How often each limit acted.
     pub limits_hit: BTreeMap<Name, u64>,
+    /// What the process has of memory.
     pub memory_bytes: u64,
 }
 

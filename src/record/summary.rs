@@ -14,40 +14,59 @@ use crate::ledger::{self, Noticed};
 
 use super::clerk::Scene;
 use super::event::hex;
-use super::{Ascii, ByRule, Frame, Name, Text, When, by_rule, named};
+use super::{ByRule, Frame, Name, Sha256Hex, Text, When, by_rule, named};
 
 /// What was read, what of it was analysed, and what was found.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Summary {
+#[non_exhaustive]
+pub struct Summary {
+    /// What was read, in the order of first packets.
     pub captures: Vec<Capture>,
+    /// Files below a named directory that are no captures.
     pub files_skipped: u64,
-    /// The first of them.
+    /// The first 100 of them.
     pub skipped_files: Vec<String>,
     /// Inputs that could not be read, or not to their end.
     pub problems: u64,
+    /// All packets.
     pub packets: u64,
+    /// Their captured lengths.
     pub bytes: u64,
+    /// TCP segments on the ports that were analysed.
     pub segments: u64,
+    /// IP fragments; with segments and skipped packets they make up all packets.
     pub fragments: u64,
+    /// The least time of a packet.
     pub first_time: Option<When>,
+    /// The greatest time of a packet.
     pub last_time: Option<When>,
+    /// From the first to the last.
     pub duration_seconds: f64,
+    /// TCP connections on the ports that were analysed.
     pub connections: u64,
+    /// Those of which at least one byte was captured.
     pub sessions: u64,
+    /// How often something was found, by rule and severity.
     pub findings: ByRule,
+    /// What was not looked at, by reason.
     pub not_analysed: BTreeMap<Name, u64>,
     /// Where decoding first stopped for each reason.
     pub skipped: Vec<Skipped>,
     /// Servers on ports that were not analysed.
     pub smtp_on_other_ports: Vec<OtherPort>,
+    /// How often each limit acted.
     pub limits_hit: BTreeMap<Name, u64>,
+    /// Packets that the capturing kernel or interface dropped, as the captures tell.
     pub capture_dropped: u64,
     /// Of a live capture: packets that did not pass the kernel's filter.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub filtered_out: Option<u64>,
+    /// Packets behind the scan's clock.
     pub time_backwards: u64,
+    /// Steps forward of more than an hour, and single packets that far ahead of their neighbours.
     pub time_jumps: u64,
+    /// Bugs that were caught, each of which cost a connection.
     pub internal_errors: u64,
     /// A signal ended the scan before its input ended.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -57,36 +76,52 @@ pub(crate) struct Summary {
 /// A file, or an interface.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Capture {
+#[non_exhaustive]
+pub struct Capture {
+    /// As it was named, or found below a directory that was.
     pub path: String,
+    /// Its packets.
     pub packets: u64,
+    /// The time of its first packet.
     pub first_time: Option<When>,
+    /// The time of its last packet.
     pub last_time: Option<When>,
+    /// Whether it ends in the middle of something.
     pub truncated: bool,
+    /// The SHA-256 of the file as it is stored, in hexadecimal, where that was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub sha256: Option<Ascii<64>>,
+    pub sha256: Option<Sha256Hex>,
 }
 
 /// Packets that were not analysed for one reason.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Skipped {
+#[non_exhaustive]
+pub struct Skipped {
+    /// Why: `not-tcp`, `other-port`, `vxlan`, ...
     pub reason: Name,
+    /// How many.
     pub packets: u64,
-    /// The header at which the first of them stopped, and the octet of that packet.
+    /// The header at which the first of them stopped.
     pub layer: String,
+    /// The octet of that packet at which it stopped.
     pub offset: u32,
+    /// The capture of that packet.
     pub capture: Arc<str>,
+    /// The frame of that packet.
     pub frame: u64,
 }
 
 /// A server on a port that was not analysed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct OtherPort {
+#[non_exhaustive]
+pub struct OtherPort {
+    /// Its address.
     pub ip: IpAddr,
+    /// Its port.
     pub port: u16,
-    /// Those that begin as SMTP does, of it and to it.
+    /// Packets of it and to it that begin as SMTP does.
     pub packets: u64,
 }
 

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::str::FromStr;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::Error;
@@ -23,46 +24,72 @@ pub(crate) trait Named: Copy + 'static {
     fn name(self) -> &'static str;
 }
 
-/// One of them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Word<T>(pub T);
+/// What each of them can do by its name: be printed, parsed, written and read, and be told in the schema.
+macro_rules! words {
+    ($($word:ty),+ $(,)?) => {$(
+        impl fmt::Display for $word {
+            fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+                out.pad(Named::name(*self))
+            }
+        }
 
-impl<T: Named> Word<T> {
-    pub(crate) fn name(self) -> &'static str {
-        self.0.name()
-    }
+        impl FromStr for $word {
+            type Err = UnknownWord;
+
+            fn from_str(text: &str) -> Result<Self, UnknownWord> {
+                of_name(text)
+            }
+        }
+
+        impl Serialize for $word {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(Named::name(*self))
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $word {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                of_name(&Cow::<str>::deserialize(deserializer)?).map_err(D::Error::custom)
+            }
+        }
+
+        impl JsonSchema for $word {
+            fn schema_name() -> Cow<'static, str> {
+                Cow::Borrowed(<$word as Named>::KIND)
+            }
+
+            fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                json_schema!({ "type": "string", "enum": names::<$word>() })
+            }
+        }
+    )+};
 }
 
-impl<T: Named> fmt::Display for Word<T> {
+words!(About, Closed, DataEnd, Help, Program, Severity, Side, StartTls, State);
+
+fn of_name<T: Named>(text: &str) -> Result<T, UnknownWord> {
+    let known = T::ALL.iter().copied().find(|known| known.name() == text);
+    known.ok_or_else(|| UnknownWord { word: text.to_owned(), known: names::<T>() })
+}
+
+fn names<T: Named>() -> Vec<&'static str> {
+    T::ALL.iter().map(|known| known.name()).collect()
+}
+
+/// A word that is none of those that may stand there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnknownWord {
+    word: String,
+    known: Vec<&'static str>,
+}
+
+impl fmt::Display for UnknownWord {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.pad(self.name())
+        write!(out, "'{}' is none of {}", self.word, self.known.join(", "))
     }
 }
 
-impl<T: Named> Serialize for Word<T> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.name())
-    }
-}
-
-impl<'de, T: Named> Deserialize<'de> for Word<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let name = Cow::<str>::deserialize(deserializer)?;
-        let known = T::ALL.iter().copied().find(|known| known.name() == name);
-        known.map(Word).ok_or_else(|| D::Error::custom(format!("no {} '{name}'", T::KIND)))
-    }
-}
-
-impl<T: Named> JsonSchema for Word<T> {
-    fn schema_name() -> Cow<'static, str> {
-        Cow::Borrowed(T::KIND)
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        let names: Vec<&str> = T::ALL.iter().map(|known| known.name()).collect();
-        json_schema!({ "type": "string", "enum": names })
-    }
-}
+impl std::error::Error for UnknownWord {}
 
 impl Named for Severity {
     const KIND: &'static str = "Severity";
@@ -117,11 +144,9 @@ impl Named for State {
     }
 }
 
-impl Named for Closed {
-    const KIND: &'static str = "Closed";
-    const ALL: &'static [Self] = &[Closed::Fin, Closed::Rst, Closed::Timeout, Closed::EndOfCapture, Closed::Evicted];
-
-    fn name(self) -> &'static str {
+impl Closed {
+    /// Its name in records.
+    pub const fn name(self) -> &'static str {
         match self {
             Closed::Fin => "fin",
             Closed::Rst => "rst",
@@ -132,14 +157,23 @@ impl Named for Closed {
     }
 }
 
-/// Counts by severity.
+impl Named for Closed {
+    const KIND: &'static str = "Closed";
+    const ALL: &'static [Self] = &[Closed::Fin, Closed::Rst, Closed::Timeout, Closed::EndOfCapture, Closed::Evicted];
+
+    fn name(self) -> &'static str {
+        Closed::name(self)
+    }
+}
+
+/// Counts by severity; those of which there are none are not in it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "BTreeMap<String, u64>")]
-pub(crate) struct BySeverity(pub(super) BTreeMap<Cow<'static, str>, u64>);
+pub struct BySeverity(pub(super) BTreeMap<Cow<'static, str>, u64>);
 
 impl BySeverity {
-    /// How often it was of that one.
-    pub(crate) fn of(&self, severity: Severity) -> u64 {
+    /// How often it was of that severity.
+    pub fn of(&self, severity: Severity) -> u64 {
         self.0.get(severity.name()).copied().unwrap_or(0)
     }
 }
@@ -170,22 +204,26 @@ impl JsonSchema for BySeverity {
 }
 
 /// How message data ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum DataEnd {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum DataEnd {
+    /// By `<CRLF>.<CRLF>` (RFC 5321 section 4.1.1.4), or `<LF>.<LF>` in a session that never used CRLF.
     Dot,
+    /// By another line with a dot alone, which the server took for the end: what follows was smuggled.
     Smuggled,
+    /// A chunk that is not the last (RFC 3030 section 2).
     Chunk,
+    /// The chunk of `BDAT ... LAST`.
     LastChunk,
+    /// By a reply in the middle of it.
     Refused,
+    /// The session ended first, or its end was not captured.
     Unfinished,
 }
 
-impl Named for DataEnd {
-    const KIND: &'static str = "DataEnd";
-    const ALL: &'static [Self] =
-        &[DataEnd::Dot, DataEnd::Smuggled, DataEnd::Chunk, DataEnd::LastChunk, DataEnd::Refused, DataEnd::Unfinished];
-
-    fn name(self) -> &'static str {
+impl DataEnd {
+    /// Its name in records.
+    pub const fn name(self) -> &'static str {
         match self {
             DataEnd::Dot => "dot",
             DataEnd::Smuggled => "smuggled",
@@ -197,18 +235,29 @@ impl Named for DataEnd {
     }
 }
 
-/// Whose.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Side {
+impl Named for DataEnd {
+    const KIND: &'static str = "DataEnd";
+    const ALL: &'static [Self] =
+        &[DataEnd::Dot, DataEnd::Smuggled, DataEnd::Chunk, DataEnd::LastChunk, DataEnd::Refused, DataEnd::Unfinished];
+
+    fn name(self) -> &'static str {
+        DataEnd::name(self)
+    }
+}
+
+/// Whose bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Side {
+    /// The client's.
     Client,
+    /// The server's.
     Server,
 }
 
-impl Named for Side {
-    const KIND: &'static str = "Side";
-    const ALL: &'static [Self] = &[Side::Client, Side::Server];
-
-    fn name(self) -> &'static str {
+impl Side {
+    /// Its name in records.
+    pub const fn name(self) -> &'static str {
         match self {
             Side::Client => "client",
             Side::Server => "server",
@@ -216,11 +265,33 @@ impl Named for Side {
     }
 }
 
+impl Named for Side {
+    const KIND: &'static str = "Side";
+    const ALL: &'static [Self] = &[Side::Client, Side::Server];
+
+    fn name(self) -> &'static str {
+        Side::name(self)
+    }
+}
+
 /// What ran.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Program {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Program {
+    /// `mailtap scan`, or this library.
     Scan,
+    /// `mailtap watch`.
     Watch,
+}
+
+impl Program {
+    /// Its name in records.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Program::Scan => "scan",
+            Program::Watch => "watch",
+        }
+    }
 }
 
 impl Named for Program {
@@ -228,9 +299,6 @@ impl Named for Program {
     const ALL: &'static [Self] = &[Program::Scan, Program::Watch];
 
     fn name(self) -> &'static str {
-        match self {
-            Program::Scan => "scan",
-            Program::Watch => "watch",
-        }
+        Program::name(self)
     }
 }

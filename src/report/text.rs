@@ -11,7 +11,7 @@ use comfy_table::{Cell, ContentArrangement, Table, presets};
 use super::{Format, Look};
 use crate::base::Limit;
 use crate::ledger::elsewhere::{self, Noticed};
-use crate::record::{Clockwork, End, Filter, Finding, OtherPort, Proof, Record, Server, Session, Stats, Summary, When};
+use crate::record::{Clockwork, End, Finding, OtherPort, Proof, Record, Server, Session, Stats, Summary, When};
 use crate::rules::Severity;
 use crate::{defrag, ledger, tcp};
 
@@ -42,7 +42,7 @@ impl Format for Text {
     fn record(&mut self, record: &Record, out: &mut Vec<u8>) {
         match record {
             Record::Start(start) => {
-                let bpf = start.options.bpf.as_ref().is_some_and(Filter::is_given);
+                let bpf = start.options.bpf.as_ref().is_some_and(|bpf| bpf.given().is_some());
                 self.notices_ports = bpf || start.options.notice_ports == Some(true);
             }
             Record::Finding(finding) => self.finding(finding, out),
@@ -166,7 +166,7 @@ fn push(out: &mut Vec<u8>, text: std::fmt::Arguments<'_>) {
 
 /// A finding: what, its evidence, where it is.
 fn finding(record: &Finding, style: Styles) -> String {
-    let severity = style.severity(record.severity.0, format_args!("{:<8}", record.severity));
+    let severity = style.severity(record.severity, format_args!("{:<8}", record.severity));
     let name = style.bold(format_args!("{}/{}", record.rule, record.check));
     let mut text = format!("  {severity} {name}  {}\n", record.message);
     let width = record.evidence.iter().map(|(name, _)| name.len()).fold(LABEL, usize::max);

@@ -11,23 +11,29 @@ pub(crate) const MOST_OCTETS: usize = 1024;
 /// A finding quotes at most so many lines of one reply.
 pub(crate) const MOST_LINES: usize = 32;
 
-/// How bad it is (RULES.md, per check).
+/// How bad a finding is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) enum Severity {
+#[non_exhaustive]
+pub enum Severity {
+    /// A fact, no fault by itself.
     Info,
+    /// The mildest fault.
     Low,
+    /// Worse than low.
     Medium,
+    /// Worse than medium.
     High,
+    /// The worst.
     Critical,
 }
 
 impl Severity {
     /// Every severity, the mildest first.
-    pub(crate) const ALL: [Severity; 5] =
+    pub const ALL: [Severity; 5] =
         [Severity::Info, Severity::Low, Severity::Medium, Severity::High, Severity::Critical];
 
     /// Its name in records and on the command line.
-    pub(crate) const fn name(self) -> &'static str {
+    pub const fn name(self) -> &'static str {
         match self {
             Severity::Info => "info",
             Severity::Low => "low",

@@ -32,10 +32,12 @@ mod recipient_without_domain;
 mod starttls;
 
 pub(crate) use catalogue::{Catalogue, CheckNumber};
-pub(crate) use finding::{Evidence, Finding, Severity};
+pub use finding::Severity;
+pub(crate) use finding::{Evidence, Finding};
 pub(crate) use judge::{Counts, Findings, Judge, Note, Verdict, What};
 pub(crate) use patterns::Software;
-pub(crate) use rule::{About, Check, Fix, Hears, Otherwise, Reference, Rule, Scope};
+pub use rule::{About, Check, Fix, Reference, Rule};
+pub(crate) use rule::{Hears, Otherwise, Scope};
 pub(crate) use selection::Selection;
 
 /// Every rule in catalogue order, which is also the order of findings within one packet.

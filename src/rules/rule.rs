@@ -5,53 +5,135 @@ use crate::smtp::{Event, Session};
 
 /// A rule: a question that is asked of every session.
 #[derive(Debug)]
-pub(crate) struct Rule {
+pub struct Rule {
     /// Kebab-case, stable.
-    pub id: &'static str,
-    pub title: &'static str,
+    pub(crate) id: &'static str,
+    pub(crate) title: &'static str,
     /// What the condition is, in a few sentences.
-    pub what: &'static str,
+    pub(crate) what: &'static str,
     /// Why it matters.
-    pub why: &'static str,
+    pub(crate) why: &'static str,
     /// What a reader must know of the rule's own standing: where its triggers come from, what it departs from.
-    pub honesty: &'static str,
-    pub checks: &'static [&'static Check],
-    pub fixes: &'static [Fix],
-    pub references: &'static [Reference],
+    pub(crate) honesty: &'static str,
+    pub(crate) checks: &'static [&'static Check],
+    pub(crate) fixes: &'static [Fix],
+    pub(crate) references: &'static [Reference],
     /// What the rule's source says of it, field by field, in the source's order.
-    pub source_data: &'static [(&'static str, &'static str)],
+    pub(crate) source_data: &'static [(&'static str, &'static str)],
     /// What it wants to be called for; it is never called for anything else.
-    pub hears: Hears,
+    pub(crate) hears: Hears,
     /// It also tells facts of servers ([`super::Note`]), so it is heard even where none of its checks is selected.
-    pub tells: bool,
+    pub(crate) tells: bool,
     /// Judges one event: `word` is what the rule remembers of this session, 0 at its start.
-    pub judge: fn(event: &Event<'_>, session: &Session, word: &mut u32, out: &mut Findings<'_>),
+    pub(crate) judge: fn(event: &Event<'_>, session: &Session, word: &mut u32, out: &mut Findings<'_>),
+}
+
+impl Rule {
+    /// Its id: kebab-case, stable.
+    pub fn id(&self) -> &'static str {
+        self.id
+    }
+
+    /// What it is called where a person reads.
+    pub fn title(&self) -> &'static str {
+        self.title
+    }
+
+    /// What the condition is, in a few sentences.
+    pub fn what(&self) -> &'static str {
+        self.what
+    }
+
+    /// Why it matters.
+    pub fn why(&self) -> &'static str {
+        self.why
+    }
+
+    /// What a reader must know of its own standing: where its triggers come from, what it departs from.
+    pub fn honesty(&self) -> &'static str {
+        self.honesty
+    }
+
+    /// What its source says of it, field by field, in the source's order.
+    pub fn source_data(&self) -> &'static [(&'static str, &'static str)] {
+        self.source_data
+    }
+
+    /// Its checks, in the order of the catalogue.
+    pub fn checks(&self) -> impl Iterator<Item = &'static Check> {
+        self.checks.iter().copied()
+    }
+
+    /// How to end the condition.
+    pub fn fixes(&self) -> &'static [Fix] {
+        self.fixes
+    }
+
+    /// Where to read more.
+    pub fn references(&self) -> &'static [Reference] {
+        self.references
+    }
 }
 
 /// One condition of a rule.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Check {
+pub struct Check {
     /// Stable, unique within its rule.
-    pub id: &'static str,
+    pub(crate) id: &'static str,
     /// What it is called where a person reads.
-    pub title: &'static str,
+    pub(crate) title: &'static str,
     /// Whom it is about.
-    pub about: About,
+    pub(crate) about: About,
     /// The same where a finding has another severity than the usual one.
-    pub otherwise: &'static [Otherwise],
+    pub(crate) otherwise: &'static [Otherwise],
     /// What tells its findings of one server apart: the names of their evidence, `verb` in upper case. Nothing that
     /// changes from run to run is among them.
-    pub discriminator: &'static [&'static str],
+    pub(crate) discriminator: &'static [&'static str],
     /// The usual severity; a finding may say otherwise where `fires` tells so.
-    pub severity: Severity,
+    pub(crate) severity: Severity,
     /// 0 to 100.
-    pub confidence: u8,
-    pub scope: Scope,
+    pub(crate) confidence: u8,
+    pub(crate) scope: Scope,
     /// When it fires, for the catalogue.
-    pub fires: &'static str,
+    pub(crate) fires: &'static str,
 }
 
 impl Check {
+    /// Its id: kebab-case, stable, unique within its rule.
+    pub fn id(&self) -> &'static str {
+        self.id
+    }
+
+    /// What it is called where a person reads.
+    pub fn title(&self) -> &'static str {
+        self.title
+    }
+
+    /// Whom it is about.
+    pub fn about(&self) -> About {
+        self.about
+    }
+
+    /// The usual severity of its findings.
+    pub fn severity(&self) -> Severity {
+        self.severity
+    }
+
+    /// The usual confidence of its findings: 0 to 100.
+    pub fn confidence(&self) -> u8 {
+        self.confidence
+    }
+
+    /// The names of the evidence that its fingerprints are made over, beside rule, check and server.
+    pub fn discriminator(&self) -> &'static [&'static str] {
+        self.discriminator
+    }
+
+    /// When it fires.
+    pub fn fires(&self) -> &'static str {
+        self.fires
+    }
+
     /// What a finding of this severity, which its rule gave it, is called, and whom it is about.
     pub(crate) fn of(&self, severity: Severity) -> (About, &'static str) {
         let otherwise = self.otherwise.iter().find(|otherwise| otherwise.severity == severity);
@@ -68,9 +150,12 @@ pub(crate) struct Otherwise {
 }
 
 /// Whom a finding is about: who has to change something.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum About {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum About {
+    /// The server.
     Server,
+    /// The client.
     Client,
     /// Neither: a fact of the session, or somebody in between.
     Session,
@@ -78,7 +163,7 @@ pub(crate) enum About {
 
 impl About {
     /// Its name in records.
-    pub(crate) const fn name(self) -> &'static str {
+    pub const fn name(self) -> &'static str {
         match self {
             About::Server => "server",
             About::Client => "client",
@@ -100,22 +185,56 @@ pub(crate) enum Scope {
 
 /// How to end the condition on one kind of server.
 #[derive(Debug)]
-pub(crate) struct Fix {
+pub struct Fix {
     /// As servers' records name it; nobody's in particular where there is none.
-    pub software: Option<&'static str>,
+    pub(crate) software: Option<&'static str>,
     /// Of which checks; of all where there is none.
-    pub checks: &'static [&'static str],
-    pub text: &'static str,
+    pub(crate) checks: &'static [&'static str],
+    pub(crate) text: &'static str,
     /// Where this was measured, or which manual says so.
-    pub source: &'static str,
+    pub(crate) source: &'static str,
+}
+
+impl Fix {
+    /// Of which software, as servers' records name it; none where it is of any.
+    pub fn software(&self) -> Option<&'static str> {
+        self.software
+    }
+
+    /// The ids of the checks that it is of; all of the rule's where there are none.
+    pub fn checks(&self) -> &'static [&'static str] {
+        self.checks
+    }
+
+    /// What to do.
+    pub fn text(&self) -> &'static str {
+        self.text
+    }
+
+    /// Which manual says so, or which recording shows it.
+    pub fn source(&self) -> &'static str {
+        self.source
+    }
 }
 
 /// Where to read more.
 #[derive(Debug)]
-pub(crate) struct Reference {
-    pub text: &'static str,
+pub struct Reference {
+    pub(crate) text: &'static str,
     /// Empty where there is none that lasts.
-    pub url: &'static str,
+    pub(crate) url: &'static str,
+}
+
+impl Reference {
+    /// What it is.
+    pub fn text(&self) -> &'static str {
+        self.text
+    }
+
+    /// Where it is; none where nothing lasts.
+    pub fn url(&self) -> Option<&'static str> {
+        Some(self.url).filter(|url| !url.is_empty())
+    }
 }
 
 /// Kinds of events: those that a rule wants, or what one event is. A rule is called for an event that is of any kind

@@ -2,6 +2,8 @@
 //! configuration's severities, compiled once for all sessions.
 
 use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
 use std::sync::Arc;
 
 use ipnet::IpNet;
@@ -42,35 +44,65 @@ struct Choice {
     severity: Option<Severity>,
 }
 
-/// A `RULE` or `RULE/CHECK` of the command line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Selector {
+/// A rule, or one of its checks: `help-exposed`, `help-exposed/answered`. It is made by parsing, so it names what there is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Selector {
     rule: &'static str,
     check: Option<&'static str>,
 }
 
-impl std::str::FromStr for Selector {
-    type Err = String;
+impl FromStr for Selector {
+    type Err = UnknownSelector;
 
-    fn from_str(text: &str) -> Result<Self, String> {
+    fn from_str(text: &str) -> Result<Self, UnknownSelector> {
         let (id, check_id) = text.split_once('/').map_or((text, None), |(rule, check)| (rule, Some(check)));
-        let known = || RULES.iter().map(|rule| rule.id).collect::<Vec<_>>().join(", ");
-        let rule = super::find(id).ok_or_else(|| format!("no rule '{id}'; the rules are: {}", known()))?;
+        let rule = super::find(id).ok_or_else(|| UnknownSelector::Rule(id.to_owned()))?;
         let Some(check_id) = check_id else { return Ok(Selector { rule: rule.id, check: None }) };
-        let check = rule.checks.iter().find(|check| check.id == check_id).ok_or_else(|| {
-            let checks = rule.checks.iter().map(|check| check.id).collect::<Vec<_>>().join(", ");
-            format!("rule '{id}' has no check '{check_id}'; its checks are: {checks}")
-        })?;
+        let check = rule.checks.iter().find(|check| check.id == check_id);
+        let check = check.ok_or_else(|| UnknownSelector::Check { rule: rule.id, check: check_id.to_owned() })?;
         Ok(Selector { rule: rule.id, check: Some(check.id) })
     }
 }
 
-impl std::fmt::Display for Selector {
-    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for Selector {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(self.rule)?;
         self.check.map_or(Ok(()), |check| write!(out, "/{check}"))
     }
 }
+
+/// Why text is no [`Selector`]. As text it says what there is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum UnknownSelector {
+    /// There is no rule of that id.
+    Rule(String),
+    /// The rule has no check of that id.
+    #[non_exhaustive]
+    Check {
+        /// The rule.
+        rule: &'static str,
+        /// What was taken for one of its checks.
+        check: String,
+    },
+}
+
+impl fmt::Display for UnknownSelector {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let listed = |ids: Vec<&str>| ids.join(", ");
+        match self {
+            UnknownSelector::Rule(id) => {
+                write!(out, "no rule '{id}'; the rules are: {}", listed(RULES.iter().map(|rule| rule.id).collect()))
+            }
+            UnknownSelector::Check { rule, check } => {
+                let checks = super::find(rule).into_iter().flat_map(|rule| rule.checks).map(|check| check.id).collect();
+                write!(out, "rule '{rule}' has no check '{check}'; its checks are: {}", listed(checks))
+            }
+        }
+    }
+}
+
+impl std::error::Error for UnknownSelector {}
 
 impl Selector {
     fn names(&self, rule: &Rule, check: &Check) -> bool {
@@ -177,9 +209,9 @@ mod tests {
 
     #[test]
     fn an_unknown_rule_or_check_is_told_with_what_there_is() {
-        let error = "help-exposd".parse::<Selector>().unwrap_err();
+        let error = "help-exposd".parse::<Selector>().unwrap_err().to_string();
         assert!(error.contains("no rule 'help-exposd'") && error.contains("help-exposed"), "{error}");
-        let error = "help-exposed/x".parse::<Selector>().unwrap_err();
+        let error = "help-exposed/x".parse::<Selector>().unwrap_err().to_string();
         assert!(error.contains("no check 'x'") && error.contains("answered"), "{error}");
         assert_eq!("help-exposed/answered".parse::<Selector>().unwrap().to_string(), "help-exposed/answered");
     }

@@ -49,12 +49,18 @@ pub(crate) struct Opening {
 }
 
 /// How a connection ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Closed {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Closed {
+    /// By FIN of both sides, or the handshake of the next connection between the same ends.
     Fin,
+    /// By RST.
     Rst,
+    /// It was idle for too long.
     Timeout,
+    /// It was open when the capture ended.
     EndOfCapture,
+    /// Given up because a limit acted.
     Evicted,
 }
 

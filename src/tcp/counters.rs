@@ -29,6 +29,7 @@ const OUTSIDE: &str = "segments-out-of-window";
 const LATE: &str = "segments-after-close";
 
 /// The names of what was no part of a stream in the summary, and what they mean for a person.
+#[cfg(feature = "cli")]
 pub(crate) const NAMES: &[(&str, &str)] = &[
     (STRAY, "RSTs that end no connection, by their numbers"),
     (OVERLAPPING, "segments that bring other bytes than an earlier copy"),

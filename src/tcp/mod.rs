@@ -30,7 +30,8 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use chunk::{Anomaly, Chunk, Closed, Closing, Gap, Listener, Opening, Reach};
+pub use chunk::Closed;
+pub(crate) use chunk::{Anomaly, Chunk, Closing, Gap, Listener, Opening, Reach};
 pub(crate) use counters::Counters;
 #[cfg(feature = "cli")]
 pub(crate) use counters::NAMES;

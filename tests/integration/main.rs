@@ -23,6 +23,7 @@ mod invariance;
 mod judged;
 mod late;
 mod lawful;
+mod library;
 mod live;
 mod lockstep;
 mod loss;

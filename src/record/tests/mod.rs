@@ -254,7 +254,7 @@ fn events_are_numbered_in_their_session_and_gaps_add_up_to_what_is_missing() {
                 assert_eq!(value["event"], *number, "{value}");
                 if let Record::Gap(gap) = record {
                     let [client, server] = missing.entry(session).or_default();
-                    *if gap.side.name() == "server" { server } else { client } += gap.bytes;
+                    *if gap.side == super::Side::Server { server } else { client } += gap.bytes;
                 }
             }
             _ => {}

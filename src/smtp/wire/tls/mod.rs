@@ -46,21 +46,29 @@ impl Tls {
 }
 
 /// How far TLS went.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum State {
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum State {
+    /// Nothing of it was seen.
     #[default]
     None,
+    /// The server offers STARTTLS (RFC 3207), and nobody asked for it.
     Offered,
+    /// STARTTLS was refused.
     Refused,
+    /// STARTTLS got its 220.
     Started,
+    /// What followed the 220 was no handshake, or one that a fatal alert ended.
     Failed,
+    /// TLS from the first byte, without STARTTLS (RFC 8314 section 3.3).
     Implicit,
+    /// Behind the 220 the capture goes on in clear: whoever made it decrypted it.
     Decrypted,
 }
 
 impl State {
     /// Its name in records (FORMATS.md, `tls`).
-    pub(crate) const fn name(self) -> &'static str {
+    pub const fn name(self) -> &'static str {
         match self {
             State::None => "none",
             State::Offered => "offered",
