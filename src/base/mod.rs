@@ -10,7 +10,7 @@ pub(crate) mod packet;
 pub(crate) mod time;
 
 pub(crate) use counters::Tally;
-pub(crate) use flow::{Endpoint, FlowKey, PerSide, Side};
+pub(crate) use flow::{Endpoint, FlowKey, PerSide, SMTP, Side};
 pub(crate) use limits::{Limit, Limits};
 pub(crate) use packet::{Captured, LinkType, Moment, Ordinal, Packets};
 pub(crate) use time::{Clock, Tick, Time, Timeouts, Turn};

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use crate::engine::Outcome;
+use crate::record::Word;
 use crate::rules::Severity;
 
 use super::args::Output;
@@ -25,7 +26,7 @@ impl Exit {
     /// Tells what was not judged, and how the program ends: a problem wins over findings, for what was not read may hold
     /// more.
     pub(super) fn telling(outcome: &Outcome, ports: &[u16], options: &Output, terminal: &Terminal) -> Self {
-        let exit = Self::of(outcome, options.fail_on);
+        let exit = Self::of(outcome, options.fail_on.map(|Word(least)| least));
         if outcome.interrupted {
             terminal.line("mailtap: interrupted: what is reported is what was read until then");
         }

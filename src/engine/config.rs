@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 
 use ipnet::IpNet;
 
-use crate::base::{Limits, Timeouts};
+use crate::base::{Limits, SMTP, Timeouts};
 use crate::capture;
 use crate::ledger::Records;
 use crate::rules::Selection;
@@ -34,7 +34,7 @@ pub(crate) struct Config {
 impl Default for Config {
     fn default() -> Self {
         Config {
-            ports: vec![Config::PORT],
+            ports: vec![SMTP],
             limits: Limits::default(),
             timeouts: Timeouts::default(),
             reading: capture::Options::default(),
@@ -45,9 +45,4 @@ impl Default for Config {
             evidence: false,
         }
     }
-}
-
-impl Config {
-    /// SMTP's port (RFC 5321 section 4.5.4.2).
-    pub(crate) const PORT: u16 = 25;
 }

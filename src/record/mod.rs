@@ -37,10 +37,10 @@ pub(crate) use schema::schema;
 pub(crate) use server::Server;
 pub(crate) use session::{Session, Transaction};
 pub(crate) use stamp::{Clockwork, When};
-pub(crate) use start::{Filter, Options, Start, Watch};
+pub(crate) use start::{Filter, Options, Start};
 pub(crate) use stats::Stats;
 pub(crate) use summary::{OtherPort, Summary};
-pub(crate) use word::{BySeverity, Word};
+pub(crate) use word::{BySeverity, Named, Program, Word};
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;

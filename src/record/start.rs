@@ -2,13 +2,19 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 
+use ipnet::IpNet;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
 
-use crate::base::{self, Limit};
+use crate::base::{Limit, Limits, SMTP, Time, Timeouts};
+use crate::capture;
+use crate::ledger::{Kind, Records};
 use crate::rules::Severity;
+use crate::rules::selection::Selector;
 
 use super::ids::FINGERPRINTS;
 use super::word::{Program, Word};
@@ -27,34 +33,43 @@ pub(crate) struct Start {
 }
 
 /// The options that change results, by their names, each with the value that is in force.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Options {
     /// Of `watch` alone, as the other optional ones; null where the filter is made of the ports.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "there")]
     pub bpf: Option<Filter>,
     pub closed_timeout: u32,
-    pub exchange_peers: Vec<String>,
+    /// Networks of Exchange servers, whose own verbs are usual between them.
+    #[schemars(with = "Vec<String>")]
+    pub exchange_peers: Vec<IpNet>,
     pub fragment_timeout: u32,
     pub half_open_timeout: u32,
     pub hash: bool,
     pub idle_timeout: u32,
-    pub ignore: Vec<String>,
+    #[schemars(with = "Vec<String>")]
+    pub ignore: Vec<Selector>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub interface: Option<Vec<String>>,
     pub limits: Limits,
-    pub merge_files: u32,
+    pub merge_files: NonZeroU32,
     pub min_severity: Word<Severity>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub notice_ports: Option<bool>,
     pub port: Vec<u16>,
-    pub records: Vec<Name>,
+    pub records: Vec<Word<Kind>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub renotify: Option<u64>,
-    pub select: Vec<String>,
+    /// All, where it is empty.
+    #[schemars(with = "Vec<String>")]
+    pub select: Vec<Selector>,
     pub separate: bool,
-    pub servers: Vec<String>,
-    pub severity: BTreeMap<String, Word<Severity>>,
+    /// All, where it is empty.
+    #[schemars(with = "Vec<String>")]
+    pub servers: Vec<IpNet>,
+    /// Of whole rules, or of checks.
+    #[schemars(with = "BTreeMap<String, Word<Severity>>")]
+    pub severity: BTreeMap<Selector, Word<Severity>>,
     pub show_secrets: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub snap_length: Option<u32>,
@@ -62,10 +77,44 @@ pub(crate) struct Options {
     pub stats_interval: Option<u32>,
 }
 
+impl Default for Options {
+    /// What is in force where nothing was said, in a scan.
+    fn default() -> Self {
+        let Timeouts { half_open, idle, closed, fragments } = Timeouts::default();
+        let seconds = |nanoseconds: i64| u32::try_from(nanoseconds.div_euclid(Time::SECOND)).unwrap_or(u32::MAX);
+        let kinds = Kind::ALL.into_iter().filter(|kind| Records::default().has(*kind));
+        Options {
+            bpf: None,
+            closed_timeout: seconds(closed),
+            exchange_peers: Vec::new(),
+            fragment_timeout: seconds(fragments),
+            half_open_timeout: seconds(half_open),
+            hash: false,
+            idle_timeout: seconds(idle),
+            ignore: Vec::new(),
+            interface: None,
+            limits: Limits::default(),
+            merge_files: capture::Options::DEFAULT_MERGE_FILES,
+            min_severity: Word(Severity::Info),
+            notice_ports: None,
+            port: vec![SMTP],
+            records: kinds.map(Word).collect(),
+            renotify: None,
+            select: Vec::new(),
+            separate: false,
+            servers: Vec::new(),
+            severity: BTreeMap::new(),
+            show_secrets: false,
+            snap_length: None,
+            stats_interval: None,
+        }
+    }
+}
+
 /// What the kernel is asked for; nothing where that is made of the ports.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
-pub(crate) struct Filter(Option<String>);
+pub(crate) struct Filter(pub Option<String>);
 
 impl Filter {
     /// Whether it is one of the user's own.
@@ -74,42 +123,16 @@ impl Filter {
     }
 }
 
-/// What `watch` has besides.
-#[derive(Clone, Debug)]
-pub(crate) struct Watch {
-    pub interface: Vec<String>,
-    pub snap_length: u32,
-    pub bpf: Option<String>,
-    pub notice_ports: bool,
-    pub stats_interval: u32,
-    pub renotify: u64,
-}
-
 impl Start {
-    /// Of a scan.
-    pub(crate) fn scan(options: Options) -> Self {
+    /// Of this version of the program.
+    pub(crate) fn new(command: Program, options: Options) -> Self {
         Start {
             mailtap: Cow::Borrowed(env!("CARGO_PKG_VERSION")),
             format: FORMAT,
             fingerprint_version: FINGERPRINTS,
-            command: Word(Program::Scan),
+            command: Word(command),
             options,
         }
-    }
-
-    /// Of a live capture.
-    pub(crate) fn watch(options: Options, watch: Watch) -> Self {
-        let Watch { interface, snap_length, bpf, notice_ports, stats_interval, renotify } = watch;
-        let options = Options {
-            interface: Some(interface),
-            snap_length: Some(snap_length),
-            bpf: Some(Filter(bpf)),
-            notice_ports: Some(notice_ports),
-            stats_interval: Some(stats_interval),
-            renotify: Some(renotify),
-            ..options
-        };
-        Start { command: Word(Program::Watch), ..Start::scan(options) }
     }
 }
 
@@ -118,27 +141,22 @@ fn there<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Filter>, D
     Option::deserialize(deserializer).map(|filter| Some(Filter(filter)))
 }
 
-/// Every limit with its value.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "BTreeMap<String, u64>")]
-pub(crate) struct Limits(BTreeMap<Name, u64>);
-
-impl TryFrom<BTreeMap<String, u64>> for Limits {
-    type Error = String;
-
-    fn try_from(limits: BTreeMap<String, u64>) -> Result<Self, String> {
-        let known = |name: &String| Limit::ALL.iter().any(|bound| bound.key == name);
-        match limits.keys().find(|name| !known(name)) {
-            Some(name) => Err(format!("no limit '{name}'")),
-            None => Ok(Limits(limits.into_iter().map(|(name, value)| (Cow::Owned(name), value)).collect())),
-        }
+impl Serialize for Limits {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let values: BTreeMap<&str, u64> = Limit::ALL.iter().map(|bound| (bound.key, self.get(bound.limit))).collect();
+        values.serialize(serializer)
     }
 }
 
-impl From<&base::Limits> for Limits {
-    fn from(limits: &base::Limits) -> Self {
-        let value = |bound: &base::limits::Bound| (Cow::Borrowed(bound.key), limits.get(bound.limit));
-        Limits(Limit::ALL.iter().map(value).collect())
+impl<'de> Deserialize<'de> for Limits {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut limits = Limits::default();
+        for (name, value) in BTreeMap::<String, u64>::deserialize(deserializer)? {
+            let bound = Limit::ALL.iter().find(|bound| bound.key == name);
+            let bound = bound.ok_or_else(|| D::Error::custom(format!("no limit '{name}'")))?;
+            limits.set(bound.limit, value);
+        }
+        Ok(limits)
     }
 }
 

@@ -9,6 +9,7 @@ use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value, json};
 
+use crate::ledger::Kind;
 use crate::ledger::server::{Help, StartTls};
 use crate::rules::{About, Severity};
 use crate::smtp::wire::tls::State;
@@ -70,6 +71,15 @@ impl Named for Severity {
 
     fn name(self) -> &'static str {
         Severity::name(self)
+    }
+}
+
+impl Named for Kind {
+    const KIND: &'static str = "Kind";
+    const ALL: &'static [Self] = &Kind::ALL;
+
+    fn name(self) -> &'static str {
+        Kind::name(self)
     }
 }
 

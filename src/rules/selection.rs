@@ -1,10 +1,10 @@
 //! Which checks are wanted, and how bad they are said to be: `--select`, `--ignore`, `--min-severity` and the
 //! configuration's severities, compiled once for all sessions.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
 
 use crate::base::{Limit, Limits};
 
@@ -42,39 +42,58 @@ struct Choice {
     severity: Option<Severity>,
 }
 
-/// A `RULE` or `RULE/CHECK` of the command line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+/// A `RULE` or `RULE/CHECK` of the command line. One that is read back from a record may be of another version's catalogue:
+/// it names nothing of ours then.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
 pub(crate) struct Selector {
-    rule: &'static str,
-    check: Option<&'static str>,
+    rule: String,
+    check: Option<String>,
+}
+
+impl From<String> for Selector {
+    fn from(text: String) -> Self {
+        match text.split_once('/') {
+            Some((rule, check)) => Selector { rule: rule.to_owned(), check: Some(check.to_owned()) },
+            None => Selector { rule: text, check: None },
+        }
+    }
+}
+
+impl From<Selector> for String {
+    fn from(selector: Selector) -> Self {
+        selector.to_string()
+    }
 }
 
 impl std::str::FromStr for Selector {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let (id, check_id) = text.split_once('/').map_or((text, None), |(rule, check)| (rule, Some(check)));
+        let selector = Selector::from(text.to_owned());
+        let id = &selector.rule;
         let known = || RULES.iter().map(|rule| rule.id).collect::<Vec<_>>().join(", ");
         let rule = super::find(id).ok_or_else(|| format!("no rule '{id}'; the rules are: {}", known()))?;
-        let Some(check_id) = check_id else { return Ok(Selector { rule: rule.id, check: None }) };
-        let check = rule.checks.iter().find(|check| check.id == check_id).ok_or_else(|| {
-            let checks = rule.checks.iter().map(|check| check.id).collect::<Vec<_>>().join(", ");
-            format!("rule '{id}' has no check '{check_id}'; its checks are: {checks}")
-        })?;
-        Ok(Selector { rule: rule.id, check: Some(check.id) })
+        match &selector.check {
+            Some(unknown) if !rule.checks.iter().any(|check| check.id == unknown) => {
+                let checks = rule.checks.iter().map(|check| check.id).collect::<Vec<_>>().join(", ");
+                Err(format!("rule '{id}' has no check '{unknown}'; its checks are: {checks}"))
+            }
+            _ => Ok(selector),
+        }
     }
 }
 
 impl std::fmt::Display for Selector {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        out.write_str(self.rule)?;
-        self.check.map_or(Ok(()), |check| write!(out, "/{check}"))
+        out.write_str(&self.rule)?;
+        self.check.as_ref().map_or(Ok(()), |check| write!(out, "/{check}"))
     }
 }
 
 impl Selector {
     fn names(&self, rule: &Rule, check: &Check) -> bool {
-        self.rule == rule.id && self.check.is_none_or(|id| id == check.id)
+        self.rule == rule.id && self.check.as_ref().is_none_or(|id| id == check.id)
     }
 }
 
@@ -109,13 +128,13 @@ impl Selection {
         }
     }
 
-    /// Findings of what is named here get this severity whatever the rule says; a check's own row wins over its rule's.
-    pub(crate) fn severities(mut self, severities: &BTreeMap<Selector, Severity>) -> Self {
-        // A rule's row stands before those of its checks.
+    /// Findings of what is named here get this severity whatever the rule says; in their order, so that a check's own row
+    /// wins over its rule's.
+    pub(crate) fn severities<'s>(mut self, severities: impl IntoIterator<Item = (&'s Selector, Severity)>) -> Self {
         for (selector, severity) in severities {
             for ((rule, check), choice) in self.catalogue.checks().zip(&mut self.checks) {
                 if selector.names(rule, check) {
-                    choice.severity = Some(*severity);
+                    choice.severity = Some(severity);
                 }
             }
         }
@@ -172,6 +191,8 @@ impl Selection {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
     use crate::rules::dialogue::Dialogue;
 
@@ -196,8 +217,9 @@ mod tests {
     fn a_severity_that_is_set_wins_over_the_rule_and_a_check_over_its_rule() {
         let set = |text: &str, severity| (text.parse().unwrap(), severity);
         let judged = |severities: &[(Selector, Severity)], least| {
-            let severities = severities.iter().copied().collect();
-            let selection = Selection::new(&[], &[], least, &Limits::default()).severities(&severities);
+            let severities: BTreeMap<_, _> =
+                severities.iter().map(|(selector, severity)| (selector, *severity)).collect();
+            let selection = Selection::new(&[], &[], least, &Limits::default()).severities(severities);
             let dialogue = "S: 220 mx\nC: HELP\nS: 214 ok\nC: STARTTLS\nS: 454 no\nC: STARTTLS\nS: 501 no";
             Dialogue::read(dialogue).selection(selection).judged()
         };

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
-use super::{Clerk, Proof, Record, Start, schema, testing};
+use super::{Clerk, Program, Proof, Record, Start, schema, testing};
 use crate::engine::testing::Nobody;
 use crate::engine::{self, Config, Sink};
 use crate::ledger::{Kind, Output, Records};
@@ -48,20 +48,21 @@ fn records(outputs: Vec<Output>, show_secrets: bool) -> Vec<Record> {
 fn starts() -> [Record; 2] {
     let options = serde_json::from_value(json!({
         "closed_timeout": 60, "exchange_peers": ["192.0.2.0/24"], "fragment_timeout": 30, "half_open_timeout": 60,
-        "hash": false, "idle_timeout": 3600, "ignore": [], "limits": super::start::Limits::from(&crate::base::Limits::default()), "merge_files": 256,
+        "hash": false, "idle_timeout": 3600, "ignore": [], "limits": crate::base::Limits::default(), "merge_files": 256,
         "min_severity": "info", "port": [25], "records": ["findings"], "select": ["starttls"], "separate": false,
         "servers": [], "severity": { "starttls/refused": "high" }, "show_secrets": false,
     }));
     let options: super::Options = options.unwrap();
-    let watch = super::Watch {
-        interface: vec!["eth0".to_owned()],
-        snap_length: 65_535,
-        bpf: None,
-        notice_ports: true,
-        stats_interval: 60,
-        renotify: 86_400,
+    let watch = super::Options {
+        interface: Some(vec!["eth0".to_owned()]),
+        snap_length: Some(65_535),
+        bpf: Some(super::Filter(None)),
+        notice_ports: Some(true),
+        stats_interval: Some(60),
+        renotify: Some(86_400),
+        ..options.clone()
     };
-    [Start::scan(options.clone()), Start::watch(options, watch)].map(|start| Record::Start(Box::new(start)))
+    [Start::new(Program::Scan, options), Start::new(Program::Watch, watch)].map(|start| Record::Start(Box::new(start)))
 }
 
 fn others() -> Vec<Record> {
