@@ -170,7 +170,8 @@ impl Engine {
     /// Threads could not be started. What is wrong with an input is told in [`Outcome::problems`]; all else
     /// is analysed.
     pub fn scan(&self, source: &Source, take: impl FnMut(Record) + Send) -> Result<Outcome, Error> {
-        let clerk = Clerk::new(Arc::clone(self.config.engine.selection.catalogue()), false);
+        let clerk = Clerk::new(Arc::clone(self.config.engine.selection.catalogue()), false)
+            .naming(self.config.engine.server_names.clone());
         let mut sink = ToCaller { printer: Printer::new(&report::JSONL, Look::default(), clerk, Lines(take)) };
         let problems = Problems::default();
         engine::run(&self.config.engine, &source.paths, &mut sink, &problems)?;

@@ -1,10 +1,11 @@
 //! The few plain values that every room uses: packets and their order, time, flows, limits, counters.
 //! No I/O, no clock, nothing of any protocol above TCP's ports.
-//! Read in this order: [`packet`], [`time`], [`flow`], [`limits`], [`counters`], [`octets`].
+//! Read in this order: [`packet`], [`time`], [`flow`], [`names`], [`limits`], [`counters`], [`octets`].
 
 pub(crate) mod counters;
 pub(crate) mod flow;
 pub(crate) mod limits;
+pub(crate) mod names;
 pub(crate) mod octets;
 pub(crate) mod packet;
 pub(crate) mod time;
@@ -12,5 +13,6 @@ pub(crate) mod time;
 pub(crate) use counters::Tally;
 pub(crate) use flow::{Endpoint, FlowKey, PerSide, SMTP, Side};
 pub(crate) use limits::{Limit, Limits};
+pub(crate) use names::{Known, ServerName, ServerNames, Whose};
 pub(crate) use packet::{Captured, LinkType, Moment, Ordinal, Packets};
 pub(crate) use time::{Clock, Tick, Time, Timeouts, Turn};

@@ -165,7 +165,7 @@ fn in_order<'f, 't>(table: &'f DeTable<'t>) -> Vec<(&'f Spanned<DeString<'t>>, &
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::{Limit, Limits};
+    use crate::base::{Limit, Limits, ServerNames};
     use crate::ledger::Kind;
     use crate::record::Word;
     use crate::rules::Severity;
@@ -180,13 +180,16 @@ mod tests {
     fn every_key_is_read() {
         let said = parsed(
             "min_severity = 'low'\nselect = ['starttls']\nignore = ['starttls/masked']\nservers = ['192.0.2.1']\n\
-             exchange_peers = ['2001:db8::/32']\nrecords = ['events']\nport = [25, 587]\nseparate = true\nhash = true\nmerge_files = 7\n\
+             server_name = { '192.0.2.0/24' = 'mx-a' }\nexchange_peers = ['2001:db8::/32']\nrecords = ['events']\nport = [25, 587]\nseparate = true\nhash = true\nmerge_files = 7\n\
              half_open_timeout = 1\nidle_timeout = 2\nclosed_timeout = 3\nfragment_timeout = 4\n\
              severity = { starttls = 'high' }\nlimits = { half_open = 9 }\n",
         );
         let mut limits = Limits::default();
         limits.set(Limit::HalfOpen, 9);
+        let mut server_name = ServerNames::default();
+        server_name.insert("192.0.2.0/24".parse().unwrap(), "mx-a".parse().unwrap());
         let meant = Options {
+            server_name,
             min_severity: Word(Severity::Low),
             select: vec!["starttls".parse().unwrap()],
             ignore: vec!["starttls/masked".parse().unwrap()],

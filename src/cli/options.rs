@@ -23,6 +23,8 @@ pub(super) static SECTIONS: &[Section] = &[
             &opt("select", "RULE[/CHECK]", "Only these rules or checks", |on| &mut on.select).empty("all"),
             &opt("ignore", "RULE[/CHECK]", "All but these rules or checks", |on| &mut on.ignore),
             &opt("servers", "NET", "Only what concerns servers in these networks", |on| &mut on.servers).empty("all"),
+            &opt("server_name", "NET=NAME", SERVER_NAME, |on| &mut on.server_name)
+                .such_as("\"192.0.2.0/24\" = \"mx-a\"\n\"192.0.2.9:2525\" = \"mx-b\""),
             &opt("exchange_peers", FILE_ALONE, EXCHANGE_PEERS, |on| &mut on.exchange_peers),
             // The quotes around a check's name are easily forgotten.
             &opt("severity", FILE_ALONE, SEVERITY, |on| &mut on.severity)
@@ -55,6 +57,7 @@ pub(super) static SECTIONS: &[Section] = &[
     Section("Limits", &[&opt("limits", FILE_ALONE, LIMITS, |on| &mut on.limits)]),
 ];
 
+const SERVER_NAME: &str = "A name in place of the address of the servers in a network, or of the one at ADDRESS:PORT";
 const EXCHANGE_PEERS: &str = "Networks or addresses of Exchange servers: what two of them say to each other with Exchange's \
                               own verbs is reported as info";
 const SEVERITY: &str = "The severity that every finding of a rule, or of one check, is reported with, whatever the rule or \

@@ -86,7 +86,7 @@ impl Reporting {
         };
         let packets = options.write.as_deref().map(|path| Packets::create(path, arguments)).transpose()?;
         let color = styled(options.color, options.file.is_none());
-        let clerk = Clerk::live(Arc::clone(catalogue), options.show_secrets);
+        let clerk = Clerk::live(Arc::clone(catalogue), options.show_secrets).naming(in_force.server_name.clone());
         let mut printer = Printer::new(arguments.format(), Look { color, as_it_goes: true }, clerk, target);
         let start = arguments.start(in_force);
         printer.start(&start).map_err(cannot)?;

@@ -61,7 +61,8 @@ fn scan(arguments: &Scan, in_force: &record::Options, terminal: &Terminal) -> Re
     let mut config = Config { evidence: packets.is_some(), ..settings::engine(in_force, &arguments.work) };
     config.reading.stop = stop.into();
     config.reading.name_skipped = arguments.verbose;
-    let clerk = Clerk::new(Arc::clone(config.selection.catalogue()), options.show_secrets);
+    let clerk =
+        Clerk::new(Arc::clone(config.selection.catalogue()), options.show_secrets).naming(in_force.server_name.clone());
     let look = Look { color, as_it_goes: false };
     let printer = Printer::new(arguments.format(), look, clerk, to);
     let mut printing = Printing { printer, needed: !config.evidence, closed: false };

@@ -34,6 +34,7 @@ pub(super) fn engine(options: &Options, work: &Work) -> Config {
         threads: work.threads,
         selection: selection.severities(severities),
         servers: options.servers.clone(),
+        server_names: options.server_name.clone(),
         records: records(options),
         evidence: false,
     }

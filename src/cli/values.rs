@@ -10,7 +10,7 @@ use ipnet::IpNet;
 use serde::Serialize;
 
 use crate::base::limits::Bound;
-use crate::base::{Limit, Limits};
+use crate::base::{Limit, Limits, ServerName, ServerNames, Whose};
 use crate::ledger::Kind;
 use crate::record::{Named, Word};
 use crate::rules::Severity;
@@ -78,6 +78,27 @@ impl<T: Item> Value for Vec<T> {
             Some(none) => Err(Wrong::at(from.span(), none)),
             None => Ok(()),
         }
+    }
+}
+
+/// A row is an option of its own: it takes the place of the one for the same network or port alone.
+impl Value for ServerNames {
+    fn flags(option: Arg) -> Vec<Arg> {
+        vec![option.value_parser(ValueParser::new(server_name)).value_delimiter(',').action(ArgAction::Append)]
+    }
+
+    fn take(&mut self, key: &str, flags: &ArgMatches) {
+        for (whose, name) in flags.try_get_many(key).ok().flatten().into_iter().flatten().cloned() {
+            self.insert(whose, name);
+        }
+    }
+
+    fn read(&mut self, from: &Told<'_>) -> Result<(), Wrong> {
+        for (key, value) in file::table(from)? {
+            let whose = key.get_ref().parse().map_err(|wrong: String| Wrong::at(key.span(), wrong))?;
+            self.insert(whose, file::text(value, str::parse)?);
+        }
+        Ok(())
     }
 }
 
@@ -229,6 +250,11 @@ fn network(text: &str) -> Result<IpNet, String> {
     let address = || text.parse::<IpAddr>().map(IpNet::from).ok();
     let net = text.parse::<IpNet>().ok().or_else(address);
     net.ok_or_else(|| "a network such as 192.0.2.0/24 or 2001:db8::/32, or an address, is wanted".to_owned())
+}
+
+fn server_name(text: &str) -> Result<(Whose, ServerName), String> {
+    let (whose, name) = text.split_once('=').ok_or("NET=NAME is wanted, such as 192.0.2.0/24=mx-a")?;
+    Ok((whose.parse()?, name.parse()?))
 }
 
 fn capitalized(text: &str) -> String {

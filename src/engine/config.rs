@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 
 use ipnet::IpNet;
 
-use crate::base::{Limits, SMTP, Timeouts};
+use crate::base::{Limits, SMTP, ServerNames, Timeouts};
 use crate::capture;
 use crate::ledger::Records;
 use crate::rules::Selection;
@@ -25,6 +25,8 @@ pub(crate) struct Config {
     pub selection: Selection,
     /// Report only what concerns servers in these networks; all where it is empty.
     pub servers: Vec<IpNet>,
+    /// Which names stand for the addresses of servers.
+    pub server_names: ServerNames,
     /// Which records are printed: events are kept only where they are.
     pub records: Records,
     /// Whether to remember in which connections something was found, so that their packets can be had.
@@ -41,6 +43,7 @@ impl Default for Config {
             threads: None,
             selection: Selection::default(),
             servers: Vec::new(),
+            server_names: ServerNames::default(),
             records: Records::default(),
             evidence: false,
         }

@@ -16,7 +16,7 @@ use crate::smtp::wire::tls::{self, State};
 use super::clerk::Scene;
 use super::escape::{all_shown, shown};
 use super::word::{DataEnd, Side, Word};
-use super::{Ascii, End, Frame, Name, Record, When, is_false};
+use super::{Ascii, End, Frame, Name, Record, ServerEnd, When, is_false};
 
 /// A client line.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -28,7 +28,7 @@ pub(crate) struct Command {
     pub frame: u64,
     pub time: When,
     pub client: End,
-    pub server: End,
+    pub server: ServerEnd,
     pub verb: Option<Name>,
     pub argument: String,
     #[serde(default, skip_serializing_if = "is_false")]
@@ -45,7 +45,7 @@ pub(crate) struct Reply {
     pub frame: u64,
     pub time: When,
     pub client: End,
-    pub server: End,
+    pub server: ServerEnd,
     pub code: Option<u16>,
     pub lines: Vec<String>,
     pub answers: Option<Name>,
@@ -65,7 +65,7 @@ pub(crate) struct Data {
     pub frame: u64,
     pub time: When,
     pub client: End,
-    pub server: End,
+    pub server: ServerEnd,
     pub bytes: u64,
     pub lines: u64,
     pub sha256: Option<Ascii<64>>,
@@ -86,7 +86,7 @@ pub(crate) struct TlsEvent {
     pub frame: u64,
     pub time: When,
     pub client: End,
-    pub server: End,
+    pub server: ServerEnd,
     pub state: Word<State>,
     pub version: Option<Name>,
     pub sni: Option<String>,
@@ -104,7 +104,7 @@ pub(crate) struct Gap {
     pub frame: u64,
     pub time: When,
     pub client: End,
-    pub server: End,
+    pub server: ServerEnd,
     /// Whose they are.
     pub side: Word<Side>,
     /// The position of the first of them among all bytes of that side.
@@ -138,7 +138,7 @@ impl Tls {
 /// The record of an event in the session of that id.
 pub(super) fn record(who: &Who, event: u64, told: Told, session: Ascii<16>, scene: &Scene) -> Record {
     let at = told.at();
-    let (time, client, server) = (When(at.time), End::from(who.client), End::from(who.server));
+    let (time, client, server) = (When(at.time), End::from(who.client), ServerEnd::of(who.server, &scene.names));
     let Frame { capture, frame } = scene.places.of(at.ordinal);
     match told {
         Told::Command { verb, argument, uncertain, .. } => Record::Command(Box::new(Command {

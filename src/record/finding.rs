@@ -17,7 +17,7 @@ use super::escape;
 use super::ids::{self, Window};
 use super::places::Range;
 use super::word::Word;
-use super::{Ascii, End, Frame, Name, When};
+use super::{Ascii, End, Frame, Name, ServerEnd, When};
 
 /// What was found.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -34,7 +34,7 @@ pub(crate) struct Finding {
     /// The number of the event that it is about.
     pub event: Option<u64>,
     pub client: End,
-    pub server: End,
+    pub server: ServerEnd,
     pub community_id: Ascii<30>,
     /// Of a live capture: where the packet came that completed it, if that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -60,7 +60,7 @@ pub(crate) struct KeptPackets {
 impl Finding {
     pub(super) fn of(found: Found, scene: &Scene) -> Self {
         let window = window(&found, scene);
-        let fingerprint = ids::fingerprint(&found, &scene.catalogue);
+        let fingerprint = ids::fingerprint(&found, &scene.names, &scene.catalogue);
         let Found { who, finding, kept, interface } = found;
         let (rule, check) = scene.catalogue.ids(finding.check);
         let said = scene.catalogue.check(finding.check).map(|check| check.of(finding.judged));
@@ -77,7 +77,7 @@ impl Finding {
             session: ids::session(&who),
             event: finding.subject.number(),
             client: who.client.into(),
-            server: who.server.into(),
+            server: ServerEnd::of(who.server, &scene.names),
             community_id: ids::community(who.flow()),
             interface,
             packets: finding.packets.iter().map(|packet| scene.places.of(packet)).collect(),

@@ -50,7 +50,7 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::base::Endpoint;
+use crate::base::{Endpoint, Known, ServerName, ServerNames};
 use crate::ledger::FindingCounts;
 
 /// The version of the records: of their names and of what these mean. New fields do not change it.
@@ -82,6 +82,29 @@ pub(crate) type Name = Cow<'static, str>;
 pub(crate) struct End {
     pub ip: IpAddr,
     pub port: u16,
+}
+
+/// The server's end of a session.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ServerEnd {
+    pub ip: IpAddr,
+    pub port: u16,
+    /// Which stands for the address, if it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub name: Option<ServerName>,
+}
+
+impl ServerEnd {
+    fn of(server: Endpoint, names: &ServerNames) -> Self {
+        ServerEnd { ip: server.ip, port: server.port, name: names.name(server).cloned() }
+    }
+
+    /// What the server is known by.
+    pub(crate) fn known(&self) -> Known {
+        Known::by(self.name.as_ref(), Endpoint { ip: self.ip, port: self.port })
+    }
 }
 
 impl From<Endpoint> for End {

@@ -14,7 +14,7 @@ use crate::tcp::Closed;
 use super::clerk::Scene;
 use super::escape::{all_shown, shown};
 use super::word::Word;
-use super::{Ascii, End, Frame, Name, Tls, When, ids};
+use super::{Ascii, End, Frame, Name, ServerEnd, Tls, When, ids};
 
 /// A connection of which at least one byte was captured.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -23,7 +23,7 @@ use super::{Ascii, End, Frame, Name, Tls, When, ids};
 pub(crate) struct Session {
     pub session: Ascii<16>,
     pub client: End,
-    pub server: End,
+    pub server: ServerEnd,
     pub community_id: Ascii<30>,
     pub capture: Arc<str>,
     pub first_frame: u64,
@@ -110,7 +110,7 @@ impl Session {
         Session {
             session: ids::session(&Who::of(&session)),
             client: session.client.into(),
-            server: session.server.into(),
+            server: ServerEnd::of(session.server, &scene.names),
             community_id: ids::community(session.flow),
             capture,
             first_frame,

@@ -10,7 +10,7 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
 
-use crate::base::{Limit, Limits, SMTP, Time, Timeouts};
+use crate::base::{Limit, Limits, SMTP, ServerNames, Time, Timeouts};
 use crate::capture;
 use crate::ledger::{Kind, Records};
 use crate::rules::Severity;
@@ -64,6 +64,9 @@ pub(crate) struct Options {
     #[schemars(with = "Vec<String>")]
     pub select: Vec<Selector>,
     pub separate: bool,
+    #[serde(default)]
+    #[schemars(with = "BTreeMap<String, String>")]
+    pub server_name: ServerNames,
     /// All, where it is empty.
     #[schemars(with = "Vec<String>")]
     pub servers: Vec<IpNet>,
@@ -102,6 +105,7 @@ impl Default for Options {
             renotify: None,
             select: Vec::new(),
             separate: false,
+            server_name: ServerNames::default(),
             servers: Vec::new(),
             severity: BTreeMap::new(),
             show_secrets: false,
