@@ -7,10 +7,9 @@
 use std::hint::black_box;
 use std::path::Path;
 
-use crate::base::{Clock, Limits, Moment, Side, Tally, Timeouts, Turn};
+use crate::base::{Clock, Limits, Moment, SMTP, Side, Tally, Timeouts, Turn};
 use crate::capture::{self, Batch, Next, Reader};
 use crate::decode::{self, Decoded, Ports, Segment};
-use crate::engine::Config;
 use crate::rules::{Judge, RULES, Selection, Severity};
 use crate::smtp::event::{Fault, MessageData, OwnedAnswers};
 use crate::smtp::wire::tls::Tls;
@@ -65,7 +64,7 @@ impl Packets {
             batches.push(batch);
             None
         });
-        Packets { batches, ports: Ports::new([Config::PORT]) }
+        Packets { batches, ports: Ports::new([SMTP]) }
     }
 
     /// Decodes every packet.
@@ -219,7 +218,7 @@ impl Recording {
     }
 
     fn parse(&self, limits: &Limits, hears: &mut dyn Hears) {
-        let mut parser = Parser::new(&self.opening, |port| port == Config::PORT, limits, Options::default());
+        let mut parser = Parser::new(&self.opening, |port| port == SMTP, limits, Options::default());
         for told in &self.told {
             match told {
                 Told::Chunk(bytes, chunk) => parser.chunk(&Chunk { bytes, ..*chunk }, hears),

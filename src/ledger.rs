@@ -26,10 +26,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use foldhash::fast::RandomState;
-use hashbrown::hash_map::{Entry as Slot, HashMap};
+use hashbrown::hash_map::{EntryRef as Slot, HashMap};
 use ipnet::IpNet;
 
-use crate::base::{Endpoint, Limit, Limits, Ordinal, Tally, Time};
+use crate::base::{Endpoint, Known, Limit, Limits, Ordinal, ServerNames, Tally, Time};
 use crate::capture::CaptureFile;
 use crate::decode::Skips;
 use crate::rules::{Catalogue, CheckNumber, Note, Severity};
@@ -165,7 +165,7 @@ pub(crate) type FindingCounts = BTreeMap<String, BTreeMap<Severity, u64>>;
 const FIRST_SESSION: i64 = 800_000_000;
 
 /// A table of servers, for looking up; what leaves it is sorted.
-type ByServer<T> = HashMap<Endpoint, T, RandomState>;
+type ByServer<T> = HashMap<Known, T, RandomState>;
 
 /// Joins what was found; [`Ledger::take`] every entry in order, then [`Ledger::finish`].
 #[derive(Debug)]
@@ -176,6 +176,7 @@ pub(crate) struct Ledger {
     withheld_check: Option<CheckNumber>,
     /// Report only what concerns these servers; all where it is empty.
     nets: Vec<IpNet>,
+    names: ServerNames,
     most_servers: usize,
     servers: ByServer<Partial>,
     /// What was said of the servers of which anything was; as many at most.
@@ -201,9 +202,9 @@ struct ToldServers {
     /// Nanoseconds between two records of one server at the least.
     interval: i64,
     /// Of which something new may be known.
-    touched: BTreeSet<Endpoint>,
+    touched: BTreeSet<Known>,
     /// Of which something new is known, each with the time from which on it may be told.
-    later: BTreeSet<(Time, Endpoint)>,
+    later: BTreeSet<(Time, Known)>,
     /// As they were told last, and when, by the clock of [`Ledger::tell_servers`].
     last: ByServer<(Server, Time)>,
 }
@@ -215,6 +216,7 @@ impl Ledger {
             catalogue: Arc::clone(catalogue),
             withheld_check: server::withheld(catalogue),
             nets,
+            names: ServerNames::default(),
             most_servers: usize::try_from(limits.get(Limit::Servers)).unwrap_or(usize::MAX),
             servers: ByServer::default(),
             said: ByServer::default(),
@@ -228,6 +230,12 @@ impl Ledger {
             renotify: None,
             told: None,
         }
+    }
+
+    /// Servers have these names, and are told apart by them.
+    pub(crate) fn naming(mut self, names: ServerNames) -> Self {
+        self.names = names;
+        self
     }
 
     /// For a capture that has no end in sight: servers are told by [`Ledger::tell_servers`], each at most once in
@@ -244,26 +252,26 @@ impl Ledger {
     pub(crate) fn tell_servers(&mut self, now: Time, print: &mut impl FnMut(Output)) {
         let Some(ToldServers { interval, touched, later, last }) = &mut self.told else { return };
         let mut due = BTreeSet::new();
-        while let Some((_, server)) = later.first().copied().filter(|(time, _)| *time <= now) {
-            later.pop_first();
-            due.insert(server);
+        while later.first().is_some_and(|(time, _)| *time <= now) {
+            due.extend(later.pop_first().map(|(_, known)| known));
         }
-        for endpoint in due.iter().copied().chain(std::mem::take(touched).difference(&due).copied()) {
-            let Some(partial) = self.servers.get(&endpoint) else { continue };
-            let server = partial.clone().finish(endpoint);
-            let may = match last.get(&endpoint) {
+        let touched = std::mem::take(touched);
+        for known in due.iter().chain(touched.difference(&due)) {
+            let Some(partial) = self.servers.get(known) else { continue };
+            let server = partial.clone().finish(known);
+            let may = match last.get(known) {
                 Some((told, _)) if told.is_alike(&server) => continue,
                 Some((_, then)) => Time(then.0.saturating_add(*interval)),
                 // Its first session will soon have told more.
-                None if server.sessions == 0 && !due.contains(&endpoint) => Time(now.0.saturating_add(FIRST_SESSION)),
+                None if server.sessions == 0 && !due.contains(known) => Time(now.0.saturating_add(FIRST_SESSION)),
                 None => now,
             };
             if now < may {
-                later.insert((may, endpoint));
+                later.insert((may, known.clone()));
                 continue;
             }
             print(Output::Server(Box::new(server.clone())));
-            last.insert(endpoint, (server, now));
+            last.insert(known.clone(), (server, now));
         }
     }
 
@@ -283,13 +291,12 @@ impl Ledger {
     }
 
     /// Something is known of a server: whether it is to be told.
-    fn touch(&mut self, server: Endpoint) {
-        if self.records.has(Kind::Servers)
-            && self.concerns(server)
-            && self.servers.contains_key(&server)
-            && let Some(told) = &mut self.told
+    fn touch(&mut self, known: Known) {
+        if let Some(told) = &mut self.told
+            && self.records.has(Kind::Servers)
+            && self.servers.contains_key(&known)
         {
-            told.touched.insert(server);
+            told.touched.insert(known);
         }
     }
 
@@ -333,12 +340,12 @@ impl Ledger {
 
     /// Tells the servers that are not as they were told last; nothing more is to come of them.
     fn all_servers(&mut self, print: &mut impl FnMut(Output)) {
-        let mut servers: Vec<(Endpoint, Partial)> = std::mem::take(&mut self.servers).into_iter().collect();
-        servers.sort_unstable_by_key(|(endpoint, _)| *endpoint);
-        for (endpoint, partial) in servers {
-            if self.records.has(Kind::Servers) && self.concerns(endpoint) {
-                let server = Server { capture: self.alone, ..partial.finish(endpoint) };
-                let last = self.told.as_ref().and_then(|told| told.last.get(&endpoint));
+        let mut servers: Vec<(Known, Partial)> = std::mem::take(&mut self.servers).into_iter().collect();
+        servers.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
+        for (known, partial) in servers {
+            if self.records.has(Kind::Servers) {
+                let server = Server { capture: self.alone, ..partial.finish(&known) };
+                let last = self.told.as_ref().and_then(|told| told.last.get(&known));
                 if last.is_none_or(|(last, _)| *last != server) {
                     print(Output::Server(Box::new(server)));
                 }
@@ -357,27 +364,31 @@ impl Ledger {
     }
 
     fn note(&mut self, key: Key, who: Who, note: Note) {
+        if !self.concerns(who.server) {
+            return;
+        }
+        let known = self.names.known(who.server);
         let answered = match note {
             Note::HelpRefused => Some(server::Help::Refused),
             Note::HelpExposed => Some(server::Help::Exposed),
             Note::HelpUnclear | Note::HelpAdvertised | Note::Software { .. } => None,
         };
         if let Some(help) = answered
-            && let Some(said) = room(&mut self.said, who.server, self.most_servers)
+            && let Some(said) = room(&mut self.said, &known, self.most_servers)
         {
             said.help = said.help.max(help);
         }
-        if let Some(server) = room(&mut self.servers, who.server, self.most_servers) {
-            server.note(key, note, who.first.time);
+        if let Some(server) = room(&mut self.servers, &known, self.most_servers) {
+            server.note(key, note, &who);
         }
-        self.touch(who.server);
+        self.touch(known);
     }
 
     fn finding(&mut self, key: Key, found: Box<Found>, print: &mut impl FnMut(Output)) {
         if !self.concerns(found.who.server) {
             return;
         }
-        if let Some(said) = room(&mut self.said, found.who.server, self.most_servers) {
+        if let Some(said) = room(&mut self.said, &self.names.known(found.who.server), self.most_servers) {
             if said.withholds(&found.finding, self.withheld_check) {
                 self.withheld.insert(key.connection);
                 return;
@@ -407,21 +418,25 @@ impl Ledger {
         if self.withheld.remove(&key.connection) {
             self.withheld_check.into_iter().for_each(|check| ended.findings.forget(check));
         }
-        match room(&mut self.servers, ended.session.server, self.most_servers) {
+        if !self.concerns(ended.session.server) {
+            return;
+        }
+        let known = self.names.known(ended.session.server);
+        match room(&mut self.servers, &known, self.most_servers) {
             Some(server) => server.session(key, &ended),
             None => self.limits_hit.one(Limit::Servers.key()),
         }
-        self.touch(ended.session.server);
-        if self.records.has(Kind::Sessions) && self.concerns(ended.session.server) {
+        self.touch(known);
+        if self.records.has(Kind::Sessions) {
             print(Output::Session(ended));
         }
     }
 }
 
 /// What the table keeps of a server; `None` where there is no room for another one.
-fn room<T: Default>(table: &mut ByServer<T>, server: Endpoint, most: usize) -> Option<&mut T> {
+fn room<'t, T: Default>(table: &'t mut ByServer<T>, known: &Known, most: usize) -> Option<&'t mut T> {
     let full = table.len() >= most;
-    match table.entry(server) {
+    match table.entry_ref(known) {
         Slot::Vacant(_) if full => None,
         slot => Some(slot.or_default()),
     }

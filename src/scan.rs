@@ -9,7 +9,7 @@ use crate::capture::{Notice, Problem, Progress};
 use crate::config::Config;
 use crate::engine::{self, Bug, Observer, Sink};
 use crate::ledger::Output;
-use crate::record::{Clerk, Record, Severity};
+use crate::record::{Clerk, Program, Record, Severity, Start};
 
 /// Where packets come from.
 #[derive(Clone, Debug)]
@@ -70,8 +70,10 @@ impl Engine {
             return Err(Error::NoPorts);
         }
         let config = self.config.engine();
-        let clerk = Clerk::new(Arc::clone(config.selection.catalogue()), self.config.shows_secrets());
-        take(Record::Start(Box::new(self.config.start())));
+        let options = self.config.options();
+        let clerk = Clerk::new(Arc::clone(config.selection.catalogue()), options.show_secrets)
+            .naming(options.server_name.clone());
+        take(Record::Start(Box::new(Start::new(Program::Scan, options.clone()))));
         let keeping = Keeping { observer, problems: Mutex::default() };
         let ended = engine::run(&config, &source.paths, &mut ToCaller { clerk, take }, &keeping);
         let problems = keeping.problems.into_inner().unwrap_or_else(PoisonError::into_inner);

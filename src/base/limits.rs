@@ -162,7 +162,7 @@ impl Limit {
 
 /// The value of every limit.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Limits {
+pub struct Limits {
     values: [u64; Limit::ALL.len()],
 }
 
@@ -177,8 +177,14 @@ impl Default for Limits {
 }
 
 impl Limits {
-    pub(crate) fn get(&self, limit: Limit) -> u64 {
+    /// How much there may be at most.
+    pub fn get(&self, limit: Limit) -> u64 {
         self.values.iter().zip(Limit::ALL).find(|(_, bound)| bound.limit == limit).map_or(0, |(&value, _)| value)
+    }
+
+    /// Every limit with its value.
+    pub fn iter(&self) -> impl Iterator<Item = (Limit, u64)> + '_ {
+        Limit::ALL.iter().map(|bound| bound.limit).zip(self.values)
     }
 
     pub(crate) fn set(&mut self, limit: Limit, to: u64) {

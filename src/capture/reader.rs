@@ -8,6 +8,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 use super::CaptureFile;
@@ -49,7 +50,7 @@ impl Options {
     /// Offsets in a batch have 32 bits.
     pub(crate) const MOST_BATCH: usize = 1 << 30;
     /// A quarter of the files that a usual shell lets a program open.
-    pub(crate) const DEFAULT_MERGE_FILES: usize = 256;
+    pub(crate) const DEFAULT_MERGE_FILES: NonZeroU32 = NonZeroU32::MIN.saturating_add(255);
     /// What acted where more captures overlap (FORMATS.md, `limits_hit`).
     pub(crate) const MERGE_FILES: &str = "merge_files";
 
@@ -65,7 +66,7 @@ impl Default for Options {
             separate: false,
             hash: false,
             stop: Stop::default(),
-            merge_files: Self::DEFAULT_MERGE_FILES,
+            merge_files: Self::DEFAULT_MERGE_FILES.get() as usize,
             name_skipped: false,
         }
     }

@@ -12,15 +12,15 @@ use std::path::PathBuf;
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::capture;
 use crate::ledger::{Kind, Records};
-use crate::record::Start;
+use crate::record::{Options, Program, Start};
 use crate::report::{self, FORMATS};
 use crate::rules::Severity;
+use crate::{capture, config, engine};
 
 use super::file;
-use super::options::Options;
-use super::settings::Settings;
+use super::options::Flags;
+use super::values;
 
 /// Passive SMTP analyser: reads packet captures, follows each SMTP session, and reports what its rules find.
 #[derive(Debug, Parser)]
@@ -102,7 +102,7 @@ pub(super) struct Output {
     #[arg(long, value_name = "FILE")]
     pub write: Option<PathBuf>,
     /// Exit with 1 where a finding of at least this severity was reported
-    #[arg(long, value_name = "SEVERITY")]
+    #[arg(long, value_name = "SEVERITY", value_parser = values::word::<Severity>())]
     pub fail_on: Option<Severity>,
     /// With --fail-on, where no session was followed: exit with 0 all the same
     #[arg(long)]
@@ -134,14 +134,16 @@ pub(super) struct Choice {
     #[arg(long, value_name = "FILE", help_heading = "What to report")]
     pub config: Option<PathBuf>,
     #[command(flatten)]
-    pub options: Options,
+    pub flags: Flags,
 }
 
 impl Choice {
-    /// What is in force.
-    pub(super) fn settings(&self) -> Result<Settings, file::Problem> {
-        let file = self.config.as_deref().map_or_else(|| Ok(Options::default()), file::read)?;
-        Ok(self.options.clone().or(file).into())
+    /// What is in force: the defaults, over them the configuration file, over that the command line.
+    pub(super) fn options(&self) -> Result<Options, file::Problem> {
+        let mut options = Options::default();
+        self.config.as_deref().map_or(Ok(()), |path| file::read(path, &mut options))?;
+        self.flags.take(&mut options);
+        Ok(options)
     }
 }
 
@@ -160,6 +162,15 @@ pub(super) struct Work {
 impl Default for Work {
     fn default() -> Self {
         Work { threads: None, batch_bytes: capture::Options::DEFAULT_BATCH }
+    }
+}
+
+impl Work {
+    /// What the options in force mean for the engine, and how it is to divide its work.
+    pub(super) fn engine(&self, options: &Options) -> engine::Config {
+        let config = config::engine(options);
+        let reading = capture::Options { batch_bytes: self.batch_bytes, ..config.reading };
+        engine::Config { threads: self.threads, reading, ..config }
     }
 }
 
@@ -193,13 +204,13 @@ pub(super) enum Catalogue {
 
 impl Scan {
     /// The first record: the options that change results, by their names. Threads and batches are none.
-    pub(super) fn start(&self, settings: &Settings) -> Start {
-        Start::scan(settings.options(self.output.show_secrets))
+    pub(super) fn start(&self, options: &Options) -> Start {
+        Start::new(Program::Scan, Options { show_secrets: self.output.show_secrets, ..options.clone() })
     }
 
     /// Whether records are printed while the scan goes on: all but the text report's findings, which are grouped.
-    pub(super) fn streams(&self, settings: &Settings) -> bool {
-        let kinds = Records::of(&settings.records);
+    pub(super) fn streams(&self, options: &Options) -> bool {
+        let kinds = Records::of(&options.records);
         !self.format().groups || kinds.has(Kind::Events) || kinds.has(Kind::Sessions)
     }
 
@@ -239,8 +250,8 @@ mod tests {
         }
     }
 
-    fn settings(arguments: &[&str]) -> Settings {
-        scan(arguments).unwrap().choice.settings().unwrap()
+    fn options(arguments: &[&str]) -> Options {
+        scan(arguments).unwrap().choice.options().unwrap()
     }
 
     #[test]
@@ -250,7 +261,7 @@ mod tests {
 
     #[test]
     fn without_options_the_defaults_are_in_force() {
-        assert_eq!(settings(&["a.pcap"]), Settings::default());
+        assert_eq!(options(&["a.pcap"]), Options::default());
         let Work { threads, batch_bytes } = scan(&["a.pcap"]).unwrap().work;
         assert_eq!((threads, batch_bytes), (None, capture::Options::DEFAULT_BATCH));
     }
@@ -259,16 +270,16 @@ mod tests {
     fn every_limit_is_a_flag() {
         for bound in Limit::ALL {
             let flag = format!("--max-{}", bound.key.replace('_', "-"));
-            assert_eq!(settings(&[&flag, "7", "a.pcap"]).limits.get(bound.limit), 7, "{flag}");
+            assert_eq!(options(&[&flag, "7", "a.pcap"]).limits.get(bound.limit), 7, "{flag}");
             assert!(scan(&[&flag, "0", "a.pcap"]).is_err(), "{flag} 0");
         }
     }
 
     #[test]
     fn lists_and_timeouts_reach_the_engine() {
-        let options = ["--port", "25,587", "--half-open-timeout", "1", "--idle-timeout", "2", "--closed-timeout", "3"];
+        let flags = ["--port", "25,587", "--half-open-timeout", "1", "--idle-timeout", "2", "--closed-timeout", "3"];
         let more = ["--fragment-timeout", "4", "--servers", "192.0.2.1,2001:db8::/32", "--records", "events", "-"];
-        let config = settings(&[&options[..], &more].concat()).engine(&Work::default());
+        let config = Work::default().engine(&options(&[&flags[..], &more].concat()));
         assert_eq!(config.ports, [25, 587]);
         let crate::base::Timeouts { half_open, idle, closed, fragments } = config.timeouts;
         assert_eq!([half_open, idle, closed, fragments], [1, 2, 3, 4].map(|s| s * 1_000_000_000));
@@ -278,8 +289,8 @@ mod tests {
 
     #[test]
     fn a_switch_takes_no_path_for_its_value_and_can_be_turned_off() {
-        let settings = settings(&["--separate", "--hash=false", "a.pcap"]);
-        assert_eq!((settings.separate, settings.hash), (true, false));
+        let options = options(&["--separate", "--hash=false", "a.pcap"]);
+        assert_eq!((options.separate, options.hash), (true, false));
     }
 
     #[test]
@@ -288,6 +299,10 @@ mod tests {
             (&["--select", "help"][..], "no rule 'help'"),
             (&["--ignore", "help-exposed/nothing"], "no check 'nothing'"),
             (&["--servers", "example.org"], "192.0.2.0/24"),
+            (&["--server-name", "192.0.2.1"], "NET=NAME is wanted, such as 192.0.2.0/24=mx-a"),
+            (&["--server-name", "mx=192.0.2.1"], "'mx': a network, an address or ADDRESS:PORT is wanted"),
+            (&["--server-name", "192.0.2.1=mx a"], "'mx a' is no name of a server"),
+            (&["--server-name", "192.0.2.1="], "'' is no name of a server"),
             (&["--min-severity", "huge"], "critical"),
             (&["--format", "xml"], "jsonl"),
             (&["--records", "all"], "findings"),
@@ -302,7 +317,7 @@ mod tests {
     #[test]
     fn the_start_record_names_what_changes_results_and_not_how_the_work_was_divided() {
         let scan = scan(&["--threads", "3", "--batch-bytes", "4096", "--max-servers", "9", "a.pcap"]).unwrap();
-        let start = scan.start(&scan.choice.settings().unwrap());
+        let start = scan.start(&scan.choice.options().unwrap());
         let options = serde_json::to_value(start.options).unwrap();
         assert_eq!(options["limits"]["servers"], 9);
         let text = serde_json::to_string(&options).unwrap();

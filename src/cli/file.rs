@@ -1,30 +1,30 @@
-//! The configuration file: TOML in, [`Options`] out, and what is wrong in it with the line where it stands. The only
-//! file that knows of TOML's reading; [`super::config`] writes it.
+//! The configuration file: TOML in, options in force out, and what is wrong in it with the line where it stands. The only
+//! file that knows TOML's values; [`super::config`] writes them.
 
 use std::error::Error;
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read};
-use std::marker::PhantomData;
+use std::ops::{Range, RangeInclusive};
 use std::path::{Path, PathBuf};
 
-use ipnet::IpNet;
-use serde::de::{self, Deserializer, MapAccess, Visitor};
-use serde::{Deserialize, de::Error as _};
+use serde::de::Unexpected;
+use toml::Spanned;
+use toml::de::{DeString, DeTable, DeValue};
 
-use crate::base::Limit;
 use crate::capture::ShownPath;
-use crate::ledger::Kind;
-use crate::rules::Severity;
-use crate::rules::selection::{Selector, UnknownSelector};
+use crate::record::Options;
 
-use super::options::{self, Options, SetLimits};
+use super::options;
 
 /// A file above this is no configuration; nobody is to wait for the end of `/dev/zero`.
 const MOST_BYTES: u64 = 1 << 20;
 
-/// Reads what a file says.
-pub(super) fn read(path: &Path) -> Result<Options, Problem> {
+/// The greatest number that TOML can say.
+pub(super) const MOST: u64 = i64::MAX.unsigned_abs();
+
+/// Puts what a file says in force.
+pub(super) fn read(path: &Path, options: &mut Options) -> Result<(), Problem> {
     let unreadable = |source| Problem::Unreadable { path: path.to_owned(), source };
     let mut bytes = Vec::new();
     let file = File::open(path).map_err(unreadable)?;
@@ -32,39 +32,42 @@ pub(super) fn read(path: &Path) -> Result<Options, Problem> {
     if bytes.len() as u64 > MOST_BYTES {
         return Err(unreadable(io::Error::other(format!("it has more than {MOST_BYTES} bytes"))));
     }
-    parse(&bytes).map_err(|(line, what)| Problem::Wrong { path: path.to_owned(), line, what })
+    parse_at(path, &bytes, options)
 }
 
-/// What the text says, or the line and what is wrong there.
-fn parse(bytes: &[u8]) -> Result<Options, (usize, String)> {
-    let text = std::str::from_utf8(bytes)
-        .map_err(|error| (line_of(bytes, error.valid_up_to()), "not UTF-8 text".to_owned()))?;
-    toml::from_str(text).map_err(|error| {
-        // What is wrong with the whole (there is no such thing yet) is wrong from its beginning.
-        let span = error.span().unwrap_or_default();
-        let mut what = error.message().to_owned();
-        if what == "duplicate key" {
-            what = format!("{what} `{}`", text.get(span.clone()).unwrap_or_default());
-        }
-        (line_of(bytes, span.start), one_line(&what))
+/// Puts what the text of that file says in force.
+fn parse_at(path: &Path, bytes: &[u8], options: &mut Options) -> Result<(), Problem> {
+    parse(bytes, options).map_err(|Wrong { at, what }| {
+        let line = bytes.iter().take(at).filter(|&&byte| byte == b'\n').count().saturating_add(1);
+        Problem::Wrong { path: path.to_owned(), line, what: one_line(&what) }
     })
 }
 
-fn line_of(bytes: &[u8], at: usize) -> usize {
-    bytes.iter().take(at).filter(|&&byte| byte == b'\n').count().saturating_add(1)
+/// Puts it in force, or tells what is wrong and where.
+fn parse(bytes: &[u8], options: &mut Options) -> Result<(), Wrong> {
+    let text =
+        std::str::from_utf8(bytes).map_err(|error| Wrong { at: error.valid_up_to(), what: "not UTF-8 text".into() })?;
+    let table = DeTable::parse(text).map_err(|error| {
+        let span = error.span().unwrap_or_default();
+        let repeated = if error.message() == "duplicate key" { text.get(span.clone()) } else { None };
+        let key = repeated.map(|key| format!(" `{key}`")).unwrap_or_default();
+        Wrong::at(span, format!("{}{key}", error.message()))
+    })?;
+    for (key, value) in in_order(table.get_ref()) {
+        let Some(row) = options::rows().find(|row| row.about().key == key.get_ref()) else {
+            let known: Vec<String> = options::rows().map(|row| format!("`{}`", row.about().key)).collect();
+            let what = format!("unknown key `{}`, expected one of {}", key.get_ref(), known.join(", "));
+            return Err(Wrong::at(key.span(), what));
+        };
+        row.read(value, options)?;
+    }
+    Ok(())
 }
 
-/// The message of the parser in our words, with nothing in it that drives a terminal.
+/// With nothing in it that drives a terminal.
 fn one_line(message: &str) -> String {
-    let mut line = String::new();
-    for char in message.replace("unknown field `", "unknown key `").chars() {
-        match char {
-            '\n' => line.push_str(", "),
-            char if char.is_control() => line.extend(char.escape_default()),
-            char => line.push(char),
-        }
-    }
-    line
+    let shown = |char: char| if char.is_control() { char.escape_default().to_string() } else { char.to_string() };
+    message.replace('\n', ", ").chars().map(shown).collect()
 }
 
 /// Why a file is no configuration.
@@ -92,189 +95,128 @@ impl Error for Problem {
     }
 }
 
-/// What is written as a string, as on the command line.
-pub(super) trait Word: Sized {
-    fn read(text: &str) -> Result<Self, String>;
+/// What is wrong, and at which byte of the file.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Wrong {
+    at: usize,
+    what: String,
 }
 
-impl Word for Selector {
-    fn read(text: &str) -> Result<Self, String> {
-        text.parse().map_err(|unknown: UnknownSelector| unknown.to_string())
+impl Wrong {
+    pub(super) fn at(span: Range<usize>, what: impl Into<String>) -> Self {
+        Wrong { at: span.start, what: what.into() }
     }
-}
 
-impl Word for IpNet {
-    fn read(text: &str) -> Result<Self, String> {
-        options::network(text).map_err(|wanted| format!("'{text}': {wanted}"))
-    }
-}
-
-impl Word for Severity {
-    fn read(text: &str) -> Result<Self, String> {
-        named(text, "severity", "severities", &Severity::ALL, Severity::name)
-    }
-}
-
-impl Word for Kind {
-    fn read(text: &str) -> Result<Self, String> {
-        named(text, "kind of records", "kinds", &Kind::ALL, Kind::name)
-    }
-}
-
-impl Word for Limit {
-    fn read(text: &str) -> Result<Self, String> {
-        let limits = Limit::ALL.iter().map(|bound| bound.limit).collect::<Vec<_>>();
-        named(text, "limit", "limits", &limits, Limit::key)
-    }
-}
-
-fn named<T: Copy>(text: &str, what: &str, all: &str, values: &[T], name: fn(T) -> &'static str) -> Result<T, String> {
-    values.iter().copied().find(|&value| name(value) == text).ok_or_else(|| {
-        let known = values.iter().map(|&value| name(value)).collect::<Vec<_>>().join(", ");
-        format!("no {what} '{text}'; the {all} are: {known}")
-    })
-}
-
-/// A [`Word`] as TOML has it, so that what is wrong is told with its place.
-struct Spelled<T>(T);
-
-impl<'de, T: Word> Deserialize<'de> for Spelled<T> {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        struct Spelling<T>(PhantomData<T>);
-
-        impl<T: Word> Visitor<'_> for Spelling<T> {
-            type Value = Spelled<T>;
-
-            fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-                out.write_str("a string")
+    /// It is of another type than is wanted.
+    fn is_no(from: &Told<'_>, wanted: impl fmt::Display) -> Self {
+        let found = match from.get_ref() {
+            DeValue::String(text) => Unexpected::Str(text),
+            DeValue::Integer(number) => {
+                let what = format!("invalid type: integer `{number}`, expected {wanted}");
+                return Wrong::at(from.span(), what);
             }
-
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<Spelled<T>, E> {
-                T::read(text).map(Spelled).map_err(E::custom)
-            }
-        }
-        from.deserialize_str(Spelling(PhantomData))
+            DeValue::Float(number) => Unexpected::Float(number.as_str().parse().unwrap_or(f64::NAN)),
+            DeValue::Boolean(flag) => Unexpected::Bool(*flag),
+            DeValue::Datetime(_) => Unexpected::Other("date or time"),
+            DeValue::Array(_) => Unexpected::Seq,
+            DeValue::Table(_) => Unexpected::Map,
+        };
+        Wrong::at(from.span(), format!("invalid type: {found}, expected {wanted}"))
     }
 }
 
-/// A whole number between two bounds.
-struct Whole<const LEAST: u64, const MOST: u64>(u64);
+/// A value of the file, which knows its place.
+pub(super) type Told<'t> = Spanned<DeValue<'t>>;
 
-impl<'de, const LEAST: u64, const MOST: u64> Deserialize<'de> for Whole<LEAST, MOST> {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        struct Range<const LEAST: u64, const MOST: u64>;
-
-        impl<const LEAST: u64, const MOST: u64> Visitor<'_> for Range<LEAST, MOST> {
-            type Value = Whole<LEAST, MOST>;
-
-            fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write!(out, "a whole number from {LEAST} to {MOST}")
-            }
-
-            fn visit_i64<E: de::Error>(self, value: i64) -> Result<Self::Value, E> {
-                let within = u64::try_from(value).ok().filter(|value| (LEAST..=MOST).contains(value));
-                within.map(Whole).ok_or_else(|| E::invalid_value(de::Unexpected::Signed(value), &self))
-            }
-        }
-        from.deserialize_i64(Range)
-    }
+/// A word, as `read` has it.
+pub(super) fn text<T>(from: &Told<'_>, read: impl FnOnce(&str) -> Result<T, String>) -> Result<T, Wrong> {
+    let DeValue::String(text) = from.get_ref() else { return Err(Wrong::is_no(from, "a string")) };
+    read(text).map_err(|what| Wrong::at(from.span(), what))
 }
 
-impl<const LEAST: u64, const MOST: u64> Whole<LEAST, MOST> {
-    /// The number in a type that has room for `MOST`.
-    fn fit<T: TryFrom<u64>, E: de::Error>(self) -> Result<T, E> {
-        T::try_from(self.0).map_err(|_| E::custom(format!("{} is out of range", self.0)))
-    }
+pub(super) fn flag(from: &Told<'_>) -> Result<bool, Wrong> {
+    from.get_ref().as_bool().ok_or_else(|| Wrong::is_no(from, "a boolean"))
 }
 
-/// A table whose keys and values are read one after the other, in their order.
-struct Rows<K, V>(Vec<(K, V)>);
-
-impl<'de, K: Deserialize<'de>, V: Deserialize<'de>> Deserialize<'de> for Rows<K, V> {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        struct Table<K, V>(PhantomData<(K, V)>);
-
-        impl<'de, K: Deserialize<'de>, V: Deserialize<'de>> Visitor<'de> for Table<K, V> {
-            type Value = Rows<K, V>;
-
-            fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-                out.write_str("a table")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut table: A) -> Result<Self::Value, A::Error> {
-                let mut rows = Vec::new();
-                while let Some(row) = table.next_entry()? {
-                    rows.push(row);
-                }
-                Ok(Rows(rows))
-            }
-        }
-        from.deserialize_map(Table(PhantomData))
-    }
+/// A whole number of that range, all of which has room in a `T`.
+pub(super) fn whole<T: TryFrom<u64>>(from: &Told<'_>, range: RangeInclusive<u64>) -> Result<T, Wrong> {
+    let wanted = format!("a whole number from {} to {}", range.start(), range.end());
+    let DeValue::Integer(number) = from.get_ref() else { return Err(Wrong::is_no(from, wanted)) };
+    let value = u64::from_str_radix(number.as_str(), number.radix()).ok().filter(|value| range.contains(value));
+    let value = value.and_then(|value| T::try_from(value).ok());
+    value.ok_or_else(|| Wrong::at(from.span(), format!("invalid value: integer `{number}`, expected {wanted}")))
 }
 
-/// For `deserialize_with`: one word.
-pub(super) fn word<'de, T: Word, D: Deserializer<'de>>(from: D) -> Result<Option<T>, D::Error> {
-    Spelled::deserialize(from).map(|Spelled(value)| Some(value))
+pub(super) fn list<'f, 't>(from: &'f Told<'t>) -> Result<&'f [Told<'t>], Wrong> {
+    from.get_ref().as_array().map(|items| &items[..]).ok_or_else(|| Wrong::is_no(from, "a sequence"))
 }
 
-/// For `deserialize_with`: a list of words.
-pub(super) fn words<'de, T: Word, D: Deserializer<'de>>(from: D) -> Result<Option<Vec<T>>, D::Error> {
-    let words = Vec::deserialize(from)?;
-    Ok(Some(words.into_iter().map(|Spelled(value)| value).collect()))
+/// The rows of a table, as they stand in the file.
+pub(super) fn table<'f, 't>(from: &'f Told<'t>) -> Result<Vec<(&'f Spanned<DeString<'t>>, &'f Told<'t>)>, Wrong> {
+    from.get_ref().as_table().map(in_order).ok_or_else(|| Wrong::is_no(from, "a table"))
 }
 
-/// For `deserialize_with`: TCP ports, of which there must be one.
-pub(super) fn ports<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Vec<u16>>, D::Error> {
-    let ports = Vec::<Whole<1, { u16::MAX as u64 }>>::deserialize(from)?;
-    if ports.is_empty() {
-        return Err(D::Error::custom("no ports: nothing would be analysed"));
-    }
-    ports.into_iter().map(Whole::fit).collect::<Result<_, _>>().map(Some)
-}
-
-/// For `deserialize_with`: a time in seconds.
-pub(super) fn seconds<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u32>, D::Error> {
-    Whole::<0, { u32::MAX as u64 }>::deserialize(from)?.fit().map(Some)
-}
-
-/// For `deserialize_with`: the table of severities.
-pub(super) fn severities<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Vec<(Selector, Severity)>>, D::Error> {
-    let Rows(rows) = Rows::deserialize(from)?;
-    Ok(Some(rows.into_iter().map(|(Spelled(selector), Spelled(severity))| (selector, severity)).collect()))
-}
-
-/// For `deserialize_with`: the table of limits.
-pub(super) fn limits<'de, D: Deserializer<'de>>(from: D) -> Result<SetLimits, D::Error> {
-    let Rows(rows) = Rows::<_, Whole<1, { SetLimits::MOST }>>::deserialize(from)?;
-    Ok(SetLimits(rows.into_iter().map(|(Spelled(limit), Whole(value))| (limit, value)).collect()))
+fn in_order<'f, 't>(table: &'f DeTable<'t>) -> Vec<(&'f Spanned<DeString<'t>>, &'f Told<'t>)> {
+    let mut rows: Vec<_> = table.iter().collect();
+    rows.sort_by_key(|(key, _)| key.span().start);
+    rows
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::{Limit, Limits, ServerNames};
+    use crate::ledger::Kind;
+    use crate::rules::Severity;
+
+    fn parsed(text: &str) -> Options {
+        let mut options = Options::default();
+        parse(text.as_bytes(), &mut options).unwrap();
+        options
+    }
 
     #[test]
     fn every_key_is_read() {
-        let said = parse(
-            b"min_severity = 'low'\nselect = ['starttls']\nignore = ['starttls/masked']\nservers = ['192.0.2.1']\n\
-              exchange_peers = ['2001:db8::/32']\nrecords = ['events']\nport = [25, 587]\nseparate = true\nhash = false\nmerge_files = 7\n\
-              half_open_timeout = 1\nidle_timeout = 2\nclosed_timeout = 3\nfragment_timeout = 4\n\
-              severity = { starttls = 'high' }\nlimits = { half_open = 9 }\n",
-        )
-        .unwrap();
-        assert_eq!(said.min_severity, Some(Severity::Low));
-        assert_eq!(said.select.unwrap(), ["starttls".parse().unwrap()]);
-        assert_eq!(said.ignore.unwrap(), ["starttls/masked".parse().unwrap()]);
-        assert_eq!(said.servers.unwrap(), ["192.0.2.1/32".parse().unwrap()]);
-        assert_eq!(said.exchange_peers.unwrap(), ["2001:db8::/32".parse().unwrap()]);
-        assert_eq!(said.severity.unwrap(), [("starttls".parse().unwrap(), Severity::High)]);
-        assert_eq!((said.records.unwrap(), said.port.unwrap()), (vec![Kind::Events], vec![25, 587]));
-        assert_eq!((said.separate, said.hash, said.merge_files), (Some(true), Some(false), Some(7)));
-        let timeouts = [said.half_open_timeout, said.idle_timeout, said.closed_timeout, said.fragment_timeout];
-        assert_eq!(timeouts, [1, 2, 3, 4].map(Some));
-        assert_eq!(said.limits.0, [(Limit::HalfOpen, 9)]);
-        assert_eq!(parse(b"").unwrap(), Options::default());
+        let said = parsed(
+            "min_severity = 'low'\nselect = ['starttls']\nignore = ['starttls/masked']\nservers = ['192.0.2.1']\n\
+             server_name = { '192.0.2.0/24' = 'mx-a' }\nexchange_peers = ['2001:db8::/32']\nrecords = ['events']\nport = [25, 587]\nseparate = true\nhash = true\nmerge_files = 7\n\
+             half_open_timeout = 1\nidle_timeout = 2\nclosed_timeout = 3\nfragment_timeout = 4\n\
+             severity = { starttls = 'high' }\nlimits = { half_open = 9 }\n",
+        );
+        let mut limits = Limits::default();
+        limits.set(Limit::HalfOpen, 9);
+        let mut server_name = ServerNames::default();
+        server_name.insert("192.0.2.0/24".parse().unwrap(), "mx-a".parse().unwrap());
+        let meant = Options {
+            server_name,
+            min_severity: Severity::Low,
+            select: vec!["starttls".parse().unwrap()],
+            ignore: vec!["starttls/masked".parse().unwrap()],
+            servers: vec!["192.0.2.1/32".parse().unwrap()],
+            exchange_peers: vec!["2001:db8::/32".parse().unwrap()],
+            records: vec![Kind::Events],
+            port: vec![25, 587],
+            separate: true,
+            hash: true,
+            merge_files: 7.try_into().unwrap(),
+            half_open_timeout: 1,
+            idle_timeout: 2,
+            closed_timeout: 3,
+            fragment_timeout: 4,
+            severity: [("starttls".parse().unwrap(), Severity::High)].into(),
+            limits,
+            ..Options::default()
+        };
+        assert_eq!(said, meant);
+        assert_eq!(parsed(""), Options::default());
+    }
+
+    /// The line and what is wrong there.
+    fn wrong(text: &[u8]) -> (usize, String) {
+        let Err(Problem::Wrong { line, what, .. }) = parse_at(Path::new(""), text, &mut Options::default()) else {
+            panic!("nothing is wrong");
+        };
+        (line, what)
     }
 
     #[test]
@@ -286,7 +228,11 @@ mod tests {
             ("port = [70000]", 1, "integer `70000`"),
             ("port = []", 1, "nothing would be analysed"),
             ("port = 25", 1, "expected a sequence"),
-            ("\nseparate = 1", 2, "expected a boolean"),
+            ("\nseparate = 1", 2, "invalid type: integer `1`, expected a boolean"),
+            ("merge_files = 0", 1, "a whole number from 1 to 4294967295"),
+            ("merge_files = 4294967296", 1, "a whole number from 1 to 4294967295"),
+            ("idle_timeout = 2026-01-02", 1, "invalid type: date or time, expected a whole number"),
+            ("zzz = 1\nport = 25", 1, "unknown key `zzz`"),
             ("idle_timeout = -1", 1, "a whole number from 0 to 4294967295"),
             ("min_severity = 'huge'", 1, "no severity 'huge'; the severities are: info, low"),
             ("records = ['all']", 1, "no kind of records 'all'; the kinds are: findings"),
@@ -305,15 +251,15 @@ mod tests {
             ("\"a\\u001bb\" = 1", 1, "unknown key `a\\u{1b}b`"),
             ("# \u{e9}\n= 1", 2, "keys cannot be empty"),
         ] {
-            let (at, what) = parse(text.as_bytes()).unwrap_err();
+            let (at, what) = wrong(text.as_bytes());
             assert!(at == line && what.contains(told), "{text:?}: {at}: {what}");
         }
-        assert_eq!(parse(b"# \xe9\n").unwrap_err(), (1, "not UTF-8 text".to_owned()));
+        assert_eq!(wrong(b"# \xe9\n"), (1, "not UTF-8 text".to_owned()));
     }
 
     #[test]
     fn a_file_without_an_end_is_given_up() {
-        let problem = read(Path::new("/dev/zero")).unwrap_err();
+        let problem = read(Path::new("/dev/zero"), &mut Options::default()).unwrap_err();
         assert_eq!(problem.to_string(), "cannot read the configuration /dev/zero");
         assert_eq!(problem.source().unwrap().to_string(), "it has more than 1048576 bytes");
     }

@@ -1,7 +1,7 @@
 //! The command line: arguments in, an exit code out. The only room that knows of arguments, of standard output and
 //! standard error; one file per subcommand.
 //!
-//! Read in this order: [`args`], [`options`], [`mod@file`], [`settings`], [`scan`], [`evidence`], [`units`], [`host`],
+//! Read in this order: [`args`], [`options`], [`values`], [`mod@file`], [`scan`], [`evidence`], [`units`], [`host`],
 //! [`reporting`], [`watch`], [`config`], [`rules`], [`schema`], [`nothing`], [`exit`], [`stop`], [`progress`].
 
 mod args;
@@ -19,10 +19,10 @@ mod reporting;
 mod rules;
 mod scan;
 mod schema;
-mod settings;
 mod stop;
 #[cfg(live)]
 mod units;
+mod values;
 #[cfg(live)]
 mod watch;
 

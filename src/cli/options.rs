@@ -1,197 +1,199 @@
-//! The options that change what is reported: each may stand on the command line or, under the same name but for
-//! hyphens, in the configuration file. What was said nowhere is `None`; [`super::settings`] has the defaults.
+//! The options that change what is reported, in one table: from its rows come the flags with their help, the keys of the
+//! configuration file and the page that `mailtap config` prints. A row's key is its field of [`Options`], which is what is
+//! in force and what the first record tells. So a new option is a field with its default, a row, and where it acts: mostly
+//! [`crate::config`].
 
-use clap::builder::PossibleValue;
-use clap::{Arg, ArgMatches, Args, FromArgMatches, ValueEnum, value_parser};
-use ipnet::IpNet;
-use serde::Deserialize;
+use clap::{Arg, ArgMatches, Args, Command, FromArgMatches};
+use serde_json::Value as Json;
 
-use crate::base::Limit;
-use crate::base::limits::Bound;
-use crate::ledger::Kind;
-use crate::rules::Severity;
-use crate::rules::selection::Selector;
+use crate::record::Options;
 
-use super::file;
+use super::file::{Told, Wrong};
+use super::values::Value;
 
-pub(super) const REPORT: &str = "What to report";
-pub(super) const READING: &str = "Reading";
-pub(super) const TIMEOUTS: &str = "Timeouts, in seconds of the capture's time";
-const LIMITS: &str = "Limits";
+/// A part of the table: its title in the help, and its rows.
+pub(super) struct Section(pub &'static str, pub &'static [&'static dyn Row]);
 
-/// What was said on the command line, or in the file. The names of the fields are the keys of the file.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Args, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(super) struct Options {
-    /// Report nothing below this severity [default: info]
-    #[arg(long, value_name = "SEVERITY", help_heading = REPORT)]
-    #[serde(deserialize_with = "file::word")]
-    pub min_severity: Option<Severity>,
-    /// Only these rules or checks [default: all]
-    #[arg(long, value_name = "RULE[/CHECK]", value_delimiter = ',', help_heading = REPORT)]
-    #[serde(deserialize_with = "file::words")]
-    pub select: Option<Vec<Selector>>,
-    /// All but these rules or checks [default: none]
-    #[arg(long, value_name = "RULE[/CHECK]", value_delimiter = ',', help_heading = REPORT)]
-    #[serde(deserialize_with = "file::words")]
-    pub ignore: Option<Vec<Selector>>,
-    /// Only what concerns servers in these networks [default: all]
-    #[arg(long, value_name = "NET", value_delimiter = ',', value_parser = network, help_heading = REPORT)]
-    #[serde(deserialize_with = "file::words")]
-    pub servers: Option<Vec<IpNet>>,
-    /// Networks of Exchange servers, whose own verbs are usual between them.
-    #[arg(skip)]
-    #[serde(deserialize_with = "file::words")]
-    pub exchange_peers: Option<Vec<IpNet>>,
-    /// The severity of whole rules, or of checks.
-    #[arg(skip)]
-    #[serde(deserialize_with = "file::severities")]
-    pub severity: Option<Vec<(Selector, Severity)>>,
-    /// Which records to print [default: findings,servers,summary]
-    #[arg(long, value_name = "KINDS", value_delimiter = ',', help_heading = REPORT)]
-    #[serde(deserialize_with = "file::words")]
-    pub records: Option<Vec<Kind>>,
+/// Every option.
+pub(super) static SECTIONS: &[Section] = &[
+    Section(
+        "What to report",
+        &[
+            &opt("min_severity", "SEVERITY", "Report nothing below this severity", |on| &mut on.min_severity),
+            &opt("select", "RULE[/CHECK]", "Only these rules or checks", |on| &mut on.select).empty("all"),
+            &opt("ignore", "RULE[/CHECK]", "All but these rules or checks", |on| &mut on.ignore),
+            &opt("servers", "NET", "Only what concerns servers in these networks", |on| &mut on.servers).empty("all"),
+            &opt("server_name", "NET=NAME", SERVER_NAME, |on| &mut on.server_name)
+                .such_as("\"192.0.2.0/24\" = \"mx-a\"\n\"192.0.2.9:2525\" = \"mx-b\""),
+            &opt("exchange_peers", FILE_ALONE, EXCHANGE_PEERS, |on| &mut on.exchange_peers),
+            // The quotes around a check's name are easily forgotten.
+            &opt("severity", FILE_ALONE, SEVERITY, |on| &mut on.severity)
+                .such_as("starttls = \"low\"\n\"starttls/masked\" = \"high\""),
+            &opt("records", "KINDS", "Which records to print", |on| &mut on.records),
+        ],
+    ),
+    Section(
+        "Reading",
+        &[
+            &opt("port", "PORT", "The TCP ports to analyse", |on| &mut on.port),
+            &opt("separate", "BOOL", SEPARATE, |on| &mut on.separate),
+            &opt("hash", "BOOL", "Compute the SHA-256 of every file", |on| &mut on.hash),
+            &opt("merge_files", "N", "Captures that are open at once, where they overlap in time", |on| {
+                &mut on.merge_files
+            }),
+        ],
+    ),
+    Section(
+        "Timeouts, in seconds of the capture's time",
+        &[
+            &opt("half_open_timeout", "SECONDS", HALF_OPEN, |on| &mut on.half_open_timeout),
+            &opt("idle_timeout", "SECONDS", "Seconds without a packet that end an open connection", |on| {
+                &mut on.idle_timeout
+            }),
+            &opt("closed_timeout", "SECONDS", CLOSED, |on| &mut on.closed_timeout),
+            &opt("fragment_timeout", "SECONDS", FRAGMENT, |on| &mut on.fragment_timeout),
+        ],
+    ),
+    Section("Limits", &[&opt("limits", FILE_ALONE, LIMITS, |on| &mut on.limits)]),
+];
 
-    /// The TCP ports to analyse [default: 25]
-    #[arg(long, value_name = "PORT", value_delimiter = ',', value_parser = value_parser!(u16).range(1..), help_heading = READING)]
-    #[serde(deserialize_with = "file::ports")]
-    pub port: Option<Vec<u16>>,
-    /// Treat every file alone: no connection carries on from one into another [default: false]
-    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", hide_possible_values = true, help_heading = READING)]
-    pub separate: Option<bool>,
-    /// Compute the SHA-256 of every file [default: false]
-    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", hide_possible_values = true, help_heading = READING)]
-    pub hash: Option<bool>,
-    /// Captures that are open at once, where they overlap in time [default: 256]
-    #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(1..), help_heading = READING)]
-    pub merge_files: Option<u32>,
+const SERVER_NAME: &str = "A name in place of the address of the servers in a network, or of the one at ADDRESS:PORT";
+const EXCHANGE_PEERS: &str = "Networks or addresses of Exchange servers: what two of them say to each other with Exchange's \
+                              own verbs is reported as info";
+const SEVERITY: &str = "The severity that every finding of a rule, or of one check, is reported with, whatever the rule or \
+                        exchange_peers makes of it; a check's row wins over its rule's";
+const SEPARATE: &str = "Treat every file alone: no connection carries on from one into another";
+const HALF_OPEN: &str = "Seconds without a packet that end a connection whose handshake was not completed";
+const CLOSED: &str = "Seconds that a closed connection is kept for late packets";
+const FRAGMENT: &str = "Seconds that fragments wait for their siblings";
+const LIMITS: &str = "Bounds on what the traffic can make grow; the summary's limits_hit names them so";
 
-    /// Seconds without a packet that end a connection whose handshake was not completed [default: 60]
-    #[arg(long, value_name = "SECONDS", help_heading = TIMEOUTS)]
-    #[serde(deserialize_with = "file::seconds")]
-    pub half_open_timeout: Option<u32>,
-    /// Seconds without a packet that end an open connection [default: 3600]
-    #[arg(long, value_name = "SECONDS", help_heading = TIMEOUTS)]
-    #[serde(deserialize_with = "file::seconds")]
-    pub idle_timeout: Option<u32>,
-    /// Seconds that a closed connection is kept for late packets [default: 60]
-    #[arg(long, value_name = "SECONDS", help_heading = TIMEOUTS)]
-    #[serde(deserialize_with = "file::seconds")]
-    pub closed_timeout: Option<u32>,
-    /// Seconds that fragments wait for their siblings [default: 30]
-    #[arg(long, value_name = "SECONDS", help_heading = TIMEOUTS)]
-    #[serde(deserialize_with = "file::seconds")]
-    pub fragment_timeout: Option<u32>,
-
-    #[command(flatten)]
-    #[serde(deserialize_with = "file::limits")]
-    pub limits: SetLimits,
+/// Every row, in the table's order.
+pub(super) fn rows() -> impl Iterator<Item = &'static dyn Row> {
+    SECTIONS.iter().flat_map(|Section(_, rows)| *rows).copied()
 }
 
-impl Options {
-    /// What is said here, and of what is not, what `other` says. Lists are not joined, but for rows of `severity`
-    /// and `limits`, which are options of their own.
-    pub(super) fn or(self, other: Options) -> Options {
-        let limits = other.limits.0.into_iter().chain(self.limits.0).collect();
-        Options {
-            min_severity: self.min_severity.or(other.min_severity),
-            select: self.select.or(other.select),
-            ignore: self.ignore.or(other.ignore),
-            servers: self.servers.or(other.servers),
-            exchange_peers: self.exchange_peers.or(other.exchange_peers),
-            severity: self.severity.or(other.severity),
-            records: self.records.or(other.records),
-            port: self.port.or(other.port),
-            separate: self.separate.or(other.separate),
-            hash: self.hash.or(other.hash),
-            merge_files: self.merge_files.or(other.merge_files),
-            half_open_timeout: self.half_open_timeout.or(other.half_open_timeout),
-            idle_timeout: self.idle_timeout.or(other.idle_timeout),
-            closed_timeout: self.closed_timeout.or(other.closed_timeout),
-            fragment_timeout: self.fragment_timeout.or(other.fragment_timeout),
-            limits: SetLimits(limits),
-        }
+/// An option, whatever its value is.
+pub(super) trait Row: Sync {
+    fn about(&self) -> &About;
+
+    /// Itself, with its help, its default and the values that it can have; then flags of its parts. Some have no name on the
+    /// command line.
+    fn flags(&self) -> Vec<Arg>;
+
+    /// Takes over what the command line says.
+    fn take(&self, flags: &ArgMatches, to: &mut Options);
+
+    /// Takes over what the file says.
+    fn read(&self, from: &Told<'_>, to: &mut Options) -> Result<(), Wrong>;
+}
+
+/// What is to be said of an option.
+pub(super) struct About {
+    /// Its name in the configuration file and in the first record.
+    pub key: &'static str,
+    /// What its value is called in the help, or [`FILE_ALONE`].
+    value_name: &'static str,
+    help: &'static str,
+    /// What a list or a table without rows means.
+    empty: &'static str,
+    /// Lines of its table, to show where there are none.
+    pub such_as: &'static str,
+}
+
+/// It is no flag.
+const FILE_ALONE: &str = "";
+
+/// An option whose value is a `T`.
+struct Opt<T: 'static> {
+    about: About,
+    field: fn(&mut Options) -> &mut T,
+}
+
+const fn opt<T>(
+    key: &'static str,
+    value_name: &'static str,
+    help: &'static str,
+    field: fn(&mut Options) -> &mut T,
+) -> Opt<T> {
+    Opt { about: About { key, value_name, help, empty: "none", such_as: "" }, field }
+}
+
+impl<T> Opt<T> {
+    const fn empty(self, empty: &'static str) -> Self {
+        Opt { about: About { empty, ..self.about }, ..self }
+    }
+
+    const fn such_as(self, such_as: &'static str) -> Self {
+        Opt { about: About { such_as, ..self.about }, ..self }
     }
 }
 
-/// The limits that were set, the later ones winning: `--max-KEY` for every row of the table of limits.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct SetLimits(pub Vec<(Limit, u64)>);
+impl<T: Value> Row for Opt<T> {
+    fn about(&self) -> &About {
+        &self.about
+    }
 
-impl SetLimits {
-    /// The greatest that TOML can say.
-    pub(super) const MOST: u64 = i64::MAX.unsigned_abs();
+    fn flags(&self) -> Vec<Arg> {
+        let About { key, value_name, help, empty, .. } = self.about;
+        let default = match serde_json::to_value((self.field)(&mut Options::default())).unwrap_or_default() {
+            Json::Array(items) if !items.is_empty() => items.iter().map(bare).collect::<Vec<_>>().join(","),
+            Json::Object(rows) if !rows.is_empty() => String::new(),
+            Json::Array(_) | Json::Object(_) => empty.to_owned(),
+            value => bare(&value),
+        };
+        let default = if default.is_empty() { default } else { format!(" [default: {default}]") };
+        let option = Arg::new(key).help(format!("{help}{default}"));
+        let is_flag = value_name != FILE_ALONE;
+        T::flags(if is_flag { option.long(key.replace('_', "-")).value_name(value_name) } else { option })
+    }
+
+    fn take(&self, flags: &ArgMatches, to: &mut Options) {
+        (self.field)(to).take(self.about.key, flags);
+    }
+
+    fn read(&self, from: &Told<'_>, to: &mut Options) -> Result<(), Wrong> {
+        (self.field)(to).read(from)
+    }
 }
 
-impl Args for SetLimits {
-    fn augment_args(command: clap::Command) -> clap::Command {
-        Limit::ALL.iter().fold(command, |command, bound| {
-            let flag = Arg::new(flag_of(bound))
-                .long(flag_of(bound))
-                .value_name("N")
-                .value_parser(value_parser!(u64).range(1..=SetLimits::MOST))
-                .help(format!("{} [default: {}]", capitalized(bound.help), bound.default))
-                .help_heading(LIMITS);
-            command.arg(flag)
+/// A word without its quotes.
+fn bare(value: &Json) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+/// What the command line says of the table's options.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Flags(ArgMatches);
+
+impl Flags {
+    /// Puts what was said in force.
+    pub(super) fn take(&self, options: &mut Options) {
+        rows().for_each(|row| row.take(&self.0, options));
+    }
+}
+
+impl Args for Flags {
+    fn augment_args(command: Command) -> Command {
+        SECTIONS.iter().fold(command, |command, Section(title, rows)| {
+            let flags = rows.iter().flat_map(|row| row.flags()).filter(|flag| flag.get_long().is_some());
+            command.args(flags.map(|flag| flag.help_heading(*title)))
         })
     }
 
-    fn augment_args_for_update(command: clap::Command) -> clap::Command {
+    fn augment_args_for_update(command: Command) -> Command {
         Self::augment_args(command)
     }
 }
 
-impl FromArgMatches for SetLimits {
+impl FromArgMatches for Flags {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
-        let mut flags = SetLimits::default();
-        flags.update_from_arg_matches(matches)?;
-        Ok(flags)
+        Ok(Flags(matches.clone()))
     }
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
-        for bound in Limit::ALL {
-            if let Some(value) = matches.get_one::<u64>(&flag_of(bound)) {
-                self.0.push((bound.limit, *value));
-            }
-        }
+        self.0 = matches.clone();
         Ok(())
-    }
-}
-
-/// The flag of a limit, without its hyphens: the name of its argument too.
-pub(super) fn flag_of(bound: &Bound) -> String {
-    format!("max-{}", bound.key.replace('_', "-"))
-}
-
-fn capitalized(text: &str) -> String {
-    let mut chars = text.chars();
-    chars.next().map(|first| first.to_uppercase().chain(chars).collect()).unwrap_or_default()
-}
-
-/// A network, or a single address.
-pub(super) fn network(text: &str) -> Result<IpNet, String> {
-    let address = || text.parse::<std::net::IpAddr>().map(IpNet::from).ok();
-    let net = text.parse::<IpNet>().ok().or_else(address);
-    net.ok_or_else(|| "a network such as 192.0.2.0/24 or 2001:db8::/32, or an address, is wanted".to_owned())
-}
-
-impl ValueEnum for Severity {
-    fn value_variants<'a>() -> &'a [Self] {
-        &Severity::ALL
-    }
-
-    fn to_possible_value(&self) -> Option<PossibleValue> {
-        Some(PossibleValue::new(self.name()))
-    }
-}
-
-impl ValueEnum for Kind {
-    fn value_variants<'a>() -> &'a [Self] {
-        &Kind::ALL
-    }
-
-    fn to_possible_value(&self) -> Option<PossibleValue> {
-        Some(PossibleValue::new(self.name()))
     }
 }
 
@@ -200,18 +202,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_said_wins_and_what_is_not_comes_from_the_other() {
-        let selector = |text: &str| Some(vec![text.parse().unwrap()]);
-        let limit = |limit, value| SetLimits(vec![(limit, value)]);
-        let flags = Options { select: selector("starttls"), limits: limit(Limit::Servers, 1), ..Options::default() };
-        let file = Options {
-            select: selector("help-exposed"),
-            ignore: selector("help-exposed/pattern"),
-            limits: limit(Limit::Servers, 2),
-            ..Options::default()
-        };
-        let both = flags.clone().or(file.clone());
-        assert_eq!((both.select, both.ignore), (flags.select, file.ignore));
-        assert_eq!(both.limits.0, [(Limit::Servers, 2), (Limit::Servers, 1)]);
+    fn every_option_of_the_first_record_is_a_row_but_for_secrets() {
+        let record = serde_json::to_value(Options::default()).unwrap();
+        let mut keys: Vec<&str> = rows().map(|row| row.about().key).chain(["show_secrets"]).collect();
+        keys.sort_unstable();
+        assert_eq!(record.as_object().unwrap().keys().collect::<Vec<_>>(), keys);
     }
 }

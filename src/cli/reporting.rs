@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crate::capture::{self, ShownPath};
 use crate::engine::Sink;
 use crate::ledger::Output;
-use crate::record::{Clerk, Start};
+use crate::record::{Clerk, Options, Start};
 use crate::report::{Look, Printer};
 use crate::rules::Catalogue;
 
@@ -19,7 +19,6 @@ use super::host::packet_file::PacketFile;
 use super::host::signals::Pulse;
 use super::progress::Terminal;
 use super::scan::{CannotWrite, styled};
-use super::settings::Settings;
 
 /// Formatting and writing, on the engine's output thread.
 pub(super) struct Reporting {
@@ -69,7 +68,7 @@ impl Reporting {
     /// Opens everything, and writes the first record.
     pub(super) fn open(
         arguments: &Watch,
-        settings: &Settings,
+        in_force: &Options,
         catalogue: &Arc<Catalogue>,
         reopen: Arc<AtomicBool>,
         terminal: &Terminal,
@@ -87,9 +86,9 @@ impl Reporting {
         };
         let packets = options.write.as_deref().map(|path| Packets::create(path, arguments)).transpose()?;
         let color = styled(options.color, options.file.is_none());
-        let clerk = Clerk::live(Arc::clone(catalogue), options.show_secrets);
+        let clerk = Clerk::live(Arc::clone(catalogue), options.show_secrets).naming(in_force.server_name.clone());
         let mut printer = Printer::new(arguments.format(), Look { color, as_it_goes: true }, clerk, target);
-        let start = arguments.start(settings);
+        let start = arguments.start(in_force);
         printer.start(&start).map_err(cannot)?;
         let written = name.clone();
         Ok(Reporting { printer, start, name, packets, written, reopen, pulse: Arc::default() })

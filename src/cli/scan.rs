@@ -9,25 +9,24 @@ use std::sync::Arc;
 use crate::capture::{self, ShownPath};
 use crate::engine::{self, Config, Sink, Stopped};
 use crate::ledger::Output;
-use crate::record::Clerk;
+use crate::record::{self, Clerk};
 use crate::report::{Look, Printer};
 
 use super::args::{Color, Output as Options, Scan};
 use super::evidence::Packets;
 use super::exit::Exit;
 use super::progress::Terminal;
-use super::settings::Settings;
 use super::stop;
 
 /// Scans and prints.
 pub(super) fn run(arguments: &Scan) -> Exit {
     let Options { quiet, file, .. } = &arguments.output;
-    let settings = match arguments.choice.settings() {
-        Ok(settings) => settings,
+    let in_force = match arguments.choice.options() {
+        Ok(in_force) => in_force,
         Err(problem) => return super::told(&chain(&problem)),
     };
-    let terminal = Terminal::new(*quiet, file.is_none() && arguments.streams(&settings));
-    let exit = scan(arguments, &settings, &terminal);
+    let terminal = Terminal::new(*quiet, file.is_none() && arguments.streams(&in_force));
+    let exit = scan(arguments, &in_force, &terminal);
     terminal.clear();
     match exit {
         Ok(exit) => exit,
@@ -39,7 +38,7 @@ pub(super) fn run(arguments: &Scan) -> Exit {
     }
 }
 
-fn scan(arguments: &Scan, settings: &Settings, terminal: &Terminal) -> Result<Exit, Box<dyn Error>> {
+fn scan(arguments: &Scan, in_force: &record::Options, terminal: &Terminal) -> Result<Exit, Box<dyn Error>> {
     let options = &arguments.output;
     if arguments.paths.len() > 1 || arguments.paths.iter().any(|path| path.is_dir()) {
         no_huge_pages();
@@ -59,14 +58,15 @@ fn scan(arguments: &Scan, settings: &Settings, terminal: &Terminal) -> Result<Ex
         None => Box::new(io::stdout()),
     };
     let color = styled(options.color, options.file.is_none());
-    let mut config = Config { evidence: packets.is_some(), ..settings.engine(&arguments.work) };
+    let mut config = Config { evidence: packets.is_some(), ..arguments.work.engine(in_force) };
     config.reading.stop = stop.into();
     config.reading.name_skipped = arguments.verbose;
-    let clerk = Clerk::new(Arc::clone(config.selection.catalogue()), options.show_secrets);
+    let clerk =
+        Clerk::new(Arc::clone(config.selection.catalogue()), options.show_secrets).naming(in_force.server_name.clone());
     let look = Look { color, as_it_goes: false };
     let printer = Printer::new(arguments.format(), look, clerk, to);
     let mut printing = Printing { printer, needed: !config.evidence, closed: false };
-    printing.unless_closed(|printer| printer.start(&arguments.start(settings))).map_err(cannot)?;
+    printing.unless_closed(|printer| printer.start(&arguments.start(in_force))).map_err(cannot)?;
     let mut outcome =
         engine::run(&config, &arguments.paths, &mut printing, terminal).map_err(|stopped| why(stopped, &name))?;
     let evidence = outcome.evidence.take().unwrap_or_default();
@@ -75,7 +75,7 @@ fn scan(arguments: &Scan, settings: &Settings, terminal: &Terminal) -> Result<Ex
     let ended = printing.printer.end().map_err(cannot);
     kept.transpose()?;
     ended?;
-    Ok(Exit::telling(&outcome, &settings.ports, options, terminal))
+    Ok(Exit::telling(&outcome, &in_force.port, options, terminal))
 }
 
 /// Of many captures that are open at once each has little memory, in pages of its own: a huge page counts whole however

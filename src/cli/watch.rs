@@ -12,6 +12,7 @@ use crate::capture::live::{self, Live, Lost, LostCause};
 use crate::decode;
 use crate::decode::kernel_filter::{KernelFilter, kernel_filter};
 use crate::engine::{self, Config, Plan};
+use crate::record::Options;
 
 use super::args::{Watch, Work};
 use super::evidence;
@@ -22,15 +23,14 @@ use super::host::{metrics, privileges, sandbox};
 use super::progress::Terminal;
 use super::reporting::Reporting;
 use super::scan::{chain, why};
-use super::settings::Settings;
 
 /// Listens and reports.
 pub(super) fn run(arguments: &Watch) -> Exit {
-    let settings = match arguments.choice.settings() {
-        Ok(settings) => settings,
+    let options = match arguments.choice.options() {
+        Ok(options) => options,
         Err(problem) => return super::told(&chain(&problem)),
     };
-    match watch(arguments, &settings) {
+    match watch(arguments, &options) {
         Ok(exit) => exit,
         Err(error) => super::told(&chain(&*error)),
     }
@@ -52,10 +52,10 @@ pub(super) fn interfaces() -> Exit {
     super::print(&text)
 }
 
-fn watch(arguments: &Watch, settings: &Settings) -> Result<Exit, Box<dyn Error>> {
+fn watch(arguments: &Watch, options: &Options) -> Result<Exit, Box<dyn Error>> {
     let terminal = Terminal::new(arguments.output.quiet, true);
     let signals = Signals::listen()?;
-    let filters = |link_type| filter(arguments, settings, link_type);
+    let filters = |link_type| filter(arguments, options, link_type);
     let live = Live::open(&arguments.request()?, |link_type| filters(link_type).expression).map_err(unopened)?;
     if let Some((name, LinkType(number))) = live.link_types().find(|(_, link_type)| !decode::is_supported(*link_type)) {
         return Err(format!("{name}: link type {number} is not supported").into());
@@ -64,14 +64,14 @@ fn watch(arguments: &Watch, settings: &Settings) -> Result<Exit, Box<dyn Error>>
     // Counted while the system still tells; the rest is opened as the user that is left, and before nothing can be.
     let threads = arguments.threads.or_else(|| std::thread::available_parallelism().ok());
     let work = Work { threads, ..Work::default() };
-    let config = Config { evidence: arguments.output.write.is_some(), ..settings.engine(&work) };
+    let config = Config { evidence: arguments.output.write.is_some(), ..work.engine(options) };
     let given = privileges::give_up(arguments.user.as_deref())?;
     let confinement = arguments.confinement();
     for directory in &confinement.writable {
         privileges::try_directory(directory)?;
     }
     let mut reporting =
-        Reporting::open(arguments, settings, config.selection.catalogue(), Arc::clone(&signals.reopen), &terminal)?;
+        Reporting::open(arguments, options, config.selection.catalogue(), Arc::clone(&signals.reopen), &terminal)?;
     let stats = Arc::new(Mutex::default());
     let station = Station::new(terminal, Arc::clone(&stats));
     let confined = sandbox::confine(&confinement)?;
@@ -105,7 +105,7 @@ fn watch(arguments: &Watch, settings: &Settings) -> Result<Exit, Box<dyn Error>>
     station.terminal().clear();
     station.tell_last_drops();
     reporting.end()?;
-    Ok(Exit::telling(&outcome, &settings.ports, &arguments.output, station.terminal()))
+    Ok(Exit::telling(&outcome, &options.port, &arguments.output, station.terminal()))
 }
 
 /// Why no interface could be opened; of a missing privilege, how to grant it.
@@ -117,10 +117,10 @@ fn unopened(lost: Lost) -> Box<dyn Error> {
 }
 
 /// What is to pass the kernel: what was asked for, or all that the decoder would find something in.
-fn filter(arguments: &Watch, settings: &Settings, link_type: LinkType) -> KernelFilter {
+fn filter(arguments: &Watch, options: &Options, link_type: LinkType) -> KernelFilter {
     match &arguments.bpf {
         Some(expression) => KernelFilter { expression: expression.clone(), note: None },
-        None => kernel_filter(&settings.ports, arguments.notice_ports, link_type),
+        None => kernel_filter(&options.port, arguments.notice_ports, link_type),
     }
 }
 

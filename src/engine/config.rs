@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 
 use ipnet::IpNet;
 
-use crate::base::{Limits, Timeouts};
+use crate::base::{Limits, SMTP, ServerNames, Timeouts};
 use crate::capture;
 use crate::ledger::Records;
 use crate::rules::Selection;
@@ -25,6 +25,8 @@ pub(crate) struct Config {
     pub selection: Selection,
     /// Report only what concerns servers in these networks; all where it is empty.
     pub servers: Vec<IpNet>,
+    /// Which names stand for the addresses of servers.
+    pub server_names: ServerNames,
     /// Which records are printed: events are kept only where they are.
     pub records: Records,
     /// Whether to remember in which connections something was found, so that their packets can be had.
@@ -34,20 +36,16 @@ pub(crate) struct Config {
 impl Default for Config {
     fn default() -> Self {
         Config {
-            ports: vec![Config::PORT],
+            ports: vec![SMTP],
             limits: Limits::default(),
             timeouts: Timeouts::default(),
             reading: capture::Options::default(),
             threads: None,
             selection: Selection::default(),
             servers: Vec::new(),
+            server_names: ServerNames::default(),
             records: Records::default(),
             evidence: false,
         }
     }
-}
-
-impl Config {
-    /// SMTP's port (RFC 5321 section 4.5.4.2).
-    pub(crate) const PORT: u16 = 25;
 }

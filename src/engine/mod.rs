@@ -267,6 +267,7 @@ impl<'s> Writing<'s> {
     fn new(config: &Config, sink: &'s mut dyn Sink) -> Self {
         let records = if config.evidence { config.records.with(Kind::Findings) } else { config.records };
         let ledger = Ledger::new(records, config.servers.clone(), &config.limits, config.selection.catalogue());
+        let ledger = ledger.naming(config.server_names.clone());
         Writing {
             ledger: if config.reading.separate { ledger.separate() } else { ledger },
             flagged: config.evidence.then(|| Flagged::new(&config.limits, config.reading.separate)),

@@ -1,18 +1,20 @@
 //! What is known of one server: a partial record that merges with others of the same server in any order.
 
 use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr};
 
-use crate::base::{Endpoint, Time};
+use crate::base::{Endpoint, Known, Ordinal, Time};
 use crate::rules::{Catalogue, CheckNumber, Finding, Note, Scope, Severity, Software};
 use crate::smtp::Session;
 use crate::smtp::wire::tls::State;
 
 use super::greeting::lasting;
-use super::{Key, SessionEnd};
+use super::{Key, SessionEnd, Who};
 
 /// A server as its record tells it (FORMATS.md, `server`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Server {
+    /// Of one with a name, where its first connection went.
     pub endpoint: Endpoint,
     /// The rank of the capture that alone this was seen in, where every one is treated alone.
     pub capture: Option<u32>,
@@ -120,6 +122,8 @@ pub(super) fn withheld(catalogue: &Catalogue) -> Option<CheckNumber> {
 /// A server's record in the making.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Partial {
+    /// The first connection that is known of, and where it went.
+    at: Option<(Ordinal, Endpoint)>,
     sessions: u64,
     /// Distinct greetings by what lasts of them, each with the place where it first stood and its text there.
     greetings: BTreeMap<Vec<u8>, (Key, Vec<u8>)>,
@@ -167,9 +171,10 @@ impl Said {
 }
 
 impl Partial {
-    /// Joins what a session that began at `time` told.
-    pub(super) fn note(&mut self, key: Key, note: Note, time: Time) {
-        self.seen_at(time, time);
+    /// Joins what a session told.
+    pub(super) fn note(&mut self, key: Key, note: Note, who: &Who) {
+        self.connected(key.connection, who.server);
+        self.seen_at(who.first.time, who.first.time);
         match note {
             Note::HelpUnclear => self.help = self.help.max(Help::Unclear),
             Note::HelpRefused => self.help = self.help.max(Help::Refused),
@@ -188,6 +193,7 @@ impl Partial {
     /// Joins a session that is over.
     pub(super) fn session(&mut self, key: Key, ended: &SessionEnd) {
         let session = &ended.session;
+        self.connected(key.connection, session.server);
         self.sessions = self.sessions.saturating_add(1);
         if let Some(greeting) = &session.greeting {
             self.greeted(&greeting.text, key);
@@ -206,6 +212,7 @@ impl Partial {
     #[cfg(test)]
     pub(super) fn merge(&mut self, other: Partial) {
         self.sessions = self.sessions.saturating_add(other.sessions);
+        other.at.into_iter().for_each(|(connection, to)| self.connected(connection, to));
         other.greetings.values().for_each(|(key, text)| self.greeted(text, *key));
         if let Some(software) = other.software {
             self.names(software);
@@ -248,6 +255,10 @@ impl Partial {
         }
     }
 
+    fn connected(&mut self, connection: Ordinal, to: Endpoint) {
+        self.at = Some(self.at.map_or((connection, to), |first| first.min((connection, to))));
+    }
+
     fn seen_at(&mut self, first: Time, last: Time) {
         let (earliest, latest) = self.seen.unwrap_or((first, last));
         self.seen = Some((first.min(earliest), last.max(latest)));
@@ -272,7 +283,13 @@ impl Partial {
         }
     }
 
-    pub(super) fn finish(self, endpoint: Endpoint) -> Server {
+    /// The record of the server that is known by that.
+    pub(super) fn finish(self, known: &Known) -> Server {
+        let endpoint = match (known, self.at) {
+            (Known::At(at), _) => *at,
+            (Known::As(..), Some((_, at))) => at,
+            (Known::As(_, port), None) => Endpoint { ip: IpAddr::from(Ipv4Addr::UNSPECIFIED), port: *port },
+        };
         let mut several: Vec<(Key, Software)> =
             self.greets_as.into_values().map(|(_, key, named)| (key, named)).collect();
         several.sort();

@@ -148,6 +148,103 @@ fn only_the_servers_asked_for_are_reported_but_all_are_counted() {
     assert_eq!((summary.sessions, summary.findings["help-exposed"][&Severity::Low]), (2, 1));
 }
 
+/// `192.0.2.0/24=mx-a`, as the command line has it.
+fn naming(rows: &[&str]) -> ServerNames {
+    let mut names = ServerNames::default();
+    for (whose, name) in rows.iter().filter_map(|row| row.split_once('=')) {
+        names.insert(whose.parse().unwrap(), name.parse().unwrap());
+    }
+    names
+}
+
+/// One dialogue at each of these addresses and ports.
+fn at(texts: &[&str], servers: &[&str]) -> Vec<Dialogue> {
+    let mut dialogues = read(texts);
+    for (dialogue, server) in dialogues.iter_mut().zip(servers) {
+        let server: std::net::SocketAddr = server.parse().unwrap();
+        dialogue.session.server = Endpoint { ip: server.ip(), port: server.port() };
+    }
+    dialogues
+}
+
+fn named(rows: &[&str], dialogues: &[Dialogue]) -> Vec<Output> {
+    let ledger = Ledger::new(everything(), Vec::new(), &Limits::default(), &Catalogue::built_in());
+    printed(ledger.naming(naming(rows)), dialogues)
+}
+
+#[test]
+fn addresses_of_one_name_are_one_server_and_a_neighbour_is_another() {
+    let addresses = ["192.0.2.7:25", "192.0.2.9:25", "192.0.3.7:25", "192.0.2.7:587"];
+    let out = named(&["192.0.2.0/24=mx-a"], &at(&[EXPOSED; 4], &addresses));
+    let at = |output: &Output| match output {
+        Output::Finding(found) => Some(Known::At(found.who.server).to_string()),
+        _ => None,
+    };
+    let found: Vec<String> = out.iter().filter_map(at).collect();
+    assert_eq!(found, [addresses[0], addresses[2], addresses[3]], "once per server");
+    let told: Vec<(String, u64)> =
+        servers(&out).iter().map(|server| (Known::At(server.endpoint).to_string(), server.sessions)).collect();
+    let told: Vec<(&str, u64)> = told.iter().map(|(server, sessions)| (server.as_str(), *sessions)).collect();
+    assert_eq!(told, [(addresses[2], 1), (addresses[0], 2), (addresses[3], 1)], "those with a name stand last");
+}
+
+#[test]
+fn two_ports_at_one_address_with_two_names_are_two_servers_and_with_one_name_too() {
+    let servers_of = |rows: &[&str]| {
+        let out = named(rows, &at(&[EXPOSED, EXPOSED], &["192.0.2.9:2525", "192.0.2.9:2526"]));
+        (findings(&out).len(), servers(&out).len())
+    };
+    assert_eq!(servers_of(&["192.0.2.9:2525=mx-a", "192.0.2.9:2526=mx-b"]), (2, 2));
+    assert_eq!(servers_of(&["192.0.2.9=mx-a"]), (2, 2));
+}
+
+/// What a server refused at one address silences what it offers at another.
+#[test]
+fn what_a_server_said_at_one_address_holds_at_its_other() {
+    let dialogues = at(&[REFUSED, ADVERTISED], &["192.0.2.7:25", "192.0.2.9:25"]);
+    assert_eq!(findings(&named(&["192.0.2.0/24=mx-a"], &dialogues)), [""; 0]);
+    assert_eq!(findings(&named(&["192.0.2.0/28=mx-a", "192.0.2.9=mx-b"], &dialogues)), ["help-exposed/advertised"]);
+}
+
+/// Of two connections the one that began first may end last: its address is told all the same.
+#[test]
+fn the_address_told_of_a_name_is_that_of_its_first_connection() {
+    let dialogues = at(&["S: 220 mx", "S: 220 mx"], &["192.0.2.9:25", "192.0.2.7:25"]);
+    let mut entries: Vec<Entry> =
+        dialogues.iter().zip([0, 100]).flat_map(|(dialogue, from)| entries(dialogue, from)).collect();
+    let last = entries.last().unwrap().key.cause;
+    entries.iter_mut().filter(|entry| entry.key.connection == ordinal(0)).for_each(|entry| entry.key.cause = last);
+    entries.sort_by_key(|entry| (entry.key.cause, std::cmp::Reverse(entry.key.connection)));
+    let ledger = Ledger::new(everything(), Vec::new(), &Limits::default(), &Catalogue::built_in());
+    let mut ledger = ledger.naming(naming(&["192.0.2.0/24=mx-a"]));
+    let mut out = take(&mut ledger, entries);
+    ledger.finish(Totals::default(), &mut |output| out.push(output));
+    assert_eq!(Known::At(servers(&out)[0].endpoint).to_string(), "192.0.2.9:25");
+}
+
+/// Where only some of a server's addresses are asked for, what it said at the others is not told of it.
+#[test]
+fn of_a_name_only_the_addresses_asked_for_are_reported() {
+    let dialogues = at(&[EXPOSED, REFUSED, EXPOSED], &["192.0.2.7:25", "192.0.2.7:25", "192.0.2.9:25"]);
+    let nets = vec!["192.0.2.9/32".parse().unwrap()];
+    let ledger = Ledger::new(everything(), nets, &Limits::default(), &Catalogue::built_in());
+    let out = printed(ledger.naming(naming(&["192.0.2.0/24=mx-a"])), &dialogues);
+    assert_eq!(findings(&out), ["help-exposed/answered"]);
+    let told: Vec<_> =
+        servers(&out).iter().map(|server| (Known::At(server.endpoint).to_string(), server.sessions)).collect();
+    assert_eq!(told, [("192.0.2.9:25".to_owned(), 1)]);
+}
+
+#[test]
+fn a_server_that_changes_its_address_is_not_told_again_for_that() {
+    let mut ledger = endless(None).naming(naming(&["192.0.2.0/24=mx-a"]));
+    let dialogues = at(&[EXPOSED, EXPOSED], &["192.0.2.7:25", "192.0.2.9:25"]);
+    take(&mut ledger, entries(&dialogues[0], 0));
+    assert_eq!(told(&mut ledger, 0).len(), 1);
+    take(&mut ledger, entries(&dialogues[1], 100));
+    assert_eq!(told(&mut ledger, 2 * INTERVAL), []);
+}
+
 #[test]
 fn a_full_table_of_servers_loses_no_finding_and_says_so() {
     let mut limits = Limits::default();
@@ -179,10 +276,11 @@ fn partial_records_merge_to_the_same_in_any_order() {
         let mut dialogue = greeting(nth);
         dialogue.session.greeting =
             Some(crate::smtp::session::Spoken { code: Some(220), text: nth.to_string().into() });
+        dialogue.session.server.port = u16::try_from(nth).unwrap();
         let mut partial = Partial::default();
         for entry in entries(&dialogue, nth) {
             match entry.item {
-                Item::Note(who, note) => partial.note(entry.key, note, who.first.time),
+                Item::Note(who, note) => partial.note(entry.key, note, &who),
                 Item::End(ended) => partial.session(entry.key, &ended),
                 _ => {}
             }
@@ -194,7 +292,8 @@ fn partial_records_merge_to_the_same_in_any_order() {
     let mut back = Partial::default();
     (0..12).rev().for_each(|nth| back.merge(partial(nth)));
     assert_eq!(there, back);
-    let server = there.finish(greeting(0).session.server);
+    let server = there.finish(&Known::As("mx-a".parse().unwrap(), 25));
+    assert_eq!(server.endpoint.port, 0, "where the first connection went");
     assert_eq!(server.greetings, (0..8).map(|nth: u64| nth.to_string().into_bytes()).collect::<Vec<_>>());
     assert_eq!(server.software.unwrap().to_string(), "Exim 4.0");
 }

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use crate::base::ServerNames;
 use crate::ledger::{Output, Who};
 use crate::rules::Catalogue;
 
@@ -21,6 +22,7 @@ pub(crate) struct Clerk {
 #[derive(Debug)]
 pub(super) struct Scene {
     pub catalogue: Arc<Catalogue>,
+    pub names: ServerNames,
     pub places: Places,
     pub show_secrets: bool,
     /// There is no file behind the frames' numbers.
@@ -30,7 +32,8 @@ pub(super) struct Scene {
 impl Clerk {
     /// For files.
     pub(crate) fn new(catalogue: Arc<Catalogue>, show_secrets: bool) -> Self {
-        let scene = Scene { catalogue, places: Places::default(), show_secrets, as_it_goes: false };
+        let (names, places) = (ServerNames::default(), Places::default());
+        let scene = Scene { catalogue, names, places, show_secrets, as_it_goes: false };
         Clerk { scene, last: None }
     }
 
@@ -39,6 +42,12 @@ impl Clerk {
         let mut clerk = Clerk::new(catalogue, show_secrets);
         clerk.scene.as_it_goes = true;
         clerk
+    }
+
+    /// Servers have these names.
+    pub(crate) fn naming(mut self, names: ServerNames) -> Self {
+        self.scene.names = names;
+        self
     }
 
     /// The record of it; what has none only tells what comes behind it where it lies, or carries packets.

@@ -16,7 +16,7 @@ use crate::smtp::wire::tls::{self, State as TlsState};
 use super::clerk::Scene;
 use super::escape::{all_shown, shown};
 use super::word::{DataEnd, Side};
-use super::{Ascii, End, Frame, Name, Record, SessionId, Sha256Hex, When, is_false};
+use super::{Ascii, End, Frame, Name, Record, ServerEnd, SessionId, Sha256Hex, When, is_false};
 
 /// A line of the client (RFC 5321 section 4.1.1).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -36,7 +36,7 @@ pub struct Command {
     /// The session's client.
     pub client: End,
     /// The session's server.
-    pub server: End,
+    pub server: ServerEnd,
     /// In upper case; none where the line has none.
     pub verb: Option<Name>,
     /// What follows the verb, or the whole line where there is none.
@@ -64,7 +64,7 @@ pub struct Reply {
     /// The session's client.
     pub client: End,
     /// The session's server.
-    pub server: End,
+    pub server: ServerEnd,
     /// None where the line has none.
     pub code: Option<u16>,
     /// The text of each line, without its code.
@@ -97,7 +97,7 @@ pub struct Data {
     /// The session's client.
     pub client: End,
     /// The session's server.
-    pub server: End,
+    pub server: ServerEnd,
     /// Octets as they were on the wire, without the closing line.
     pub bytes: u64,
     /// Line feeds among them.
@@ -132,7 +132,7 @@ pub struct TlsEvent {
     /// The session's client.
     pub client: End,
     /// The session's server.
-    pub server: End,
+    pub server: ServerEnd,
     /// How far it went.
     pub state: TlsState,
     /// The version that the server's hello chose: `1.3`.
@@ -163,7 +163,7 @@ pub struct Gap {
     /// The session's client.
     pub client: End,
     /// The session's server.
-    pub server: End,
+    pub server: ServerEnd,
     /// Whose they are.
     pub side: Side,
     /// The position of the first of them among all bytes of that side.
@@ -204,7 +204,7 @@ impl Tls {
 /// The record of an event in the session of that id.
 pub(super) fn record(who: &Who, event: u64, told: Told, session: SessionId, scene: &Scene) -> Record {
     let at = told.at();
-    let (time, client, server) = (When(at.time), End::from(who.client), End::from(who.server));
+    let (time, client, server) = (When(at.time), End::from(who.client), ServerEnd::of(who.server, &scene.names));
     let Frame { capture, frame } = scene.places.of(at.ordinal);
     match told {
         Told::Command { verb, argument, uncertain, .. } => Record::Command(Box::new(Command {

@@ -16,7 +16,7 @@ use super::clerk::Scene;
 use super::escape;
 use super::ids::{self, Window};
 use super::places::Range;
-use super::{CommunityId, End, Fingerprint, Frame, Name, SessionId, When};
+use super::{CommunityId, End, Fingerprint, Frame, Name, ServerEnd, SessionId, When};
 
 /// What was found.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -45,7 +45,7 @@ pub struct Finding {
     /// The session's client.
     pub client: End,
     /// The session's server.
-    pub server: End,
+    pub server: ServerEnd,
     /// Community ID version 1 of the flow, seed 0 (<https://github.com/corelight/community-id-spec>).
     pub community_id: CommunityId,
     /// Of a live capture: where the packet came that completed it, if that is known.
@@ -82,7 +82,7 @@ pub struct KeptPackets {
 impl Finding {
     pub(super) fn of(found: Found, scene: &Scene) -> Self {
         let window = window(&found, scene);
-        let fingerprint = ids::fingerprint(&found, &scene.catalogue);
+        let fingerprint = ids::fingerprint(&found, &scene.names, &scene.catalogue);
         let Found { who, finding, kept, interface } = found;
         let (rule, check) = scene.catalogue.ids(finding.check);
         let said = scene.catalogue.check(finding.check).map(|check| check.of(finding.judged));
@@ -99,7 +99,7 @@ impl Finding {
             session: ids::session(&who),
             event: finding.subject.number(),
             client: who.client.into(),
-            server: who.server.into(),
+            server: ServerEnd::of(who.server, &scene.names),
             community_id: ids::community(who.flow()),
             interface,
             packets: finding.packets.iter().map(|packet| scene.places.of(packet)).collect(),

@@ -7,7 +7,7 @@ use data_encoding::{BASE64, HEXLOWER};
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
 
-use crate::base::{Endpoint, FlowKey, Side, Time};
+use crate::base::{Endpoint, FlowKey, ServerNames, Side, Time};
 use crate::ledger::{Found, Who};
 use crate::rules::{Catalogue, Evidence, Finding};
 
@@ -53,14 +53,15 @@ pub(crate) fn community(flow: FlowKey) -> Ascii<30> {
 /// The version of fingerprints: only those of one version can be compared.
 pub const FINGERPRINTS: u32 = 2;
 
-/// 16 hex digits over rule, check, server and what the catalogue says tells faults of that check apart: each name with what
-/// the evidence has under it.
-pub(crate) fn fingerprint(found: &Found, catalogue: &Catalogue) -> Ascii<16> {
+/// 16 hex digits over rule, check, server (its name in place of its address, if it has one) and what the catalogue says tells
+/// faults of that check apart: each name with what the evidence has under it.
+pub(crate) fn fingerprint(found: &Found, names: &ServerNames, catalogue: &Catalogue) -> Ascii<16> {
     let Found { who, finding, .. } = found;
     let (rule, check) = catalogue.ids(finding.check);
-    let (ip, port) = (who.server.ip.to_string(), who.server.port.to_string());
+    let server = names.name(who.server).map_or_else(|| who.server.ip.to_string(), ToString::to_string);
+    let port = who.server.port.to_string();
     let mut hash = Sha256::new();
-    for part in [&FINGERPRINTS.to_string(), rule, check, &ip, &port] {
+    for part in [&FINGERPRINTS.to_string(), rule, check, &server, &port] {
         hash.update(part);
         hash.update([0]);
     }

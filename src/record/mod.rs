@@ -31,6 +31,7 @@ pub(crate) mod testing;
 mod tests;
 mod word;
 
+pub use crate::base::{Limits, ServerName, ServerNames};
 pub use crate::ledger::server::{Help, StartTls};
 pub use crate::rules::{About, Severity};
 pub use crate::smtp::wire::tls::State as TlsState;
@@ -43,7 +44,7 @@ pub use schema::schema;
 pub use server::{Server, Software};
 pub use session::{Auth, Greeting, Helo, Missing, Recipient, Session, Transaction};
 pub use stamp::{NotATime, When};
-pub use start::{Filter, Limits, Options, Start};
+pub use start::{Filter, Options, Start};
 pub use stats::Stats;
 pub use summary::{Capture, OtherPort, Skipped, Summary};
 pub use word::{BySeverity, DataEnd, Program, Side, UnknownWord};
@@ -51,8 +52,7 @@ pub use word::{BySeverity, DataEnd, Program, Side, UnknownWord};
 pub(crate) use clerk::Clerk;
 pub(crate) use escape::Text;
 pub(crate) use stamp::Clockwork;
-#[cfg(any(live, test))]
-pub(crate) use start::Watch;
+pub(crate) use word::Named;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -63,7 +63,7 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::base::Endpoint;
+use crate::base::{Endpoint, Known};
 use crate::ledger::FindingCounts;
 
 /// The version of the records: of their names and of what these mean. New fields do not change it.
@@ -166,6 +166,38 @@ impl From<End> for SocketAddr {
 impl fmt::Display for End {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         SocketAddr::from(*self).fmt(out)
+    }
+}
+
+/// The server's end of a session.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct ServerEnd {
+    /// Its address.
+    pub ip: IpAddr,
+    /// Its TCP port.
+    pub port: u16,
+    /// Which stands for the address, if it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub name: Option<ServerName>,
+}
+
+impl ServerEnd {
+    fn of(server: Endpoint, names: &ServerNames) -> Self {
+        ServerEnd { ip: server.ip, port: server.port, name: names.name(server).cloned() }
+    }
+
+    /// What the server is known by.
+    pub(crate) fn known(&self) -> Known {
+        Known::by(self.name.as_ref(), Endpoint { ip: self.ip, port: self.port })
+    }
+}
+
+impl fmt::Display for ServerEnd {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.known().fmt(out)
     }
 }
 

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::base::{Endpoint, Known, ServerName};
 use crate::ledger::server::{self as known, Help, StartTls};
 use crate::rules;
 
@@ -16,15 +17,19 @@ use super::clerk::Scene;
 use super::escape::{all_shown, shown};
 use super::{Name, When};
 
-/// One server, by address and port.
+/// One server, by its name or address, and port.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Server {
-    /// Its address.
+    /// Its address; of one with a name, that at which it was seen first.
     pub ip: IpAddr,
     /// Its port.
     pub port: u16,
+    /// Which stands for the address, if it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub name: Option<ServerName>,
     /// Where each capture is treated alone: the one that this is of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub capture: Option<Arc<str>>,
@@ -81,11 +86,17 @@ impl Server {
         SocketAddr::new(self.ip, self.port)
     }
 
+    /// What the server is known by.
+    pub(crate) fn known(&self) -> Known {
+        Known::by(self.name.as_ref(), Endpoint { ip: self.ip, port: self.port })
+    }
+
     pub(super) fn of(server: known::Server, scene: &Scene) -> Self {
         let count = |(check, count): (&rules::CheckNumber, &u64)| (scene.catalogue.name(*check).to_owned(), *count);
         Server {
             ip: server.endpoint.ip,
             port: server.endpoint.port,
+            name: scene.names.name(server.endpoint).cloned(),
             capture: server.capture.map(|rank| scene.places.name(rank)),
             sessions: server.sessions,
             greetings: all_shown(server.greetings),

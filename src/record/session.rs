@@ -13,7 +13,7 @@ use crate::tcp::Closed;
 
 use super::clerk::Scene;
 use super::escape::{all_shown, shown};
-use super::{CommunityId, End, Frame, Name, SessionId, Tls, When, ids};
+use super::{CommunityId, End, Frame, Name, ServerEnd, SessionId, Tls, When, ids};
 
 /// A connection of which at least one byte was captured, told when it is over.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -25,7 +25,7 @@ pub struct Session {
     /// Who opened the connection, or who speaks as a client where its opening was not captured.
     pub client: End,
     /// The other end.
-    pub server: End,
+    pub server: ServerEnd,
     /// Community ID version 1 of the flow, seed 0.
     pub community_id: CommunityId,
     /// The capture of its first packet.
@@ -156,7 +156,7 @@ impl Session {
         Session {
             session: ids::session(&Who::of(&session)),
             client: session.client.into(),
-            server: session.server.into(),
+            server: ServerEnd::of(session.server, &scene.names),
             community_id: ids::community(session.flow),
             capture,
             first_frame,

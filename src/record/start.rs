@@ -2,13 +2,19 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 
+use ipnet::IpNet;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
 
-use crate::base::{self, Limit};
+use crate::base::{Limit, Limits, SMTP, ServerNames, Time, Timeouts};
+use crate::capture;
+use crate::ledger::{Kind, Records};
 use crate::rules::Severity;
+use crate::rules::selection::Selector;
 
 use super::ids::FINGERPRINTS;
 use super::word::Program;
@@ -31,8 +37,8 @@ pub struct Start {
     pub options: Options,
 }
 
-/// The options that change results, by their names, each with the value that was in force.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+/// The options that change results, by their names, each with the value that is in force.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Options {
@@ -41,48 +47,57 @@ pub struct Options {
     pub bpf: Option<Filter>,
     /// Seconds that a closed connection is kept.
     pub closed_timeout: u32,
-    /// Networks of Exchange servers.
-    pub exchange_peers: Vec<String>,
+    /// Networks of Exchange servers, whose own verbs are usual between them.
+    #[schemars(with = "Vec<String>")]
+    pub exchange_peers: Vec<IpNet>,
     /// Seconds that fragments wait for their siblings.
     pub fragment_timeout: u32,
     /// Seconds that a connection may stay half-open.
     pub half_open_timeout: u32,
-    /// Whether captures were hashed.
+    /// Whether captures are hashed.
     pub hash: bool,
     /// Seconds that an open connection may be idle.
     pub idle_timeout: u32,
-    /// Rules and checks that were left out.
-    pub ignore: Vec<String>,
+    /// Rules and checks that are left out.
+    #[schemars(with = "Vec<String>")]
+    pub ignore: Vec<Selector>,
     /// `watch` alone: the interfaces.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub interface: Option<Vec<String>>,
     /// Every limit.
     pub limits: Limits,
-    /// Captures that might be open at once.
-    pub merge_files: u32,
-    /// Nothing below it was reported.
+    /// Captures that may be open at once.
+    pub merge_files: NonZeroU32,
+    /// Nothing below it is reported.
     pub min_severity: Severity,
-    /// `watch` alone: whether the kernel's filter let SMTP on other ports pass.
+    /// `watch` alone: whether the kernel's filter lets SMTP on other ports pass.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub notice_ports: Option<bool>,
     /// The TCP ports that carry SMTP.
     pub port: Vec<u16>,
-    /// The kinds of records that were wanted.
-    pub records: Vec<Name>,
+    /// The kinds of records that are wanted.
+    pub records: Vec<Kind>,
     /// `watch` alone: seconds after which what is told once per server is told again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub renotify: Option<u64>,
-    /// Rules and checks that were asked for; all where there is none.
-    pub select: Vec<String>,
-    /// Whether each capture was treated alone.
+    /// Rules and checks that are asked for; all where there is none.
+    #[schemars(with = "Vec<String>")]
+    pub select: Vec<Selector>,
+    /// Whether each capture is treated alone.
     pub separate: bool,
+    /// Names that stand for addresses of servers, by network, address or `ADDRESS:PORT`.
+    #[serde(default)]
+    #[schemars(with = "BTreeMap<String, String>")]
+    pub server_name: ServerNames,
     /// Networks of servers; all where there is none.
-    pub servers: Vec<String>,
-    /// Severities that were set, by rule or `rule/check`.
-    pub severity: BTreeMap<String, Severity>,
+    #[schemars(with = "Vec<String>")]
+    pub servers: Vec<IpNet>,
+    /// Severities that were set, of whole rules or of checks.
+    #[schemars(with = "BTreeMap<String, Severity>")]
+    pub severity: BTreeMap<Selector, Severity>,
     /// Whether secrets are shown.
     pub show_secrets: bool,
-    /// `watch` alone: octets that were captured of a packet at most.
+    /// `watch` alone: octets that are captured of a packet at most.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub snap_length: Option<u32>,
     /// `watch` alone: seconds from one `stats` record to the next.
@@ -90,10 +105,45 @@ pub struct Options {
     pub stats_interval: Option<u32>,
 }
 
+impl Default for Options {
+    /// What is in force where nothing was said, in a scan.
+    fn default() -> Self {
+        let Timeouts { half_open, idle, closed, fragments } = Timeouts::default();
+        let seconds = |nanoseconds: i64| u32::try_from(nanoseconds.div_euclid(Time::SECOND)).unwrap_or(u32::MAX);
+        let kinds = Kind::ALL.into_iter().filter(|kind| Records::default().has(*kind));
+        Options {
+            bpf: None,
+            closed_timeout: seconds(closed),
+            exchange_peers: Vec::new(),
+            fragment_timeout: seconds(fragments),
+            half_open_timeout: seconds(half_open),
+            hash: false,
+            idle_timeout: seconds(idle),
+            ignore: Vec::new(),
+            interface: None,
+            limits: Limits::default(),
+            merge_files: capture::Options::DEFAULT_MERGE_FILES,
+            min_severity: Severity::Info,
+            notice_ports: None,
+            port: vec![SMTP],
+            records: kinds.collect(),
+            renotify: None,
+            select: Vec::new(),
+            separate: false,
+            server_name: ServerNames::default(),
+            servers: Vec::new(),
+            severity: BTreeMap::new(),
+            show_secrets: false,
+            snap_length: None,
+            stats_interval: None,
+        }
+    }
+}
+
 /// What the kernel is asked for; nothing where that is made of the ports.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
-pub struct Filter(Option<String>);
+pub struct Filter(pub(crate) Option<String>);
 
 impl Filter {
     /// The user's own, where there is one.
@@ -102,42 +152,16 @@ impl Filter {
     }
 }
 
-/// What `watch` has besides.
-#[derive(Clone, Debug)]
-pub(crate) struct Watch {
-    pub interface: Vec<String>,
-    pub snap_length: u32,
-    pub bpf: Option<String>,
-    pub notice_ports: bool,
-    pub stats_interval: u32,
-    pub renotify: u64,
-}
-
 impl Start {
-    /// Of a scan.
-    pub(crate) fn scan(options: Options) -> Self {
+    /// Of this version of the program.
+    pub(crate) fn new(command: Program, options: Options) -> Self {
         Start {
             mailtap: Cow::Borrowed(env!("CARGO_PKG_VERSION")),
             format: FORMAT,
             fingerprint_version: FINGERPRINTS,
-            command: Program::Scan,
+            command,
             options,
         }
-    }
-
-    /// Of a live capture.
-    pub(crate) fn watch(options: Options, watch: Watch) -> Self {
-        let Watch { interface, snap_length, bpf, notice_ports, stats_interval, renotify } = watch;
-        let options = Options {
-            interface: Some(interface),
-            snap_length: Some(snap_length),
-            bpf: Some(Filter(bpf)),
-            notice_ports: Some(notice_ports),
-            stats_interval: Some(stats_interval),
-            renotify: Some(renotify),
-            ..options
-        };
-        Start { command: Program::Watch, ..Start::scan(options) }
     }
 }
 
@@ -146,34 +170,21 @@ fn there<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Filter>, D
     Option::deserialize(deserializer).map(|filter| Some(Filter(filter)))
 }
 
-/// Every limit with its value.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "BTreeMap<String, u64>")]
-pub struct Limits(BTreeMap<Name, u64>);
-
-impl Limits {
-    /// Each limit's name and value.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, u64)> {
-        self.0.iter().map(|(name, value)| (name.as_ref(), *value))
+impl Serialize for Limits {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.iter().map(|(limit, value)| (limit.key(), value)).collect::<BTreeMap<_, _>>().serialize(serializer)
     }
 }
 
-impl TryFrom<BTreeMap<String, u64>> for Limits {
-    type Error = String;
-
-    fn try_from(limits: BTreeMap<String, u64>) -> Result<Self, String> {
-        let known = |name: &String| Limit::ALL.iter().any(|bound| bound.key == name);
-        match limits.keys().find(|name| !known(name)) {
-            Some(name) => Err(format!("no limit '{name}'")),
-            None => Ok(Limits(limits.into_iter().map(|(name, value)| (Cow::Owned(name), value)).collect())),
+impl<'de> Deserialize<'de> for Limits {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut limits = Limits::default();
+        for (name, value) in BTreeMap::<String, u64>::deserialize(deserializer)? {
+            let bound = Limit::ALL.iter().find(|bound| bound.key == name);
+            let bound = bound.ok_or_else(|| D::Error::custom(format!("no limit '{name}'")))?;
+            limits.set(bound.limit, value);
         }
-    }
-}
-
-impl From<&base::Limits> for Limits {
-    fn from(limits: &base::Limits) -> Self {
-        let value = |bound: &base::limits::Bound| (Cow::Borrowed(bound.key), limits.get(bound.limit));
-        Limits(Limit::ALL.iter().map(value).collect())
+        Ok(limits)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::base::{Endpoint, Moment, Ordinal, Packets, Tally, Time};
+use crate::base::{Endpoint, Moment, Ordinal, Packets, ServerNames, Tally, Time};
 use crate::capture::CaptureFile;
 use crate::ledger::server::{Help, StartTls};
 use crate::ledger::{Found, Noticed, Output, Server, SessionEnd, Stats, Summary, Told, Totals, Who};
@@ -67,6 +67,16 @@ pub(crate) fn session() -> Record {
 pub(crate) fn events() -> Vec<Record> {
     let mut clerk = clerk();
     outputs().into_iter().filter_map(|output| clerk.record(output)).collect()
+}
+
+/// A record of each kind that names the server, which has a name.
+pub(crate) fn named() -> Vec<Record> {
+    let mut names = ServerNames::default();
+    names.insert("0.0.0.0/0".parse().unwrap(), "mx-a".parse().unwrap());
+    let mut clerk = clerk().naming(names);
+    let told = [Output::Finding(Box::new(found())), Output::Session(Box::new(session_end()))];
+    let told = told.into_iter().chain(outputs()).chain([Output::Server(Box::new(known_server()))]);
+    told.filter_map(|output| clerk.record(output)).collect()
 }
 
 pub(crate) fn server() -> Record {

@@ -10,6 +10,7 @@ use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value, json};
 
+use crate::ledger::Kind;
 use crate::ledger::server::{Help, StartTls};
 use crate::rules::{About, Severity};
 use crate::smtp::wire::tls::State;
@@ -65,7 +66,7 @@ macro_rules! words {
     )+};
 }
 
-words!(About, Closed, DataEnd, Help, Program, Severity, Side, StartTls, State);
+words!(About, Closed, DataEnd, Help, Kind, Program, Severity, Side, StartTls, State);
 
 fn of_name<T: Named>(text: &str) -> Result<T, UnknownWord> {
     let known = T::ALL.iter().copied().find(|known| known.name() == text);
@@ -97,6 +98,15 @@ impl Named for Severity {
 
     fn name(self) -> &'static str {
         Severity::name(self)
+    }
+}
+
+impl Named for Kind {
+    const KIND: &'static str = "Kind";
+    const ALL: &'static [Self] = &Kind::ALL;
+
+    fn name(self) -> &'static str {
+        Kind::name(self)
     }
 }
 

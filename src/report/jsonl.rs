@@ -45,7 +45,7 @@ fn write_session(session: &Session, clock: &mut Clockwork, json: &mut Json<'_>) 
     json.raw("\",\"client\":");
     write_end(session.client, json);
     json.raw(",\"server\":");
-    write_end(session.server, json);
+    json.value(&session.server);
     json.raw(",\"community_id\":\"");
     json.raw(session.community_id);
     json.raw("\",\"capture\":");
@@ -160,7 +160,7 @@ macro_rules! write_at {
         $json.raw(",\"client\":");
         write_end($event.client, $json);
         $json.raw(",\"server\":");
-        write_end($event.server, $json);
+        $json.value(&$event.server);
     };
 }
 
@@ -280,6 +280,12 @@ mod tests {
     #[test]
     fn servers_and_summary_read_as_the_formats_say() {
         insta::assert_snapshot!(printed([testing::server(), testing::summary()]));
+    }
+
+    #[test]
+    fn a_servers_name_stands_beside_its_address() {
+        let named = printed(testing::named());
+        assert!(named.lines().all(|line| line.contains(",\"name\":\"mx-a\"")), "{named}");
     }
 
     #[test]

@@ -9,6 +9,7 @@ use anstyle::{AnsiColor, Style};
 use comfy_table::{Cell, ContentArrangement, Table, presets};
 
 use super::{Format, Look};
+use crate::base::Known;
 use crate::base::Limit;
 use crate::ledger::elsewhere::{self, Noticed};
 use crate::record::{Clockwork, End, Finding, OtherPort, Proof, Record, Server, Session, Stats, Summary, When};
@@ -29,11 +30,11 @@ pub(super) struct Text {
     clock: Clockwork,
     /// Live: SMTP on other ports passes the kernel's filter.
     notices_ports: bool,
-    findings: BTreeMap<End, Vec<String>>,
+    findings: BTreeMap<Known, Vec<String>>,
     kept: u64,
     beyond: u64,
     /// Each as it was told last; where captures are treated alone, each capture's.
-    servers: BTreeMap<(End, Option<Arc<str>>), Row>,
+    servers: BTreeMap<(Known, Option<Arc<str>>), Row>,
     /// The summary, rendered.
     summary: Option<String>,
 }
@@ -53,8 +54,7 @@ impl Format for Text {
             Record::Tls(tls) => self.event(tls.time, &tls.session, &said(record), out),
             Record::Gap(gap) => self.event(gap.time, &gap.session, &said(record), out),
             Record::Server(server) => {
-                let end = End { ip: server.ip, port: server.port };
-                self.servers.insert((end, server.capture.clone()), Row::of(server));
+                self.servers.insert((server.known(), server.capture.clone()), Row::of(server));
             }
             Record::Stats(stats) => self.stats(stats, out),
             Record::Summary(summary) => self.summary = Some(render_summary(summary, self.notices_ports, self.styles())),
@@ -63,12 +63,12 @@ impl Format for Text {
 
     fn end(&mut self, out: &mut Vec<u8>) {
         let style = self.styles();
-        for (end, findings) in &self.findings {
-            let mut rows = self.servers.range((*end, None)..);
-            let row = rows.next().filter(|((known, _), _)| known == end).map(|(_, row)| row);
+        for (known, findings) in &self.findings {
+            let mut rows = self.servers.range((known.clone(), None)..);
+            let row = rows.next().filter(|((server, _), _)| server == known).map(|(_, row)| row);
             let software = row.and_then(|row| row.software.as_ref());
             let software = software.map(|software| format!("  {}", style.dim(software))).unwrap_or_default();
-            push(out, format_args!("{}{software}\n\n", style.bold(address(*end))));
+            push(out, format_args!("{}{software}\n\n", style.bold(known)));
             for finding in findings {
                 push(out, format_args!("{finding}\n"));
             }
@@ -101,7 +101,7 @@ impl Text {
 
     fn finding(&mut self, found: &Finding, out: &mut Vec<u8>) {
         if self.look.as_it_goes {
-            let server = self.styles().bold(address(found.server));
+            let server = self.styles().bold(found.server.known());
             push(out, format_args!("{server}\n{}\n", finding(found, self.styles())));
             return;
         }
@@ -111,12 +111,12 @@ impl Text {
         }
         self.kept = self.kept.saturating_add(1);
         let rendered = finding(found, self.styles());
-        self.findings.entry(found.server).or_default().push(rendered);
+        self.findings.entry(found.server.known()).or_default().push(rendered);
     }
 
     fn session(&mut self, session: &Session, out: &mut Vec<u8>) {
         let (start, style) = (self.clock.stamp(session.start.0), self.styles());
-        let ends = format_args!("{} -> {}", address(session.client), address(session.server));
+        let ends = format_args!("{} -> {}", address(session.client), session.server.known());
         let helo = session.helo.as_ref();
         let helo = helo.map(|helo| format!("  {} {}", helo.verb, helo.argument)).unwrap_or_default();
         let Session { capture, first_frame, last_frame, last_capture, .. } = session;
@@ -294,15 +294,15 @@ impl Row {
     }
 }
 
-fn table(servers: &BTreeMap<(End, Option<Arc<str>>), Row>) -> String {
+fn table(servers: &BTreeMap<(Known, Option<Arc<str>>), Row>) -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
     table.set_header(["  server", "software", "sessions", "help", "starttls", "findings, with repeats"]);
-    for ((end, capture), Row { software, several: _, sessions, help, starttls, findings }) in servers {
+    for ((known, capture), Row { software, several: _, sessions, help, starttls, findings }) in servers {
         table.add_row([
             Cell::new(match capture {
-                Some(capture) => format!("  {} in {capture}", address(*end)),
-                None => format!("  {}", address(*end)),
+                Some(capture) => format!("  {known} in {capture}"),
+                None => format!("  {known}"),
             }),
             Cell::new(software.as_deref().unwrap_or("-")),
             Cell::new(count(*sessions)),
@@ -315,8 +315,8 @@ fn table(servers: &BTreeMap<(End, Option<Arc<str>>), Row>) -> String {
         column.set_padding((0, 2));
     }
     let mut text = table.trim_fmt();
-    for ((end, _), Row { several, .. }) in servers.iter().filter(|(_, row)| !row.several.is_empty()) {
-        let _ = write!(text, "\n  {}: several servers answer here: {}", address(*end), several.join(", "));
+    for ((known, _), Row { several, .. }) in servers.iter().filter(|(_, row)| !row.several.is_empty()) {
+        let _ = write!(text, "\n  {known}: several servers answer here: {}", several.join(", "));
     }
     text
 }

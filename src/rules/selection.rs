@@ -1,12 +1,13 @@
 //! Which checks are wanted, and how bad they are said to be: `--select`, `--ignore`, `--min-severity` and the
 //! configuration's severities, compiled once for all sessions.
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
 use ipnet::IpNet;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::base::{Limit, Limits};
 
@@ -44,30 +45,53 @@ struct Choice {
     severity: Option<Severity>,
 }
 
-/// A rule, or one of its checks: `help-exposed`, `help-exposed/answered`. It is made by parsing, so it names what there is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// A rule, or one of its checks: `help-exposed`, `help-exposed/answered`. Parsed, it names what there is; read back from a
+/// record of another version it may name nothing of this one's catalogue.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Selector {
-    rule: &'static str,
-    check: Option<&'static str>,
+    rule: String,
+    check: Option<String>,
+}
+
+impl Selector {
+    /// Whatever it names.
+    fn of(text: &str) -> Self {
+        let (rule, check) = text.split_once('/').map_or((text, None), |(rule, check)| (rule, Some(check)));
+        Selector { rule: rule.to_owned(), check: check.map(str::to_owned) }
+    }
+}
+
+impl Serialize for Selector {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Selector {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(Selector::of(&Cow::<str>::deserialize(deserializer)?))
+    }
 }
 
 impl FromStr for Selector {
     type Err = UnknownSelector;
 
     fn from_str(text: &str) -> Result<Self, UnknownSelector> {
-        let (id, check_id) = text.split_once('/').map_or((text, None), |(rule, check)| (rule, Some(check)));
-        let rule = super::find(id).ok_or_else(|| UnknownSelector::Rule(id.to_owned()))?;
-        let Some(check_id) = check_id else { return Ok(Selector { rule: rule.id, check: None }) };
-        let check = rule.checks.iter().find(|check| check.id == check_id);
-        let check = check.ok_or_else(|| UnknownSelector::Check { rule: rule.id, check: check_id.to_owned() })?;
-        Ok(Selector { rule: rule.id, check: Some(check.id) })
+        let selector = Selector::of(text);
+        let rule = super::find(&selector.rule).ok_or_else(|| UnknownSelector::Rule(selector.rule.clone()))?;
+        match &selector.check {
+            Some(unknown) if !rule.checks.iter().any(|check| check.id == unknown) => {
+                Err(UnknownSelector::Check { rule: rule.id, check: unknown.clone() })
+            }
+            _ => Ok(selector),
+        }
     }
 }
 
 impl fmt::Display for Selector {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(self.rule)?;
-        self.check.map_or(Ok(()), |check| write!(out, "/{check}"))
+        out.write_str(&self.rule)?;
+        self.check.as_ref().map_or(Ok(()), |check| write!(out, "/{check}"))
     }
 }
 
@@ -106,7 +130,7 @@ impl std::error::Error for UnknownSelector {}
 
 impl Selector {
     fn names(&self, rule: &Rule, check: &Check) -> bool {
-        self.rule == rule.id && self.check.is_none_or(|id| id == check.id)
+        self.rule == rule.id && self.check.as_ref().is_none_or(|id| id == check.id)
     }
 }
 
@@ -141,13 +165,13 @@ impl Selection {
         }
     }
 
-    /// Findings of what is named here get this severity whatever the rule says; a check's own row wins over its rule's.
-    pub(crate) fn severities(mut self, severities: &BTreeMap<Selector, Severity>) -> Self {
-        // A rule's row stands before those of its checks.
+    /// Findings of what is named here get this severity whatever the rule says; in their order, so that a check's own row
+    /// wins over its rule's.
+    pub(crate) fn severities<'s>(mut self, severities: impl IntoIterator<Item = (&'s Selector, Severity)>) -> Self {
         for (selector, severity) in severities {
             for ((rule, check), choice) in self.catalogue.checks().zip(&mut self.checks) {
                 if selector.names(rule, check) {
-                    choice.severity = Some(*severity);
+                    choice.severity = Some(severity);
                 }
             }
         }
@@ -204,6 +228,8 @@ impl Selection {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
     use crate::rules::dialogue::Dialogue;
 
@@ -228,8 +254,9 @@ mod tests {
     fn a_severity_that_is_set_wins_over_the_rule_and_a_check_over_its_rule() {
         let set = |text: &str, severity| (text.parse().unwrap(), severity);
         let judged = |severities: &[(Selector, Severity)], least| {
-            let severities = severities.iter().copied().collect();
-            let selection = Selection::new(&[], &[], least, &Limits::default()).severities(&severities);
+            let severities: BTreeMap<_, _> =
+                severities.iter().map(|(selector, severity)| (selector, *severity)).collect();
+            let selection = Selection::new(&[], &[], least, &Limits::default()).severities(severities);
             let dialogue = "S: 220 mx\nC: HELP\nS: 214 ok\nC: STARTTLS\nS: 454 no\nC: STARTTLS\nS: 501 no";
             Dialogue::read(dialogue).selection(selection).judged()
         };

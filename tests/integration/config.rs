@@ -136,6 +136,7 @@ fn the_start_record_has_what_the_file_changed() {
         ("select", r#"["help-exposed","starttls/masked"]"#),
         ("ignore", r#"["help-exposed/pattern"]"#),
         ("servers", r#"["198.51.100.0/24","2001:db8::25/128"]"#),
+        ("server_name", r#"{"192.0.2.0/24":"mx-c","198.51.100.25/32":"mx-a","[2001:db8::25]:587":"mx-b"}"#),
         ("exchange_peers", r#"["192.0.2.25/32"]"#),
         ("severity", r#"{"help-exposed":"medium","help-exposed/answered":"critical"}"#),
         ("records", r#"["findings","events"]"#),
@@ -159,6 +160,7 @@ min_severity = 'low'
 select = ['help-exposed', 'starttls/masked']
 ignore = ['help-exposed/pattern']
 servers = ['198.51.100.0/24', '2001:db8::25']
+server_name = { '198.51.100.25' = 'mx-a', '[2001:db8::25]:587' = 'mx-b', '192.0.2.7/24' = 'mx-c' }
 exchange_peers = ['192.0.2.25']
 records = ['findings', 'events']
 port = [587, 25]
@@ -180,7 +182,19 @@ fn what_config_prints_is_a_configuration_that_means_the_same() {
     for (text, flags) in [
         ("", &[][..]),
         (ALL, &[]),
-        (ALL, &["--port", "2525", "--separate=false", "--ignore", "bad-greeting,starttls/injected", "--hash"]),
+        (
+            ALL,
+            &[
+                "--server-name",
+                "192.0.2.0/24=mx-d,203.0.113.0/24=mx-e",
+                "--port",
+                "2525",
+                "--separate=false",
+                "--ignore",
+                "bad-greeting,starttls/injected",
+                "--hash",
+            ],
+        ),
         ("", &["--max-connections", "9223372036854775807", "--idle-timeout", "4294967295"]),
     ] {
         let file = File::of(text);
@@ -214,6 +228,8 @@ fn what_is_wrong_in_the_file_is_one_line_with_file_line_and_cause() {
         ("select = [\n'helo']", 2, "no rule 'helo'; the rules are: help-exposed"),
         ("[severity]\n'starttls/x' = 'low'", 2, "rule 'starttls' has no check 'x'; its checks are: started"),
         ("exchange_peers = ['192.0.2.0/33']", 1, "'192.0.2.0/33': a network such as"),
+        ("[server_name]\n'192.0.2.1' = 'a'\n'192.0.2' = 'b'", 3, "'192.0.2': a network, an address or ADDRESS:PORT"),
+        ("[server_name]\n'192.0.2.1' = 'mx a'", 2, "'mx a' is no name of a server: 1 to 64 printable"),
         ("separate = true\nport = [25", 2, "unclosed array, expected `]`"),
         ("separate = true\nseparate = true", 2, "duplicate key `separate`"),
     ] {

@@ -29,7 +29,7 @@ const FIELDS: &[(&str, &str)] = &[
     ("gap", "type session event capture frame time client server side offset bytes"),
     (
         "server",
-        "type ip port ?capture sessions greetings software ?several_software capabilities help starttls first_seen last_seen findings",
+        "type ip port ?name ?capture sessions greetings software ?several_software capabilities help starttls first_seen last_seen findings",
     ),
     (
         "stats",

@@ -30,6 +30,7 @@ mod loss;
 mod merging;
 mod mirror;
 mod mta;
+mod names;
 mod neighbours;
 mod others;
 mod pipes;

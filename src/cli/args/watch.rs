@@ -7,12 +7,11 @@ use std::time::Duration;
 use clap::Args;
 
 use crate::capture::live::Request;
-use crate::record::{self, Start};
+use crate::record::{Filter, Options, Program, Start};
 use crate::report;
 
 use super::{Choice, OUTPUT, Output};
 use crate::cli::host::sandbox::Confinement;
-use crate::cli::settings::Settings;
 use crate::cli::units::{self, Rotate};
 
 const CAPTURE: &str = "Capture";
@@ -100,16 +99,18 @@ impl Watch {
     }
 
     /// The first record, as [`Scan::start`](super::Scan::start).
-    pub(in crate::cli) fn start(&self, settings: &Settings) -> Start {
-        let watch = record::Watch {
-            interface: self.interfaces.clone(),
-            snap_length: self.snap_length,
-            bpf: self.bpf.clone(),
-            notice_ports: self.notice_ports,
-            stats_interval: self.stats_interval,
-            renotify: self.renotify.as_secs(),
+    pub(in crate::cli) fn start(&self, options: &Options) -> Start {
+        let options = Options {
+            show_secrets: self.output.show_secrets,
+            interface: Some(self.interfaces.clone()),
+            snap_length: Some(self.snap_length),
+            bpf: Some(Filter(self.bpf.clone())),
+            notice_ports: Some(self.notice_ports),
+            stats_interval: Some(self.stats_interval),
+            renotify: Some(self.renotify.as_secs()),
+            ..options.clone()
         };
-        Start::watch(settings.options(self.output.show_secrets), watch)
+        Start::new(Program::Watch, options)
     }
 
     /// The chosen output format.

@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
-use super::{Clerk, Proof, Record, Start, schema, testing};
+use super::{Clerk, Program, Proof, Record, Start, schema, testing};
+use crate::base::ServerNames;
 use crate::engine::testing::Nobody;
 use crate::engine::{self, Config, Sink};
 use crate::ledger::{Kind, Output, Records};
@@ -48,25 +49,33 @@ fn records(outputs: Vec<Output>, show_secrets: bool) -> Vec<Record> {
 fn starts() -> [Record; 2] {
     let options = serde_json::from_value(json!({
         "closed_timeout": 60, "exchange_peers": ["192.0.2.0/24"], "fragment_timeout": 30, "half_open_timeout": 60,
-        "hash": false, "idle_timeout": 3600, "ignore": [], "limits": super::start::Limits::from(&crate::base::Limits::default()), "merge_files": 256,
+        "hash": false, "idle_timeout": 3600, "ignore": [], "limits": crate::base::Limits::default(), "merge_files": 256,
         "min_severity": "info", "port": [25], "records": ["findings"], "select": ["starttls"], "separate": false,
+        "server_name": { "192.0.2.0/24": "mx-a", "[2001:db8::25]:25": "mx-b" },
         "servers": [], "severity": { "starttls/refused": "high" }, "show_secrets": false,
     }));
     let options: super::Options = options.unwrap();
-    let watch = super::Watch {
-        interface: vec!["eth0".to_owned()],
-        snap_length: 65_535,
-        bpf: None,
-        notice_ports: true,
-        stats_interval: 60,
-        renotify: 86_400,
+    let watch = super::Options {
+        interface: Some(vec!["eth0".to_owned()]),
+        snap_length: Some(65_535),
+        bpf: Some(super::Filter(None)),
+        notice_ports: Some(true),
+        stats_interval: Some(60),
+        renotify: Some(86_400),
+        ..options.clone()
     };
-    [Start::scan(options.clone()), Start::watch(options, watch)].map(|start| Record::Start(Box::new(start)))
+    [Start::new(Program::Scan, options), Start::new(Program::Watch, watch)].map(|start| Record::Start(Box::new(start)))
 }
 
 fn others() -> Vec<Record> {
     let stats = testing::stats().into_iter().chain([testing::finding(), testing::session(), testing::server()]);
-    starts().into_iter().chain(stats).chain(testing::events()).chain([testing::summary()]).collect()
+    starts()
+        .into_iter()
+        .chain(stats)
+        .chain(testing::events())
+        .chain(testing::named())
+        .chain([testing::summary()])
+        .collect()
 }
 
 #[test]
@@ -166,7 +175,11 @@ fn changes(value: &Value) -> Vec<(String, Value)> {
             more.insert("surprise".to_owned(), json!(1));
             change("an unknown field".to_owned(), Value::Object(more));
             let of_server = place.is_empty() && value["type"] == "server";
-            let optional = |name: &str| OPTIONAL.contains(&name) || (of_server && name == "capture");
+            let optional = |name: &str| match name {
+                "capture" => of_server,
+                "name" => of_server || place == "/server",
+                _ => OPTIONAL.contains(&name),
+            };
             for name in fields.keys().filter(|name| !optional(name)) {
                 let mut less = fields.clone();
                 less.remove(name);
@@ -178,7 +191,7 @@ fn changes(value: &Value) -> Vec<(String, Value)> {
 }
 
 /// Objects whose names are data.
-const MAPS: &[&str] = &["findings", "evidence", "limits_hit", "not_analysed", "severity"];
+const MAPS: &[&str] = &["findings", "evidence", "limits_hit", "not_analysed", "server_name", "severity"];
 /// Fields that are there only where they apply.
 const OPTIONAL: &[&str] = &[
     "info",
@@ -298,12 +311,18 @@ fn a_finding_names_the_event_that_it_is_about() {
 fn a_fingerprint_can_be_made_again_of_its_record_and_tells_faults_apart() {
     let catalogue = Config::default().selection.catalogue().clone();
     let mut kinds: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    for record in records(outputs("testdata"), false) {
+    let told = outputs("testdata");
+    let mut everybody = ServerNames::default();
+    everybody.insert("0.0.0.0/0".parse().unwrap(), "mx-a".parse().unwrap());
+    let mut clerk = Clerk::new(catalogue.clone(), false).naming(everybody);
+    let named: Vec<Record> = told.clone().into_iter().filter_map(|output| clerk.record(output)).collect();
+    for record in records(told, false).into_iter().chain(named) {
         let Record::Finding(finding) = record else { continue };
         let (_, check) =
             catalogue.checks().find(|(rule, check)| (rule.id, check.id) == (&*finding.rule, &*finding.check)).unwrap();
         let mut parts = ["2", &finding.rule, &finding.check].map(str::to_owned).to_vec();
-        parts.extend([finding.server.ip.to_string(), finding.server.port.to_string()]);
+        let server = finding.server.name.map_or(finding.server.ip.to_string(), |name| name.to_string());
+        parts.extend([server, finding.server.port.to_string()]);
         let mut told = String::new();
         for name in check.discriminator {
             let proof = finding.evidence.iter().find(|(known, _)| known == name).map(|(_, proof)| proof.clone());
