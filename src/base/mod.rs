@@ -1,6 +1,6 @@
 //! The few plain values that every room uses: packets and their order, time, flows, limits, counters.
 //! No I/O, no clock, nothing of any protocol above TCP's ports.
-//! Read in this order: [`packet`], [`time`], [`flow`], [`limits`], [`counters`], [`octets`].
+//! Read in this order: [`packet`], [`time`], [`flow`], [`limits`], [`counters`], [`octets`], [`written`].
 
 pub(crate) mod counters;
 pub(crate) mod flow;
@@ -8,6 +8,7 @@ pub(crate) mod limits;
 pub(crate) mod octets;
 pub(crate) mod packet;
 pub(crate) mod time;
+pub(crate) mod written;
 
 pub(crate) use counters::Tally;
 pub(crate) use flow::{Endpoint, FlowKey, PerSide, Side};

@@ -1,5 +1,7 @@
 //! What reassembly hands on: chunks and gaps of both directions, in causal order.
 
+use serde::{Deserialize, Serialize};
+
 use crate::base::{FlowKey, Moment, PerSide, Side};
 
 /// In-order bytes of one direction, as they lay in one packet.
@@ -49,7 +51,8 @@ pub(crate) struct Opening {
 }
 
 /// How a connection ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub(crate) enum Closed {
     Fin,
     Rst,
