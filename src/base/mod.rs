@@ -1,12 +1,13 @@
 //! The few plain values that every room uses: packets and their order, time, flows, limits, counters.
 //! No I/O, no clock, nothing of any protocol above TCP's ports.
-//! Read in this order: [`packet`], [`time`], [`flow`], [`limits`], [`counters`], [`octets`], [`written`].
+//! Read in this order: [`packet`], [`time`], [`flow`], [`limits`], [`counters`], [`octets`], [`shards`], [`written`].
 
 pub(crate) mod counters;
 pub(crate) mod flow;
 pub(crate) mod limits;
 pub(crate) mod octets;
 pub(crate) mod packet;
+pub(crate) mod shards;
 pub(crate) mod time;
 pub(crate) mod written;
 
@@ -14,4 +15,5 @@ pub(crate) use counters::Tally;
 pub(crate) use flow::{Endpoint, FlowKey, PerSide, Side};
 pub(crate) use limits::{Limit, Limits};
 pub(crate) use packet::{Captured, LinkType, Moment, Ordinal, Packets};
+pub(crate) use shards::ShardSet;
 pub(crate) use time::{Clock, Tick, Time, Timeouts, Turn};

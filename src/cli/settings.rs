@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use ipnet::IpNet;
 
-use crate::base::{Limits, Time, Timeouts};
+use crate::base::{Limits, ShardSet, Time, Timeouts};
 use crate::capture;
 use crate::engine::Config;
 use crate::ledger::{Kind, Records};
@@ -108,6 +108,7 @@ impl Settings {
             servers: self.servers.clone(),
             records: Records::of(&self.records),
             evidence: false,
+            shards: ShardSet::ALL,
         }
     }
 
