@@ -4,8 +4,8 @@
 use std::io::{self, Write};
 use std::path::PathBuf;
 
-use crate::ledger::Entry;
 use crate::ledger::written::{Head, Line, Tail};
+use crate::ledger::{Entry, Kind};
 
 use super::{Config, Followed, Observer, Stopped, Takes, follow, pool};
 
@@ -39,7 +39,13 @@ pub(crate) fn part(
     observer: &dyn Observer,
 ) -> Result<Outcome, Stopped> {
     pool(config, paths)?.install(|| {
-        let mut writing = Writing { to, show_secrets: terms.show_secrets, lines: Vec::new(), entries: 0 };
+        let mut writing = Writing {
+            to,
+            show_secrets: terms.show_secrets,
+            sessions: config.records.has(Kind::Sessions),
+            lines: Vec::new(),
+            entries: 0,
+        };
         let head = Head::new(terms.options, config.reading.separate, config.shards);
         writing.line(&Line::Head(head)).map_err(Stopped::Output)?;
         let followed = follow(config, paths, &mut writing, observer)?;
@@ -57,6 +63,8 @@ pub(crate) fn part(
 struct Writing<'w> {
     to: &'w mut (dyn Write + Send),
     show_secrets: bool,
+    /// Whether sessions have records.
+    sessions: bool,
     /// Empty between two rounds; kept for its memory.
     lines: Vec<u8>,
     entries: u64,
@@ -89,6 +97,9 @@ impl Takes for Writing<'_> {
         for mut entry in entries {
             if !self.show_secrets {
                 entry.hide_secrets();
+            }
+            if !self.sessions {
+                entry.shorten();
             }
             entry.write(&mut self.lines)?;
             self.entries = self.entries.saturating_add(1);

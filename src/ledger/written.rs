@@ -14,7 +14,8 @@
 //! | `{"k": [...], "event" or "note" or "finding" or "end": ...}` | an entry with its key |
 //! | `{"tail": {"entries", "totals", "shards"}}` | the tail |
 //!
-//! What is hidden unless secrets are asked for is left out ([`Entry::hide_secrets`]): it can then not be had again.
+//! What is hidden unless secrets are asked for is left out ([`Entry::hide_secrets`]): it can then not be had again. So is
+//! what only a session's record tells, where no such records are asked for ([`Entry::shorten`]).
 
 use std::borrow::Cow;
 use std::fmt;
@@ -165,6 +166,18 @@ impl Entry {
                 }
             }
             Item::Note(..) | Item::End(_) => {}
+        }
+    }
+}
+
+impl Entry {
+    /// Leaves out of a session's end what only its record tells: for a scan that prints no such records.
+    pub(crate) fn shorten(&mut self) {
+        if let Item::End(ended) = &mut self.item {
+            let session = &mut ended.session;
+            session.transactions.clear();
+            session.auth.clear();
+            (session.proxied_for, session.early_at) = (None, None);
         }
     }
 }

@@ -428,6 +428,21 @@ fn refused(files: &[PathBuf]) -> String {
 }
 
 #[test]
+fn ends_of_sessions_that_have_no_record_are_short_and_change_nothing() {
+    const SHORT: Case = Case { name: "short", config: |config| config.records = Records::default(), ..NO_LIMITS };
+    let parts = Parts::new();
+    let told = |case: &Case| {
+        let files = [0, 1, 2].map(|rest| parts.part(rest, case, &parts.capture));
+        let (outcome, merged) = merged(case, &files).unwrap();
+        let (expected, printed) = whole(case, std::slice::from_ref(&parts.capture));
+        assert_same(case.name, &printed, &merged);
+        assert_eq!(outcome, expected);
+        files.map(|file| fs::read_to_string(file).unwrap()).concat().contains("\"mail_from\"")
+    };
+    assert!(told(&FLOWS) && !told(&SHORT));
+}
+
+#[test]
 fn a_part_left_out_or_there_twice_is_refused() {
     let parts = Parts::new();
     let [a, b, c] = parts.all();
