@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
-use crate::base::{Endpoint, Limit, ServerName, Time, Timeouts, Whose};
+use crate::base::{Endpoint, Limit, ServerName, ShardSet, Time, Timeouts, Whose};
 use crate::ledger::{Kind, Records};
 use crate::record::Options;
 use crate::rules::selection::Selector;
@@ -245,6 +245,7 @@ pub(crate) fn engine(options: &Options) -> engine::Config {
         server_names: options.server_name.clone(),
         records: Records::of(&options.records),
         evidence: false,
+        shards: ShardSet::ALL,
     }
 }
 

@@ -1,12 +1,12 @@
 //! What crosses sessions: servers, once-per-server, counts, the summary. Takes what the shards found in its one
 //! total order and gives what is printed; knows nothing of bytes and formats.
 //!
-//! Everything that is joined here is a commutative merge of partial records ([`server::Partial`], tallies), so
-//! partial scans can be merged to the same result later.
+//! What it gives is a function of the entries in their order. So what parts of a scan found is written down as entries
+//! ([`written`]), merged by key, and taken here as one scan's.
 //!
 //! Bounds: [`Limit::Servers`]; beyond it findings are still reported, but once per session instead of once per
 //! server. Findings are capped per session and rule in [`crate::rules::Judge`], where they arise.
-//! Read in this order: [`entry`], [`server`], [`elsewhere`], [`stats`], then this file.
+//! Read in this order: [`entry`], [`server`], [`elsewhere`], [`totals`], [`stats`], then this file; then [`written`].
 
 pub(crate) mod elsewhere;
 pub(crate) mod entry;
@@ -15,11 +15,14 @@ pub(crate) mod server;
 pub(crate) mod stats;
 #[cfg(test)]
 mod tests;
+pub(crate) mod totals;
+pub(crate) mod written;
 
 pub(crate) use elsewhere::{Elsewhere, Noticed};
 pub(crate) use entry::{Cause, Entry, Exhibit, Found, Item, Kept, Key, SessionEnd, Told, Who};
 pub(crate) use server::Server;
 pub(crate) use stats::Stats;
+pub(crate) use totals::{OfShards, Totals};
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -30,8 +33,6 @@ use hashbrown::hash_map::{EntryRef as Slot, HashMap};
 use ipnet::IpNet;
 
 use crate::base::{Endpoint, Known, Limit, Limits, Ordinal, ServerNames, Tally, Time};
-use crate::capture::CaptureFile;
-use crate::decode::Skips;
 use crate::rules::{Catalogue, CheckNumber, Note, Severity};
 use server::{Partial, Said};
 
@@ -110,41 +111,6 @@ pub(crate) enum Output {
     Server(Box<Server>),
     Stats(Box<Stats>),
     Summary(Box<Summary>),
-}
-
-/// What the engine counted outside the sessions.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Totals {
-    pub captures: Vec<CaptureFile>,
-    /// Files below the named directories that were no captures.
-    pub files_skipped: u64,
-    /// The first of them.
-    pub skipped_files: Vec<PathBuf>,
-    pub packets: u64,
-    /// The sum of the captured lengths.
-    pub bytes: u64,
-    pub segments: u64,
-    pub fragments: u64,
-    /// Packets that gave neither.
-    pub skips: Skips,
-    /// What else was not analysed, by its name: fragments without their siblings, bytes never captured, ...
-    pub not_analysed: Tally,
-    /// SMTP servers on ports that were not analysed.
-    pub elsewhere: Vec<Noticed>,
-    pub limits_hit: Tally,
-    pub first_time: Option<Time>,
-    pub last_time: Option<Time>,
-    pub connections: u64,
-    pub capture_dropped: u64,
-    /// Live: packets that did not pass the kernel's filter.
-    pub filtered_out: Option<u64>,
-    pub time_backwards: u64,
-    pub time_jumps: u64,
-    /// Inputs that could not be read, or not to their end.
-    pub problems: u64,
-    pub internal_errors: u64,
-    /// Whether the scan was ended before its input was.
-    pub interrupted: bool,
 }
 
 /// Bytes of sessions that were not captured: their name in `not_analysed`, and what it means.

@@ -3,6 +3,8 @@
 use std::cmp::Ordering;
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use super::Time;
 
 /// A packet's place in the one order of all packets of a scan, and in its capture.
@@ -134,7 +136,7 @@ pub(crate) struct Captured<'p> {
 
 /// The packets that carry a line, a reply or another piece of evidence: in stream order, without
 /// repeats, the first [`Packets::MOST`] of them. One packet, the usual case, needs no allocation.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Packets {
     first: Moment,
     /// Where there is more than one: a session keeps many of these.
@@ -142,7 +144,7 @@ pub(crate) struct Packets {
 }
 
 /// The packets behind the first one.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct More {
     last: Moment,
     kept: Vec<Ordinal>,

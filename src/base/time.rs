@@ -1,9 +1,11 @@
 //! Time as the capture tells it, the scan's clock, and the ticks at which timers fire.
 
+use serde::{Deserialize, Serialize};
+
 use super::Ordinal;
 
 /// Nanoseconds since 1970-01-01T00:00:00Z by the capture's own clock; may be negative (pcapng offsets).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub(crate) struct Time(pub i64);
 
 impl Time {

@@ -46,12 +46,16 @@ pub use reader::{Notice, Progress};
 
 use std::path::PathBuf;
 
+use serde::{Deserialize, Serialize};
+
 use crate::base::Time;
+use crate::base::written::octets;
 
 /// One capture file (or standard input) as the summary tells it (FORMATS.md, `captures`).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct CaptureFile {
     /// As named on the command line, or found below a directory that was.
+    #[serde(with = "octets")]
     pub path: PathBuf,
     pub packets: u64,
     /// The sum of the captured lengths.
@@ -63,6 +67,7 @@ pub(crate) struct CaptureFile {
     /// Whether it ends in the middle of something.
     pub truncated: bool,
     /// SHA-256 of the file as stored, where it was asked for.
+    #[serde(with = "octets")]
     pub sha256: Option<[u8; 32]>,
     /// Packets that the capturing kernel or interface dropped, by pcapng interface statistics.
     pub dropped: u64,

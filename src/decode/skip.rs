@@ -2,10 +2,12 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use crate::base::{Ordinal, Tally};
 
 /// A refusal: `reason` is its key in the summary, `layer` and `offset` say where decoding stopped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Skip {
     pub reason: Reason,
     pub layer: Layer,
@@ -14,7 +16,8 @@ pub(crate) struct Skip {
 }
 
 /// The header at which decoding stopped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub(crate) enum Layer {
     Link,
     Vlan,
@@ -39,7 +42,8 @@ impl fmt::Display for Layer {
 }
 
 /// Why decoding stopped; each has a stable name in the summary ([`Reason::key`]).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub(crate) enum Reason {
     OtherPort,
     OtherPortSmtp,
@@ -136,13 +140,14 @@ const fn named(reason: Reason, key: &'static str, what: &'static str) -> Named {
 
 /// Skips counted by reason, with the first packet of each. Cheap enough for every packet of a mirror
 /// port (no table is searched); merging is commutative.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Vec<(Reason, Skipped)>", into = "Vec<(Reason, Skipped)>")]
 pub(crate) struct Skips {
     rows: [Skipped; Reason::COUNT],
 }
 
 /// What is known of the packets that were skipped for one reason.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Skipped {
     pub packets: u64,
     /// The first such packet, and where its decoding stopped.
@@ -195,6 +200,22 @@ impl Skips {
             tally.add(reason.key(), row.packets);
         }
         tally
+    }
+}
+
+impl From<Vec<(Reason, Skipped)>> for Skips {
+    fn from(named: Vec<(Reason, Skipped)>) -> Self {
+        let mut skips = Skips::default();
+        for (reason, skipped) in named {
+            skips.rows.get_mut(reason as usize).into_iter().for_each(|row| *row = skipped);
+        }
+        skips
+    }
+}
+
+impl From<Skips> for Vec<(Reason, Skipped)> {
+    fn from(skips: Skips) -> Self {
+        skips.iter().collect()
     }
 }
 

@@ -64,7 +64,8 @@ pub(crate) fn packets(
 /// The numbers of the fragments that belong to the connections, sorted.
 fn fragments_of(config: &Config, paths: &[PathBuf], evidence: &mut Evidence, observer: &dyn Observer) -> Vec<Ordinal> {
     let mut reading = Further::open(config, paths, evidence.until);
-    let mut analysis = Analysis::new(super::settings(config), Defrag::new(&config.limits, &config.timeouts));
+    let mut analysis =
+        Analysis::new(super::settings(config), config.shards, Defrag::new(&config.limits, &config.timeouts));
     let mut all = Vec::new();
     let mut round = Round::default();
     while !round.last {

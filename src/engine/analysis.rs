@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
-use crate::base::{FlowKey, Ordinal};
+use crate::base::{FlowKey, Ordinal, ShardSet};
 use crate::capture::Batch;
 use crate::decode::{self, Datagram, Decoded, Skips};
 use crate::defrag::Defrag;
-use crate::ledger::{Elsewhere, Entry, Totals};
+use crate::ledger::{Elsewhere, Entry, OfShards, Totals};
 use crate::tcp::Counters;
 
 use super::evidence::Holder;
@@ -16,11 +16,12 @@ use super::rounds::{Mark, Round, What};
 use super::route::{self, ByShard, Routed, Slice};
 use super::shard::{Settings, Shard};
 
-/// All shards, and what comes before them.
+/// The shards that are followed, and what comes before them.
 pub(super) struct Analysis {
     settings: Arc<Settings>,
     defrag: Defrag,
-    shards: Vec<Shard>,
+    /// Each with its number.
+    shards: Vec<(usize, Shard)>,
     skips: Skips,
     elsewhere: Elsewhere,
     segments: u64,
@@ -33,10 +34,10 @@ pub(super) struct Analysis {
 const WORTH_SHARING: usize = 256;
 
 impl Analysis {
-    pub(super) fn new(settings: Settings, defrag: Defrag) -> Self {
+    pub(super) fn new(settings: Settings, shards: ShardSet, defrag: Defrag) -> Self {
         let settings = Arc::new(settings);
         Analysis {
-            shards: (0..FlowKey::SHARDS).map(|_| Shard::new(&settings)).collect(),
+            shards: shards.iter().map(|number| (number, Shard::new(&settings))).collect(),
             settings,
             defrag,
             skips: Skips::default(),
@@ -95,24 +96,24 @@ impl Analysis {
     /// The end of all connections.
     pub(super) fn finish(&mut self) -> Vec<Entry> {
         self.defrag.finish();
-        self.shards.par_iter_mut().for_each(|shard| shard.finish(Ordinal::END));
+        self.shards.par_iter_mut().for_each(|(_, shard)| shard.finish(Ordinal::END));
         self.take()
     }
 
     /// The packets at which a connection was given up because of a bug, since the last call, each with the bug's
     /// place in the source.
     pub(super) fn take_bugs(&mut self) -> Vec<(Ordinal, Option<String>)> {
-        let mut bugs: Vec<_> = self.shards.iter_mut().flat_map(Shard::take_bugs).collect();
+        let mut bugs: Vec<_> = self.shards.iter_mut().flat_map(|(_, shard)| shard.take_bugs()).collect();
         bugs.sort_unstable();
         bugs
     }
 
     /// Connections that are not over.
     pub(super) fn open_connections(&self) -> u64 {
-        self.shards.iter().fold(0, |sum, shard| sum.saturating_add(shard.open_connections() as u64))
+        self.shards.iter().fold(0, |sum, (_, shard)| sum.saturating_add(shard.open_connections() as u64))
     }
 
-    /// Adds what was counted here.
+    /// Adds what was counted before the shards: the same, whichever of them are followed.
     pub(super) fn count(&self, totals: &mut Totals) {
         totals.skips = self.skips.clone();
         totals.elsewhere = self.elsewhere.servers();
@@ -122,28 +123,34 @@ impl Analysis {
         let defrag = self.defrag.counts();
         totals.not_analysed.merge(&defrag.not_analysed);
         totals.limits_hit.merge(&defrag.limits_hit);
+    }
+
+    /// What the shards counted.
+    pub(super) fn of_shards(&self) -> OfShards {
         let mut tcp = Counters::default();
-        for shard in &self.shards {
+        let mut counted = OfShards::default();
+        for (_, shard) in &self.shards {
             tcp.merge(shard.counters());
-            totals.limits_hit.merge(shard.limits_hit());
+            counted.limits_hit.merge(shard.limits_hit());
         }
-        totals.limits_hit.merge(&tcp.limits_hit);
-        totals.connections = tcp.connections;
-        totals.not_analysed.merge(&tcp.not_analysed());
+        counted.limits_hit.merge(&tcp.limits_hit);
+        counted.connections = tcp.connections;
+        counted.not_analysed = tcp.not_analysed();
+        counted
     }
 
     fn follow(&mut self, by_shard: &ByShard<'_, '_>, marks: &[Mark]) -> Vec<Entry> {
-        let step = |(number, shard): (usize, &mut Shard)| shard.round(by_shard.of(number), marks);
+        let step = |(number, shard): &mut (usize, Shard)| shard.round(by_shard.of(*number), marks);
         if !self.shares || by_shard.len() < WORTH_SHARING {
-            self.shards.iter_mut().enumerate().for_each(step);
+            self.shards.iter_mut().for_each(step);
         } else {
-            self.shards.par_iter_mut().enumerate().for_each(step);
+            self.shards.par_iter_mut().for_each(step);
         }
         self.take()
     }
 
     fn take(&mut self) -> Vec<Entry> {
-        let mut entries: Vec<Entry> = self.shards.iter_mut().flat_map(Shard::take).collect();
+        let mut entries: Vec<Entry> = self.shards.iter_mut().flat_map(|(_, shard)| shard.take()).collect();
         entries.sort_unstable_by_key(|entry| entry.key);
         entries
     }

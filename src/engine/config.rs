@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 
 use ipnet::IpNet;
 
-use crate::base::{Limits, SMTP, ServerNames, Timeouts};
+use crate::base::{Limits, SMTP, ServerNames, ShardSet, Timeouts};
 use crate::capture;
 use crate::ledger::Records;
 use crate::rules::Selection;
@@ -31,6 +31,8 @@ pub(crate) struct Config {
     pub records: Records,
     /// Whether to remember in which connections something was found, so that their packets can be had.
     pub evidence: bool,
+    /// The shards that are followed: some of them in one part of a scan, whose other parts follow the others.
+    pub shards: ShardSet,
 }
 
 impl Default for Config {
@@ -46,6 +48,7 @@ impl Default for Config {
             server_names: ServerNames::default(),
             records: Records::default(),
             evidence: false,
+            shards: ShardSet::ALL,
         }
     }
 }

@@ -22,7 +22,7 @@ use crate::record::Text;
 
 use super::analysis::Analysis;
 use super::rounds::{Course, Round};
-use super::{Bug, Config, Observer, Outcome, Sink, Stopped, Writing, settings};
+use super::{Bug, Config, Observer, Outcome, Sink, Stopped, Takes, Writing, settings};
 
 /// How long to listen, and what to tell meanwhile.
 #[derive(Clone, Debug, Default)]
@@ -224,7 +224,7 @@ struct Watching<'w> {
 impl<'w> Watching<'w> {
     fn new(config: &Config, plan: &'w Plan, sink: &'w mut dyn Sink, host: &'w dyn Host) -> Self {
         Watching {
-            analysis: Analysis::new(settings(config), Defrag::new(&config.limits, &config.timeouts)),
+            analysis: Analysis::new(settings(config), config.shards, Defrag::new(&config.limits, &config.timeouts)),
             counting: Counting::new(0, Time(i64::MIN)),
             course: Course::default(),
             writing: Writing::live(config, plan, sink),
@@ -334,6 +334,7 @@ impl<'w> Watching<'w> {
     fn sum_up(&mut self) {
         let mut totals = Totals::default();
         self.analysis.count(&mut totals);
+        totals.add(&self.analysis.of_shards());
         let (sessions, findings) = self.writing.ledger.counts();
         self.stats.connections = totals.connections;
         self.stats.open_connections = self.analysis.open_connections();
@@ -370,6 +371,7 @@ impl<'w> Watching<'w> {
             ..Totals::default()
         };
         self.analysis.count(&mut totals);
+        totals.add(&self.analysis.of_shards());
         Ok(self.writing.finish(totals)?.0)
     }
 }

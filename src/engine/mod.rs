@@ -8,8 +8,12 @@
 //! in parallel slices, fragments are put together serially, and 64 shards, always as many, follow
 //! their connections in parallel. What they say is sorted into one total order ([`crate::ledger::Key`]).
 //!
-//! Read in this order: [`config`], [`rounds`], [`route`], [`bug`], [`shard`], [`analysis`], then this file; then, for the
-//! packets behind findings, [`flagged`] and [`again`]; then [`live`] for what has no end, with [`evidence`].
+//! Some of the shards may be followed alone, so that several processes share one scan: what each found is written down and
+//! merged ([`part`], [`merge`]).
+//!
+//! Read in this order: [`config`], [`rounds`], [`route`], [`bug`], [`shard`], [`analysis`], then this file; then [`part`] and
+//! [`merge`]; then, for the packets behind findings, [`flagged`] and [`again`]; then [`live`] for what has no end, with
+//! [`evidence`].
 
 pub(crate) mod again;
 mod analysis;
@@ -19,6 +23,10 @@ mod evidence;
 mod flagged;
 #[cfg(live)]
 mod live;
+#[cfg_attr(not(test), expect(dead_code, reason = "no command merges yet"))]
+mod merge;
+#[cfg_attr(not(test), expect(dead_code, reason = "no command follows some of the shards alone yet"))]
+mod part;
 #[cfg(test)]
 mod properties;
 mod rounds;
@@ -46,10 +54,10 @@ use rayon::prelude::*;
 use crate::base::Ordinal;
 #[cfg(live)]
 use crate::base::Time;
-use crate::capture::{Notice, Options, Portion, Problem, Progress, ShownPath};
+use crate::capture::{CaptureFile, Notice, Options, Portion, Problem, Progress, ShownPath};
 use crate::decode::{Ports, Skips};
 use crate::defrag::Defrag;
-use crate::ledger::{Entry, Item, Kind, Ledger, Noticed, Output, Totals};
+use crate::ledger::{Entry, Item, Kind, Ledger, Noticed, OfShards, Output, Totals};
 use crate::rules::Severity;
 
 use again::Evidence;
@@ -159,10 +167,38 @@ fn pool(config: &Config, paths: &[PathBuf]) -> Result<rayon::ThreadPool, Stopped
 }
 
 fn scan(config: &Config, paths: &[PathBuf], sink: &mut dyn Sink, observer: &dyn Observer) -> Result<Outcome, Stopped> {
-    let mut reading = Reading::open(paths, &config.reading);
-    let mut analysis = Analysis::new(settings(config), Defrag::new(&config.limits, &config.timeouts));
     let mut writing = Writing::new(config, sink);
-    let mut internal_errors = 0_u64;
+    let read = follow(config, paths, &mut writing, observer)?;
+    let until = read.totals.interrupted.then_some(read.packets);
+    writing.conclude(read.totals, &read.shards, until)
+}
+
+/// Who takes what the shards found, round by round, in its order.
+trait Takes: Send {
+    /// Takes a round's entries, after the captures that began in it.
+    fn take(&mut self, starts: Vec<PathBuf>, entries: Vec<Entry>) -> io::Result<()>;
+}
+
+/// What was read and counted, once everything was taken.
+struct Followed {
+    /// What does not depend on which shards were followed.
+    totals: Totals,
+    shards: OfShards,
+    /// How many packets came.
+    packets: u64,
+}
+
+/// Runs the path up to the entries: everything found goes to `taker`, in one order whatever the threads.
+fn follow(
+    config: &Config,
+    paths: &[PathBuf],
+    taker: &mut impl Takes,
+    observer: &dyn Observer,
+) -> Result<Followed, Stopped> {
+    let mut reading = Reading::open(paths, &config.reading);
+    let defrag = Defrag::new(&config.limits, &config.timeouts);
+    let mut analysis = Analysis::new(settings(config), config.shards, defrag);
+    let mut bugs = OfShards::default();
 
     let mut round = reading.round(Round::default(), observer);
     let mut done = Round::default();
@@ -173,50 +209,46 @@ fn scan(config: &Config, paths: &[PathBuf], sink: &mut dyn Sink, observer: &dyn 
         let ahead = reading.ahead();
         let read = || if last { Round::default() } else { reading.round(done, observer) };
         let write = || {
-            let written = writing.take(starts, found);
+            let written = taker.take(starts, found);
             ahead.par_iter().for_each(Portion::work);
             written
         };
         let (next, (entries, written)) = rayon::join(read, || rayon::join(|| analysis.round(&round), write));
         written.map_err(Stopped::Output)?;
-        internal_errors = internal_errors.saturating_add(tell_bugs(&mut analysis, &reading, observer));
+        bugs.met(tell_bugs(&mut analysis, &reading, observer));
         found = entries;
         done = std::mem::replace(&mut round, next);
         if last {
             break;
         }
     }
-    writing.take(std::mem::take(&mut done.starts), found).map_err(Stopped::Output)?;
+    taker.take(std::mem::take(&mut done.starts), found).map_err(Stopped::Output)?;
     let ended = analysis.finish();
-    internal_errors = internal_errors.saturating_add(tell_bugs(&mut analysis, &reading, observer));
-    writing.take(Vec::new(), ended).map_err(Stopped::Output)?;
+    bugs.met(tell_bugs(&mut analysis, &reading, observer));
+    taker.take(Vec::new(), ended).map_err(Stopped::Output)?;
 
     let mut totals = totals(&reading);
     totals.limits_hit.add(Options::MERGE_FILES, reading.not_merged());
-    totals.internal_errors = internal_errors;
     analysis.count(&mut totals);
-    let fragments = totals.fragments > 0;
-    let (outcome, flagged) = writing.finish(totals).map_err(Stopped::Output)?;
-    let until = reading.interrupted.then_some(reading.course.packets);
-    let evidence = flagged.map(|flagged| Evidence { flagged, captures: reading.files().to_vec(), fragments, until });
-    Ok(Outcome { evidence, ..outcome })
+    let mut shards = analysis.of_shards();
+    shards.merge(bugs);
+    Ok(Followed { totals, shards, packets: reading.course.packets })
 }
 
-/// Tells the bugs that were caught since the last call; returns how many they were.
-fn tell_bugs(analysis: &mut Analysis, reading: &Reading, observer: &dyn Observer) -> u64 {
+/// Tells the bugs that were caught since the last call.
+fn tell_bugs(analysis: &mut Analysis, reading: &Reading, observer: &dyn Observer) -> Vec<(Ordinal, Option<String>)> {
     let bugs = analysis.take_bugs();
     for (packet, place) in &bugs {
-        let (capture, frame) = frame_of(reading, *packet);
-        observer.internal_error(&Bug { capture, frame, place: place.clone() });
+        observer.internal_error(&bug_at(reading.files(), *packet, place.as_deref()));
     }
-    bugs.len() as u64
+    bugs
 }
 
-/// File and frame of a packet; where nothing follows, of the last one.
-fn frame_of(reading: &Reading, packet: Ordinal) -> (PathBuf, u64) {
-    let files = reading.files();
-    let Some(file) = files.get(packet.rank() as usize).or(files.last()) else { return (PathBuf::new(), 0) };
-    (file.path.clone(), packet.frame().min(file.packets))
+/// A bug at a packet, by file and frame; where nothing follows, the last one's.
+fn bug_at(files: &[CaptureFile], packet: Ordinal, place: Option<&str>) -> Bug {
+    let file = files.get(packet.rank() as usize).or(files.last());
+    let (capture, frame) = file.map(|file| (file.path.clone(), packet.frame().min(file.packets))).unwrap_or_default();
+    Bug { capture, frame, place: place.map(str::to_owned) }
 }
 
 fn settings(config: &Config) -> Settings {
@@ -233,7 +265,7 @@ fn settings(config: &Config) -> Settings {
 fn totals(reading: &Reading) -> Totals {
     let files = reading.files();
     let (files_skipped, skipped_files) = reading.files_skipped();
-    let sum = |of: fn(&crate::capture::CaptureFile) -> u64| files.iter().map(of).fold(0, u64::saturating_add);
+    let sum = |of: fn(&CaptureFile) -> u64| files.iter().map(of).fold(0, u64::saturating_add);
     Totals {
         captures: files.to_vec(),
         files_skipped,
@@ -293,8 +325,9 @@ impl<'s> Writing<'s> {
             holder.tick(now);
         }
     }
+}
 
-    /// Takes a round's entries, after the captures that began in it.
+impl Takes for Writing<'_> {
     fn take(&mut self, starts: Vec<PathBuf>, entries: Vec<Entry>) -> io::Result<()> {
         let mut outputs: Vec<Output> = starts.into_iter().map(Output::Capture).collect();
         let catalogue = Arc::clone(self.ledger.catalogue());
@@ -318,6 +351,17 @@ impl<'s> Writing<'s> {
             outputs.push(Output::Exhibits(exhibits));
         }
         self.sink.take(outputs)
+    }
+}
+
+impl Writing<'_> {
+    /// Everything was taken: what it came to. Where reading was ended before its end, that was behind the packet `until`.
+    fn conclude(self, mut totals: Totals, shards: &OfShards, until: Option<u64>) -> Result<Outcome, Stopped> {
+        totals.add(shards);
+        let (captures, fragments) = (totals.captures.clone(), totals.fragments > 0);
+        let (outcome, flagged) = self.finish(totals).map_err(Stopped::Output)?;
+        let evidence = flagged.map(|flagged| Evidence { flagged, captures, fragments, until });
+        Ok(Outcome { evidence, ..outcome })
     }
 
     /// Everything was taken: what it came to, and the connections in which something was reported.

@@ -149,7 +149,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: CASES, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn hostile_packets_are_no_bug_and_give_the_same_in_any_rounds(
+    fn hostile_packets_are_no_bug_and_give_the_same_in_any_rounds_and_read_back(
         steps in prop::collection::vec(step(), 0..60),
         tight in any::<bool>(),
         round in 1..20_usize,
@@ -160,6 +160,8 @@ proptest! {
         prop_assert!(entries.is_sorted_by(|left, right| left.key < right.key), "the order is total");
         let (in_rounds, _) = found(&segments, tight, round);
         prop_assert_eq!(format!("{entries:?}"), format!("{in_rounds:?}"));
+        let read: Vec<Entry> = entries.iter().map(Entry::read_back).collect();
+        prop_assert_eq!(format!("{entries:?}"), format!("{read:?}"));
 
         let mut open = std::collections::BTreeSet::new();
         for entry in &entries {

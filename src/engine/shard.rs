@@ -275,7 +275,7 @@ struct Hearing<'h> {
 
 impl Mind {
     fn put(&mut self, place: u16, item: Item, out: &mut Outbox) {
-        let key = Key { cause: out.cause, connection: self.first, place, nth: self.next };
+        let key = Key { cause: out.cause, connection: self.first, reading: 0, place, nth: self.next };
         self.next = self.next.saturating_add(1);
         out.entries.push(Entry { key, item });
     }

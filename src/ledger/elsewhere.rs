@@ -7,6 +7,7 @@ use std::fmt;
 
 use foldhash::fast::RandomState;
 use hashbrown::hash_map::HashMap;
+use serde::{Deserialize, Serialize};
 
 use crate::base::{Endpoint, Tally};
 
@@ -20,7 +21,7 @@ pub(crate) struct Elsewhere {
 }
 
 /// A server on a port that was not analysed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Noticed {
     pub server: Endpoint,
     /// How many packets begin as SMTP does, of it and to it.

@@ -2,6 +2,10 @@
 
 use std::sync::Arc;
 
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::base::written::{Octets, octets};
 use crate::base::{Captured, Endpoint, FlowKey, LinkType, Moment, Ordinal};
 use crate::rules::{CheckNumber, Counts, Finding, Note, Verdict, What};
 use crate::smtp::event::{DataEnd, End};
@@ -15,6 +19,8 @@ pub(crate) struct Key {
     pub cause: Cause,
     /// The connection's first packet.
     pub connection: Ordinal,
+    /// Which reading of the connection, where its bytes can be read in two ways; the usual one is 0.
+    pub reading: u8,
     /// [`Key::EVENT`], for findings and notes that of their rule ([`Key::of`]), or [`Key::END`].
     pub place: u16,
     /// A running number.
@@ -30,6 +36,28 @@ impl Key {
     /// The place of what a rule says, by the number of its first check.
     pub(crate) fn of(rule: CheckNumber) -> u16 {
         rule.rank().saturating_add(1)
+    }
+}
+
+/// All its parts in one row, in the order of their weight.
+type Row = (i64, u32, u64, u8, i64, u32, u64, u8, u16, u32);
+
+impl Serialize for Key {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Key { cause: Cause { packet, phase }, connection, reading, place, nth } = *self;
+        let ((time, rank, frame), (first_time, first_rank, first_frame)) = (packet.parts(), connection.parts());
+        let row: Row = (time, rank, frame, phase, first_time, first_rank, first_frame, reading, place, nth);
+        row.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Key {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let (time, rank, frame, phase, first_time, first_rank, first_frame, reading, place, nth) =
+            Row::deserialize(deserializer)?;
+        let of = |parts| Ordinal::of_parts(parts).ok_or_else(|| D::Error::custom("a key of no packet"));
+        let cause = Cause { packet: of((time, rank, frame))?, phase };
+        Ok(Key { cause, connection: of((first_time, first_rank, first_frame))?, reading, place, nth })
     }
 }
 
@@ -87,7 +115,7 @@ impl Item {
 }
 
 /// Which session, and between whom.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Who {
     pub client: Endpoint,
     pub server: Endpoint,
@@ -107,7 +135,7 @@ impl Who {
 }
 
 /// A finding and its session.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Found {
     pub who: Who,
     pub finding: Finding,
@@ -118,7 +146,7 @@ pub(crate) struct Found {
 }
 
 /// What is kept of a session's packets so far (FORMATS.md, `kept`).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Kept {
     pub packets: u64,
     /// The sum of their captured lengths.
@@ -147,7 +175,7 @@ impl Exhibit {
 }
 
 /// A session that is over.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct SessionEnd {
     pub session: Session,
     pub end: End,
@@ -156,7 +184,8 @@ pub(crate) struct SessionEnd {
 }
 
 /// An event, as it is kept for its record (FORMATS.md, `command`, `reply`); faults have none.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub(crate) enum Told {
     Command {
         at: Moment,
@@ -178,6 +207,7 @@ pub(crate) enum Told {
         at: Moment,
         bytes: u64,
         lines: u64,
+        #[serde(with = "octets")]
         sha256: Option<[u8; 32]>,
         end: DataEnd,
         uncertain: bool,
@@ -192,7 +222,8 @@ pub(crate) enum Told {
 }
 
 /// What a reply answers.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub(crate) enum Answered {
     Nothing,
     Verb(Verb),
@@ -302,9 +333,12 @@ fn argument(command: &Command) -> Revealable<Vec<u8>> {
 }
 
 /// What may hold a secret: as it is shown, and where it differs as it is shown with `--show-secrets`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(bound(serialize = "T: Octets", deserialize = "T: Octets"))]
 pub(crate) struct Revealable<T> {
+    #[serde(with = "octets")]
     pub shown: T,
+    #[serde(with = "octets")]
     pub whole: Option<T>,
 }
 

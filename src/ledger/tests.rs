@@ -27,7 +27,7 @@ fn ordinal(at: u64) -> Ordinal {
 }
 
 fn key(at: u64, place: u16, nth: u32) -> Key {
-    Key { cause: Cause::packet(ordinal(at)), connection: ordinal(at), place, nth }
+    Key { cause: Cause::packet(ordinal(at)), connection: ordinal(at), reading: 0, place, nth }
 }
 
 fn answered() -> CheckNumber {
@@ -317,7 +317,7 @@ fn capabilities_are_those_of_the_last_session_without_early_talk() {
 
 #[test]
 fn the_total_order_is_packet_tick_connection_place_number() {
-    let tick = Key { cause: Cause::tick(ordinal(5), 1), connection: ordinal(9), place: Key::END, nth: 9 };
+    let tick = Key { cause: Cause::tick(ordinal(5), 1), connection: ordinal(9), reading: 9, place: Key::END, nth: 9 };
     assert!(key(4, 9, 9) < tick && tick < key(5, 0, 0), "a tick stands before its packet");
     assert!(key(5, Key::EVENT, 9) < key(5, 1, 0) && key(5, 1, 9) < key(5, Key::END, 0));
 }

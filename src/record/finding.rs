@@ -158,7 +158,7 @@ impl Proof {
         match raw {
             Raw::Bytes(bytes) => Proof::Text(escape::shown(bytes)),
             Raw::List(items) => Proof::List(escape::all_shown(items)),
-            Raw::Secret { shown, whole } => Proof::of(if show_secrets { *whole } else { *shown }, show_secrets),
+            Raw::Secret { shown, whole } => Proof::of(*whole.filter(|_| show_secrets).unwrap_or(shown), show_secrets),
             Raw::Number(number) => Proof::Number(number),
             Raw::Flag(flag) => Proof::Flag(flag),
             Raw::Word(word) => Proof::Text(word.to_owned()),

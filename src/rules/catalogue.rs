@@ -3,6 +3,9 @@
 
 use std::sync::{Arc, LazyLock};
 
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
 use super::{Check, Rule};
 
 /// A check's row in the catalogue. Rows of one rule stand together, so numbers sort by rule first.
@@ -28,6 +31,21 @@ impl CheckNumber {
     /// Its place among all checks.
     pub(super) fn row(self) -> usize {
         usize::from(self.0)
+    }
+}
+
+/// By its name: a number is of one catalogue.
+impl Serialize for CheckNumber {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(Catalogue::built_in().name(*self))
+    }
+}
+
+impl<'de> Deserialize<'de> for CheckNumber {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let name = String::deserialize(deserializer)?;
+        let known = name.split_once('/').and_then(|(rule, check)| Catalogue::built_in().find(rule, check));
+        known.ok_or_else(|| D::Error::custom(format_args!("no check '{name}'")))
     }
 }
 

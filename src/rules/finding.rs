@@ -1,5 +1,8 @@
 //! A finding: which check fired, on what evidence. Raw bytes; turning them into text is `report`'s.
 
+use serde::{Deserialize, Serialize};
+
+use crate::base::written::{self, Literal, octets};
 use crate::base::{Moment, Packets};
 use crate::smtp::{Command, Reply};
 
@@ -45,7 +48,7 @@ impl Severity {
 }
 
 /// What a rule found. Session, client and server are added by the engine, the rest by `report`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Finding {
     pub check: CheckNumber,
     /// How often the check is reported.
@@ -63,13 +66,15 @@ pub(crate) struct Finding {
     pub packets: Packets,
     /// One sentence for a person; it holds nothing from the wire but verbs, codes and versions.
     pub message: String,
-    pub evidence: Vec<(&'static str, Evidence)>,
+    #[serde(deserialize_with = "written::named")]
+    pub evidence: Vec<(Literal, Evidence)>,
     /// What it is reported once for, beside its check: the verb of a command, or where it was found.
     pub verb: Option<String>,
 }
 
 /// The event that a finding is about: its number among those of its session that have a record.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub(crate) enum Subject {
     /// The one that is being judged when the finding is given to [`super::Findings`].
     Judged,
@@ -97,23 +102,24 @@ impl Subject {
 }
 
 /// A piece of evidence under its name.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub(crate) enum Evidence {
-    Bytes(Vec<u8>),
-    List(Vec<Vec<u8>>),
-    /// What holds a secret: as it is shown, and as it is shown with `--show-secrets`.
+    Bytes(#[serde(with = "octets")] Vec<u8>),
+    List(#[serde(with = "octets")] Vec<Vec<u8>>),
+    /// What holds a secret: as it is shown, and as it is shown with `--show-secrets`, unless that was left out.
     Secret {
         shown: Box<Evidence>,
-        whole: Box<Evidence>,
+        whole: Option<Box<Evidence>>,
     },
     Number(u64),
     Flag(bool),
-    Word(&'static str),
+    Word(#[serde(deserialize_with = "written::word")] Literal),
 }
 
 impl Evidence {
     fn secret(shown: Evidence, whole: Evidence) -> Self {
-        Evidence::Secret { shown: Box::new(shown), whole: Box::new(whole) }
+        Evidence::Secret { shown: Box::new(shown), whole: Some(Box::new(whole)) }
     }
 
     /// Text of which a part is not shown.

@@ -1,6 +1,8 @@
 //! One session's judge: hands its events to the rules that want them, keeps what they remember, and reports
 //! each check as often as it is to be reported; repeats are counted.
 
+use serde::{Deserialize, Serialize};
+
 use crate::base::{Endpoint, Limit, Moment, Tally};
 use crate::smtp::event::FaultKind;
 use crate::smtp::{Answers, Event, Session, is_text_protocol};
@@ -58,7 +60,7 @@ struct Reported {
 }
 
 /// How often each check fired, repeats included, in the order in which they first did.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Counts(Vec<(CheckNumber, u64)>);
 
 /// What the judge gives.
@@ -77,7 +79,8 @@ pub(crate) enum What {
 }
 
 /// A fact of a server that goes into its record, or decides on findings of other sessions.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub(crate) enum Note {
     /// HELP got an answer that is neither a list nor a refusal of HELP itself.
     HelpUnclear,
@@ -209,7 +212,7 @@ impl Kept {
             match evidence {
                 Evidence::Bytes(bytes) => bytes.len(),
                 Evidence::List(items) => items.iter().map(Vec::len).fold(0, usize::saturating_add),
-                Evidence::Secret { shown, whole } => of(shown).saturating_add(of(whole)),
+                Evidence::Secret { shown, whole } => of(shown).saturating_add(whole.as_deref().map_or(0, of)),
                 Evidence::Number(_) | Evidence::Flag(_) | Evidence::Word(_) => 0,
             }
         }

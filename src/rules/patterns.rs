@@ -4,8 +4,10 @@
 use std::sync::LazyLock;
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
+use serde::{Deserialize, Serialize};
 
 use crate::base::octets;
+use crate::base::written::{self, Literal};
 use crate::smtp::Verb;
 use crate::smtp::wire::extension::EXTENSIONS;
 
@@ -90,9 +92,10 @@ const SOFTWARE: &[(&str, &str)] = &[
 const BEFORE_VERSION: &[&str] = &[", version: ", " version: ", " version ", " release ", " v", " (", "/", " "];
 
 /// A server's software as it names itself.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) struct Software {
-    pub name: &'static str,
+    #[serde(deserialize_with = "written::word")]
+    pub name: Literal,
     pub version: Option<String>,
 }
 

@@ -1,5 +1,7 @@
 //! A rule's record: everything that the catalogue, the command line and the tests know of it.
 
+use serde::{Deserialize, Serialize};
+
 use super::{Findings, Severity};
 use crate::smtp::{Event, Session};
 
@@ -173,7 +175,8 @@ impl About {
 }
 
 /// How often a check is reported.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub(crate) enum Scope {
     /// Once per session, check and verb.
     Session,

@@ -1,7 +1,9 @@
 //! Doubt: what bytes that are missing hide, and until when (SESSION.md, the rows on gaps; RULES.md, *After loss*).
 
+use serde::{Deserialize, Serialize};
+
 /// What of a session is not known.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Doubt {
     /// What depends on sequence, groups or replies.
     sequence: bool,

@@ -2,9 +2,12 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use super::command::Command;
 use super::reply::Reply;
 use super::secrets::Secret;
+use crate::base::written::{self, Literal};
 use crate::base::{Moment, Packets, Side};
 use crate::tcp::Gap;
 
@@ -106,12 +109,13 @@ pub(crate) struct MessageData {
 }
 
 /// What ended message data.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub(crate) enum DataEnd {
     /// CRLF.CRLF, or the agreed LF.LF of a session that never used CRLF.
     Dot,
     /// Another lone dot between line ends, which the server took for the end: SMTP smuggling.
-    Smuggled(&'static str),
+    Smuggled(#[serde(deserialize_with = "written::word")] Literal),
     /// A BDAT chunk's (or XEXCH50's) octets were complete.
     Chunk { last: bool },
     /// A reply in the middle of it.
@@ -172,7 +176,7 @@ pub(crate) enum FaultKind {
 }
 
 /// The session's end, as reassembly told it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct End {
     pub closed: crate::tcp::Closed,
     pub at: Moment,

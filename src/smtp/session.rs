@@ -1,12 +1,15 @@
 //! The facts of one session: who talks to whom, and what its record says (FORMATS.md, `session`).
 
+use serde::{Deserialize, Serialize};
+
 use super::doubt::Doubt;
 use super::gathered::MessageFacts;
 use super::wire::tls::Tls;
+use crate::base::written::{self, Literal, octets};
 use crate::base::{Endpoint, FlowKey, Moment, Packets, Side};
 
 /// Everything known of a session so far. Rules read it beside each event; it never holds a judgement.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[expect(clippy::struct_excessive_bools, reason = "facts, each on its own")]
 pub(crate) struct Session {
     pub flow: FlowKey,
@@ -40,15 +43,18 @@ pub(crate) struct Session {
     pub server_crlf: bool,
     pub helo: Option<Helo>,
     /// Keywords of the latest accepted EHLO reply, upper-cased, with their parameters; empty after HELO.
+    #[serde(with = "octets")]
     pub capabilities: Vec<Vec<u8>>,
     /// Whether `capabilities` is what the server offers: false before EHLO or HELO was accepted, after
     /// XCLIENT, and where the reply was not captured (whole).
     pub capabilities_known: bool,
     /// The keywords of the last EHLO reply that was captured whole, where `capabilities` are not those any more.
+    #[serde(with = "octets")]
     earlier_offer: Option<Vec<Vec<u8>>>,
     pub tls: Tls,
     /// What the client's stream is if it is not SMTP.
-    pub protocol: Option<&'static str>,
+    #[serde(deserialize_with = "written::any_word")]
+    pub protocol: Option<Literal>,
     /// A client line got an SMTP reply though the stream was named as another protocol.
     pub answered_in_smtp: bool,
     /// Behind a SASL security layer nothing can be read.
@@ -66,42 +72,51 @@ pub(crate) struct Session {
     pub missing_client: u64,
     pub missing_server: u64,
     /// The client that a PROXY header names: its address and port, as text.
+    #[serde(with = "octets")]
     pub proxied_for: Option<Vec<u8>>,
 }
 
 /// A code and its text.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Spoken {
     pub code: Option<u16>,
     /// The lines' texts, joined by LF.
+    #[serde(with = "octets")]
     pub text: Vec<u8>,
 }
 
 /// How the client introduced itself, last accepted.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Helo {
     pub verb: super::wire::verb::Verb,
+    #[serde(with = "octets")]
     pub argument: Vec<u8>,
 }
 
 /// One attempt to authenticate; it never holds a secret.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Auth {
+    #[serde(with = "octets")]
     pub mechanism: Vec<u8>,
+    #[serde(with = "octets")]
     pub user: Option<Vec<u8>>,
     pub code: Option<u16>,
 }
 
 /// MAIL to end of data.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Transaction {
+    #[serde(with = "octets")]
     pub mail_from: Vec<u8>,
     /// Recipients with the codes that they got; at most `Limit::Recipients`.
+    #[serde(with = "octets")]
     pub rcpt_to: Vec<(Vec<u8>, Option<u16>)>,
     pub data_bytes: u64,
     /// The reply to the message; of several (LMTP, PRDR) the last.
     pub code: Option<u16>,
+    #[serde(with = "octets")]
     pub subject: Option<Vec<u8>>,
+    #[serde(with = "octets")]
     pub message_id: Option<Vec<u8>>,
     /// It came out of another mail's data: the server had ended that one elsewhere than at CRLF.CRLF.
     pub smuggled: bool,

@@ -380,7 +380,7 @@ type Told = (Time, Vec<u8>, Vec<String>);
 /// What the holder gives out where a capture comes as if it were live, round by round.
 fn live(path: &std::path::Path, config: &Config) -> (Vec<Told>, Vec<Kept>) {
     let mut reading = Reading::open(&[path.to_path_buf()], &config.reading);
-    let mut analysis = Analysis::new(settings(config), Defrag::new(&config.limits, &config.timeouts));
+    let mut analysis = Analysis::new(settings(config), config.shards, Defrag::new(&config.limits, &config.timeouts));
     let mut ledger = Ledger::new(Records::of(&[Kind::Findings]), Vec::new(), &config.limits, &Catalogue::built_in());
     let mut holder = Holder::new(&config.limits, config.timeouts);
     let (mut told, mut kept) = (Vec::new(), Vec::new());

@@ -2,11 +2,14 @@
 
 use std::borrow::Cow;
 
+use serde::{Deserialize, Serialize};
+
 /// Defines [`Verb`], its names and the table of known verbs from one list.
 macro_rules! verbs {
     ($($variant:ident $name:literal),+ $(,)?) => {
         /// A command's verb (SESSION.md's list); [`Verb::Other`] keeps an unknown one, upper-cased.
-        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(from = "String", into = "Cow<'static, str>")]
         pub(crate) enum Verb {
             $(#[doc = $name] $variant,)+
             /// A verb that is not known, upper-cased.
@@ -50,6 +53,18 @@ verbs! {
     StartTls "STARTTLS", Etrn "ETRN", Atrn "ATRN", Turn "TURN", Send "SEND", Soml "SOML", Saml "SAML",
     XExch50 "XEXCH50", XLink2State "X-LINK2STATE", XExps "X-EXPS", XAnonymousTls "X-ANONYMOUSTLS",
     XClient "XCLIENT", XForward "XFORWARD", XAuth "XAUTH",
+}
+
+impl From<String> for Verb {
+    fn from(name: String) -> Self {
+        Verb::of(name.as_bytes())
+    }
+}
+
+impl From<Verb> for Cow<'static, str> {
+    fn from(verb: Verb) -> Self {
+        verb.into_name()
+    }
 }
 
 impl Verb {

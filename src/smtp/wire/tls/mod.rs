@@ -7,16 +7,23 @@ mod watch;
 
 pub(in crate::smtp) use watch::Watch;
 
+use serde::{Deserialize, Serialize};
+
+use crate::base::written::{self, Literal, octets};
+
 /// What is known of a session's TLS (FORMATS.md, `tls`).
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(clippy::struct_field_names, reason = "`tls` alone would not tell what is not")]
 pub(crate) struct Tls {
     pub state: State,
     /// The client's hello was captured.
     pub hello: bool,
     /// As the server's hello chose it: `1.2`, `1.3`, ...
-    pub version: Option<&'static str>,
+    #[serde(deserialize_with = "written::any_word")]
+    pub version: Option<Literal>,
+    #[serde(with = "octets")]
     pub sni: Option<Vec<u8>>,
+    #[serde(with = "octets")]
     pub alpn: Vec<Vec<u8>>,
     /// The handshake ended in this fatal alert (its description, RFC 8446 section 6).
     pub alert: Option<u8>,
