@@ -224,7 +224,7 @@ impl Ledger {
         let touched = std::mem::take(touched);
         for known in due.iter().chain(touched.difference(&due)) {
             let Some(partial) = self.servers.get(known) else { continue };
-            let server = partial.clone().finish(known);
+            let server = partial.clone().finish();
             let may = match last.get(known) {
                 Some((told, _)) if told.is_alike(&server) => continue,
                 Some((_, then)) => Time(then.0.saturating_add(*interval)),
@@ -310,7 +310,7 @@ impl Ledger {
         servers.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
         for (known, partial) in servers {
             if self.records.has(Kind::Servers) {
-                let server = Server { capture: self.alone, ..partial.finish(&known) };
+                let server = Server { capture: self.alone, ..partial.finish() };
                 let last = self.told.as_ref().and_then(|told| told.last.get(&known));
                 if last.is_none_or(|(last, _)| *last != server) {
                     print(Output::Server(Box::new(server)));
@@ -340,11 +340,12 @@ impl Ledger {
             Note::HelpUnclear | Note::HelpAdvertised | Note::Software { .. } => None,
         };
         if let Some(help) = answered
-            && let Some(said) = room(&mut self.said, &known, self.most_servers)
+            && let Some(said) = room(&mut self.said, &known, self.most_servers, Said::default)
         {
             said.help = said.help.max(help);
         }
-        if let Some(server) = room(&mut self.servers, &known, self.most_servers) {
+        let new = || Partial::new(key.connection, who.server);
+        if let Some(server) = room(&mut self.servers, &known, self.most_servers, new) {
             server.note(key, note, &who);
         }
         self.touch(known);
@@ -354,7 +355,8 @@ impl Ledger {
         if !self.concerns(found.who.server) {
             return;
         }
-        if let Some(said) = room(&mut self.said, &self.names.known(found.who.server), self.most_servers) {
+        let known = self.names.known(found.who.server);
+        if let Some(said) = room(&mut self.said, &known, self.most_servers, Said::default) {
             if said.withholds(&found.finding, self.withheld_check) {
                 self.withheld.insert(key.connection);
                 return;
@@ -388,7 +390,8 @@ impl Ledger {
             return;
         }
         let known = self.names.known(ended.session.server);
-        match room(&mut self.servers, &known, self.most_servers) {
+        let new = || Partial::new(key.connection, ended.session.server);
+        match room(&mut self.servers, &known, self.most_servers, new) {
             Some(server) => server.session(key, &ended),
             None => self.limits_hit.one(Limit::Servers.key()),
         }
@@ -400,10 +403,10 @@ impl Ledger {
 }
 
 /// What the table keeps of a server; `None` where there is no room for another one.
-fn room<'t, T: Default>(table: &'t mut ByServer<T>, known: &Known, most: usize) -> Option<&'t mut T> {
+fn room<'t, T>(table: &'t mut ByServer<T>, known: &Known, most: usize, new: impl FnOnce() -> T) -> Option<&'t mut T> {
     let full = table.len() >= most;
     match table.entry_ref(known) {
         Slot::Vacant(_) if full => None,
-        slot => Some(slot.or_default()),
+        slot => Some(slot.or_insert_with(new)),
     }
 }

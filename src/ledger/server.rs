@@ -1,9 +1,8 @@
 //! What is known of one server: a partial record that merges with others of the same server in any order.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr};
 
-use crate::base::{Endpoint, Known, Ordinal, Time};
+use crate::base::{Endpoint, Ordinal, Time};
 use crate::rules::{Catalogue, CheckNumber, Finding, Note, Scope, Severity, Software};
 use crate::smtp::Session;
 use crate::smtp::wire::tls::State;
@@ -120,10 +119,10 @@ pub(super) fn withheld(catalogue: &Catalogue) -> Option<CheckNumber> {
 }
 
 /// A server's record in the making.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Partial {
     /// The first connection that is known of, and where it went.
-    at: Option<(Ordinal, Endpoint)>,
+    at: (Ordinal, Endpoint),
     sessions: u64,
     /// Distinct greetings by what lasts of them, each with the place where it first stood and its text there.
     greetings: BTreeMap<Vec<u8>, (Key, Vec<u8>)>,
@@ -171,9 +170,25 @@ impl Said {
 }
 
 impl Partial {
+    /// Of a server to which a connection went.
+    pub(super) fn new(connection: Ordinal, to: Endpoint) -> Self {
+        Partial {
+            at: (connection, to),
+            sessions: 0,
+            greetings: BTreeMap::new(),
+            software: None,
+            greets_as: BTreeMap::new(),
+            capabilities: None,
+            help: Help::default(),
+            starttls: StartTls::default(),
+            seen: None,
+            findings: BTreeMap::new(),
+        }
+    }
+
     /// Joins what a session told.
     pub(super) fn note(&mut self, key: Key, note: Note, who: &Who) {
-        self.connected(key.connection, who.server);
+        self.at = self.at.min((key.connection, who.server));
         self.seen_at(who.first.time, who.first.time);
         match note {
             Note::HelpUnclear => self.help = self.help.max(Help::Unclear),
@@ -193,7 +208,7 @@ impl Partial {
     /// Joins a session that is over.
     pub(super) fn session(&mut self, key: Key, ended: &SessionEnd) {
         let session = &ended.session;
-        self.connected(key.connection, session.server);
+        self.at = self.at.min((key.connection, session.server));
         self.sessions = self.sessions.saturating_add(1);
         if let Some(greeting) = &session.greeting {
             self.greeted(&greeting.text, key);
@@ -212,7 +227,7 @@ impl Partial {
     #[cfg(test)]
     pub(super) fn merge(&mut self, other: Partial) {
         self.sessions = self.sessions.saturating_add(other.sessions);
-        other.at.into_iter().for_each(|(connection, to)| self.connected(connection, to));
+        self.at = self.at.min(other.at);
         other.greetings.values().for_each(|(key, text)| self.greeted(text, *key));
         if let Some(software) = other.software {
             self.names(software);
@@ -255,10 +270,6 @@ impl Partial {
         }
     }
 
-    fn connected(&mut self, connection: Ordinal, to: Endpoint) {
-        self.at = Some(self.at.map_or((connection, to), |first| first.min((connection, to))));
-    }
-
     fn seen_at(&mut self, first: Time, last: Time) {
         let (earliest, latest) = self.seen.unwrap_or((first, last));
         self.seen = Some((first.min(earliest), last.max(latest)));
@@ -283,13 +294,7 @@ impl Partial {
         }
     }
 
-    /// The record of the server that is known by that.
-    pub(super) fn finish(self, known: &Known) -> Server {
-        let endpoint = match (known, self.at) {
-            (Known::At(at), _) => *at,
-            (Known::As(..), Some((_, at))) => at,
-            (Known::As(_, port), None) => Endpoint { ip: IpAddr::from(Ipv4Addr::UNSPECIFIED), port: *port },
-        };
+    pub(super) fn finish(self) -> Server {
         let mut several: Vec<(Key, Software)> =
             self.greets_as.into_values().map(|(_, key, named)| (key, named)).collect();
         several.sort();
@@ -300,7 +305,7 @@ impl Partial {
         greetings.sort();
         let (first_seen, last_seen) = self.seen.unwrap_or_default();
         Server {
-            endpoint,
+            endpoint: self.at.1,
             capture: None,
             sessions: self.sessions,
             greetings: greetings.into_iter().map(|(_, text)| text).collect(),

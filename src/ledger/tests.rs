@@ -277,7 +277,7 @@ fn partial_records_merge_to_the_same_in_any_order() {
         dialogue.session.greeting =
             Some(crate::smtp::session::Spoken { code: Some(220), text: nth.to_string().into() });
         dialogue.session.server.port = u16::try_from(nth).unwrap();
-        let mut partial = Partial::default();
+        let mut partial = Partial::new(ordinal(nth), dialogue.session.server);
         for entry in entries(&dialogue, nth) {
             match entry.item {
                 Item::Note(who, note) => partial.note(entry.key, note, &who),
@@ -287,12 +287,12 @@ fn partial_records_merge_to_the_same_in_any_order() {
         }
         partial
     };
-    let mut there = Partial::default();
-    (0..12).for_each(|nth| there.merge(partial(nth)));
-    let mut back = Partial::default();
-    (0..12).rev().for_each(|nth| back.merge(partial(nth)));
+    let mut there = partial(0);
+    (1..12).for_each(|nth| there.merge(partial(nth)));
+    let mut back = partial(11);
+    (0..11).rev().for_each(|nth| back.merge(partial(nth)));
     assert_eq!(there, back);
-    let server = there.finish(&Known::As("mx-a".parse().unwrap(), 25));
+    let server = there.finish();
     assert_eq!(server.endpoint.port, 0, "where the first connection went");
     assert_eq!(server.greetings, (0..8).map(|nth: u64| nth.to_string().into_bytes()).collect::<Vec<_>>());
     assert_eq!(server.software.unwrap().to_string(), "Exim 4.0");

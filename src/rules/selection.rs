@@ -1,13 +1,12 @@
 //! Which checks are wanted, and how bad they are said to be: `--select`, `--ignore`, `--min-severity` and the
 //! configuration's severities, compiled once for all sessions.
 
-use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
 use ipnet::IpNet;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 
 use crate::base::{Limit, Limits};
 
@@ -47,51 +46,26 @@ struct Choice {
 
 /// A rule, or one of its checks: `help-exposed`, `help-exposed/answered`. Parsed, it names what there is; read back from a
 /// record of another version it may name nothing of this one's catalogue.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Selector {
-    rule: String,
-    check: Option<String>,
-}
-
-impl Selector {
-    /// Whatever it names.
-    fn of(text: &str) -> Self {
-        let (rule, check) = text.split_once('/').map_or((text, None), |(rule, check)| (rule, Some(check)));
-        Selector { rule: rule.to_owned(), check: check.map(str::to_owned) }
-    }
-}
-
-impl Serialize for Selector {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl<'de> Deserialize<'de> for Selector {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Ok(Selector::of(&Cow::<str>::deserialize(deserializer)?))
-    }
-}
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Selector(String);
 
 impl FromStr for Selector {
     type Err = UnknownSelector;
 
     fn from_str(text: &str) -> Result<Self, UnknownSelector> {
-        let selector = Selector::of(text);
-        let rule = super::find(&selector.rule).ok_or_else(|| UnknownSelector::Rule(selector.rule.clone()))?;
-        match &selector.check {
-            Some(unknown) if !rule.checks.iter().any(|check| check.id == unknown) => {
-                Err(UnknownSelector::Check { rule: rule.id, check: unknown.clone() })
-            }
-            _ => Ok(selector),
+        let (id, check_id) = text.split_once('/').map_or((text, None), |(rule, check)| (rule, Some(check)));
+        let rule = super::find(id).ok_or_else(|| UnknownSelector::Rule(id.to_owned()))?;
+        match check_id.filter(|id| !rule.checks.iter().any(|check| check.id == *id)) {
+            Some(unknown) => Err(UnknownSelector::Check { rule: rule.id, check: unknown.to_owned() }),
+            None => Ok(Selector(text.to_owned())),
         }
     }
 }
 
 impl fmt::Display for Selector {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(&self.rule)?;
-        self.check.as_ref().map_or(Ok(()), |check| write!(out, "/{check}"))
+        out.write_str(&self.0)
     }
 }
 
@@ -130,7 +104,10 @@ impl std::error::Error for UnknownSelector {}
 
 impl Selector {
     fn names(&self, rule: &Rule, check: &Check) -> bool {
-        self.rule == rule.id && self.check.as_ref().is_none_or(|id| id == check.id)
+        match self.0.split_once('/') {
+            Some(named) => named == (rule.id, check.id),
+            None => self.0 == rule.id,
+        }
     }
 }
 

@@ -91,6 +91,10 @@ fn the_command_line_wins_over_the_file() {
     assert_eq!((&options["separate"], &options["hash"]), (&false.into(), &true.into()));
     assert_eq!((&options["idle_timeout"], &options["half_open_timeout"]), (&9.into(), &7.into()));
     assert_eq!((&options["limits"]["servers"], &options["limits"]["recipients"]), (&9.into(), &8.into()));
+    let file = File::of("server_name = { '192.0.2.1' = 'a', '192.0.2.0/24' = 'b' }");
+    let options = file.options(&["--server-name", "192.0.2.1=c,192.0.2.2=d", HELP]);
+    let names = r#"{"192.0.2.0/24":"b","192.0.2.1/32":"c","192.0.2.2/32":"d"}"#;
+    assert_eq!(options["server_name"].to_string(), names, "row by row");
 }
 
 #[test]
