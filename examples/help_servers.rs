@@ -11,7 +11,7 @@ fn main() -> Result<std::process::ExitCode, mailtap::Error> {
         if let Record::Server(server) = record
             && server.help == Help::Exposed
         {
-            println!("{}", server.address());
+            println!("{server}");
         }
     })?;
     outcome.problems.iter().for_each(|problem| eprintln!("{problem}"));

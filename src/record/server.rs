@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use schemars::JsonSchema;
@@ -80,12 +80,14 @@ impl Software {
     }
 }
 
-impl Server {
-    /// Its address and port; as text `192.0.2.25:25` or `[2001:db8::25]:25`.
-    pub fn address(&self) -> SocketAddr {
-        SocketAddr::new(self.ip, self.port)
+/// Its name or its address, and its port: `mx-a:25`, `192.0.2.25:25`, `[2001:db8::25]:25`.
+impl fmt::Display for Server {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.known().fmt(out)
     }
+}
 
+impl Server {
     /// What the server is known by.
     pub(crate) fn known(&self) -> Known {
         Known::by(self.name.as_ref(), Endpoint { ip: self.ip, port: self.port })

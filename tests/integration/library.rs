@@ -132,7 +132,7 @@ fn a_problem_names_its_input_its_place_and_its_cause() {
 
 fn help(record: &Record) -> Option<(String, Help)> {
     let Record::Server(server) = record else { return None };
-    Some((server.address().to_string(), server.help))
+    Some((server.to_string(), server.help))
 }
 
 #[test]
