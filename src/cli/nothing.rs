@@ -112,7 +112,8 @@ mod tests {
 
     #[test]
     fn smtp_on_other_ports_is_told_with_all_ports_to_ask_for() {
-        let noticed = |port, packets| Noticed { server: Endpoint { ip: [192, 0, 2, 9].into(), port }, packets };
+        let server = |port| Endpoint { ip: [192, 0, 2, 9].into(), port };
+        let noticed = |port, packets| Noticed { server: server(port), first: Ordinal::of(1), packets };
         let outcome = Outcome { elsewhere: vec![noticed(2525, 412), noticed(587, 1)], ..skipping(&[]) };
         let hint = "SMTP was seen on 192.0.2.9:2525 (412 packets begin so), 192.0.2.9:587 (1 packet begins so): \
                     try --port 25,587,2525";

@@ -64,7 +64,7 @@ impl Analysis {
         let slices = self.decode_all(&round.batches);
         for slice in &slices {
             self.skips.merge(&slice.skips);
-            slice.elsewhere.iter().for_each(|server| self.elsewhere.add(*server));
+            slice.elsewhere.iter().for_each(|&(server, at)| self.elsewhere.add(server, at));
             self.segments = self.segments.saturating_add(slice.segments.len() as u64);
             self.fragments = self.fragments.saturating_add(slice.fragments.len() as u64);
         }

@@ -1,6 +1,6 @@
 //! Decoding a batch in slices, and sorting what came out of it by shard.
 
-use crate::base::{Endpoint, FlowKey, Moment};
+use crate::base::{Endpoint, FlowKey, Moment, Ordinal};
 use crate::capture::Batch;
 use crate::capture::batch::Run;
 use crate::decode::{self, Fragment, Ports, Reason, Segment, Skip, Skips, Takes};
@@ -21,7 +21,7 @@ pub(super) struct Slice<'p> {
     pub fragments: Vec<(Moment, Fragment<'p>)>,
     pub skips: Skips,
     /// The server of each packet that was skipped as [`Reason::OtherPortSmtp`].
-    pub elsewhere: Vec<Endpoint>,
+    pub elsewhere: Vec<(Endpoint, Ordinal)>,
 }
 
 /// So many packets are decoded by one thread at a time.
@@ -34,8 +34,8 @@ pub(super) fn decode_slice<'p>(batch: &'p Batch, from: usize, ports: &Ports) -> 
     let mut slice =
         Slice { segments: Vec::with_capacity(count), shards: Vec::with_capacity(count), ..Slice::default() };
     let first = batch.runs.partition_point(|run| (run.from as usize) < from);
-    let runs = (first..).map_while(|nth| batch.run(nth)).take_while(|(run, _)| (run.from as usize) < to);
-    for (run, packets) in runs {
+    let runs = || (first..).map_while(|nth| batch.run(nth)).take_while(|(run, _)| (run.from as usize) < to);
+    for (run, packets) in runs() {
         for (ordinal, packet) in run.of(packets) {
             let at = Moment { ordinal, time: packet.time };
             let mut place = Place { at, slice: &mut slice };
@@ -44,9 +44,10 @@ pub(super) fn decode_slice<'p>(batch: &'p Batch, from: usize, ports: &Ports) -> 
     }
     // Nearly no packet begins so: who sent it is looked for again, so that the others pay nothing for it.
     if slice.skips.of(Reason::OtherPortSmtp) > 0 {
-        let packets = batch.packets.get(from..to).unwrap_or_default();
-        slice.elsewhere.extend(packets.iter().filter_map(|packet| {
-            decode::elsewhere::server(packet.link_type, batch.bytes(packet), packet.original, ports)
+        let packets = runs().flat_map(|(run, packets)| run.of(packets));
+        slice.elsewhere.extend(packets.filter_map(|(ordinal, packet)| {
+            let server = decode::elsewhere::server(packet.link_type, batch.bytes(packet), packet.original, ports)?;
+            Some((server, ordinal))
         }));
     }
     slice

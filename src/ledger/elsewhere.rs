@@ -4,18 +4,19 @@
 //! Bounds: [`Elsewhere::MOST`] servers, the first in packet order; what others had is counted under [`Elsewhere::LIMIT`].
 
 use std::fmt;
+use std::net::SocketAddr;
 
 use foldhash::fast::RandomState;
 use hashbrown::hash_map::HashMap;
 use serde::{Deserialize, Serialize};
 
-use crate::base::{Endpoint, Tally};
+use crate::base::{Endpoint, Ordinal, Tally};
 
 /// The servers that were noticed, while packets come.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Elsewhere {
     /// For looking up; what leaves it is sorted.
-    packets: HashMap<Endpoint, u64, RandomState>,
+    servers: HashMap<Endpoint, Noticed, RandomState>,
     /// Packets of servers for which there was no room.
     beyond: u64,
 }
@@ -24,6 +25,8 @@ pub(crate) struct Elsewhere {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Noticed {
     pub server: Endpoint,
+    /// The first of its packets: of parts of a scan the least one.
+    pub first: Ordinal,
     /// How many packets begin as SMTP does, of it and to it.
     pub packets: u64,
 }
@@ -33,20 +36,19 @@ impl Elsewhere {
     /// The bound's name in the summary's `limits_hit`.
     pub(crate) const LIMIT: &str = "servers_on_other_ports";
 
-    /// Counts a packet, in packet order.
-    pub(crate) fn add(&mut self, server: Endpoint) {
-        let full = self.packets.len() >= Self::MOST;
-        match self.packets.get_mut(&server) {
-            Some(packets) => *packets = packets.saturating_add(1),
+    /// Counts the packet `at`, in packet order.
+    pub(crate) fn add(&mut self, server: Endpoint, at: Ordinal) {
+        let full = self.servers.len() >= Self::MOST;
+        match self.servers.get_mut(&server) {
+            Some(noticed) => noticed.packets = noticed.packets.saturating_add(1),
             None if full => self.beyond = self.beyond.saturating_add(1),
-            None => _ = self.packets.insert(server, 1),
+            None => _ = self.servers.insert(server, Noticed { server, first: at, packets: 1 }),
         }
     }
 
     /// Those with the most packets first.
     pub(crate) fn servers(&self) -> Vec<Noticed> {
-        let noticed = |(&server, &packets): (&Endpoint, &u64)| Noticed { server, packets };
-        let mut servers: Vec<Noticed> = self.packets.iter().map(noticed).collect();
+        let mut servers: Vec<Noticed> = self.servers.values().copied().collect();
         servers.sort_unstable_by_key(|noticed| (std::cmp::Reverse(noticed.packets), noticed.server));
         servers
     }
@@ -61,29 +63,32 @@ impl Elsewhere {
 
 impl fmt::Display for Noticed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Noticed { server: Endpoint { ip, port }, packets } = self;
-        let server = std::net::SocketAddr::new(*ip, *port);
-        match packets {
-            1 => write!(f, "{server} (1 packet begins so)"),
-            _ => write!(f, "{server} ({packets} packets begin so)"),
-        }
+        tell(SocketAddr::new(self.server.ip, self.server.port), self.packets, f)
+    }
+}
+
+/// So many packets of the server and to it begin so.
+pub(crate) fn tell(server: SocketAddr, packets: u64, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    match packets {
+        1 => write!(f, "{server} (1 packet begins so)"),
+        _ => write!(f, "{server} ({packets} packets begin so)"),
     }
 }
 
 /// Some of them in one line.
-pub(crate) struct Line<'n>(pub &'n [Noticed]);
+pub(crate) struct Line<'n, T>(pub &'n [T]);
 
-impl<'n> Line<'n> {
+impl<'n, T> Line<'n, T> {
     /// A line names so many; the others are counted.
     const NAMED: usize = 3;
 
     /// Those that it names.
-    pub(crate) fn named(&self) -> &'n [Noticed] {
+    pub(crate) fn named(&self) -> &'n [T] {
         self.0.get(..Self::NAMED).unwrap_or(self.0)
     }
 }
 
-impl fmt::Display for Line<'_> {
+impl<T: fmt::Display> fmt::Display for Line<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let named = self.named();
         for (nth, noticed) in named.iter().enumerate() {
@@ -106,7 +111,7 @@ mod tests {
 
     fn of(servers: impl IntoIterator<Item = Endpoint>) -> Elsewhere {
         let mut elsewhere = Elsewhere::default();
-        servers.into_iter().for_each(|server| elsewhere.add(server));
+        (1..).zip(servers).for_each(|(frame, server)| elsewhere.add(server, Ordinal::of(frame)));
         elsewhere
     }
 
@@ -131,7 +136,8 @@ mod tests {
     fn servers_beyond_the_bound_are_counted_and_the_first_keep_their_counts() {
         let elsewhere = of((0..1030).map(|ip| server(ip, 587)).chain([server(1029, 587), server(0, 587)]));
         let servers = elsewhere.servers();
-        assert_eq!((servers.len(), servers[0]), (1024, Noticed { server: server(0, 587), packets: 2 }));
+        let first = Ordinal::of(1);
+        assert_eq!((servers.len(), servers[0]), (1024, Noticed { server: server(0, 587), first, packets: 2 }));
         assert_eq!(elsewhere.limits_hit().get(Elsewhere::LIMIT), 7);
         assert!(of([server(1, 587)]).limits_hit().is_empty());
     }

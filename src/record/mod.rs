@@ -52,6 +52,7 @@ pub use word::{BySeverity, DataEnd, Program, Side, UnknownWord};
 pub(crate) use clerk::Clerk;
 pub(crate) use escape::Text;
 pub(crate) use stamp::Clockwork;
+#[cfg(feature = "cli")]
 pub(crate) use word::Named;
 
 use std::borrow::Cow;

@@ -2,7 +2,8 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::net::IpAddr;
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -127,13 +128,14 @@ pub struct OtherPort {
 
 impl OtherPort {
     fn of(noticed: &Noticed) -> Self {
-        let Noticed { server: Endpoint { ip, port }, packets } = *noticed;
+        let Noticed { server: Endpoint { ip, port }, packets, .. } = *noticed;
         OtherPort { ip, port, packets }
     }
+}
 
-    /// As the ledger has it.
-    pub(crate) fn noticed(&self) -> Noticed {
-        Noticed { server: Endpoint { ip: self.ip, port: self.port }, packets: self.packets }
+impl fmt::Display for OtherPort {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        ledger::elsewhere::tell(SocketAddr::new(self.ip, self.port), self.packets, f)
     }
 }
 

@@ -235,7 +235,11 @@ pub(crate) fn summed_up() -> Summary {
         last_time: Some(at(199, 250).time),
         connections: 3,
         not_analysed,
-        elsewhere: vec![Noticed { server: Endpoint { ip: [192, 0, 2, 9].into(), port: 2525 }, packets: 412 }],
+        elsewhere: vec![Noticed {
+            server: Endpoint { ip: [192, 0, 2, 9].into(), port: 2525 },
+            first: Ordinal::of(1),
+            packets: 412,
+        }],
         limits_hit,
         time_backwards: 1,
         ..Totals::default()

@@ -11,8 +11,8 @@ use comfy_table::{Cell, ContentArrangement, Table, presets};
 use super::{Format, Look};
 use crate::base::Known;
 use crate::base::Limit;
-use crate::ledger::elsewhere::{self, Noticed};
-use crate::record::{Clockwork, End, Finding, OtherPort, Proof, Record, Server, Session, Stats, Summary, When};
+use crate::ledger::elsewhere::Line;
+use crate::record::{Clockwork, End, Finding, Proof, Record, Server, Session, Stats, Summary, When};
 use crate::rules::Severity;
 use crate::{defrag, ledger, tcp};
 
@@ -375,9 +375,7 @@ fn render_summary(record: &Summary, notices_ports: bool, style: Styles) -> Strin
         row(if nth == 0 { "not analysed" } else { "" }, what);
     }
     if !record.smtp_on_other_ports.is_empty() {
-        let noticed = record.smtp_on_other_ports.iter();
-        let noticed: Vec<Noticed> = noticed.map(OtherPort::noticed).collect();
-        row("other ports", &format_args!("SMTP was seen on {}", elsewhere::Line(&noticed)));
+        row("other ports", &format_args!("SMTP was seen on {}", Line(&record.smtp_on_other_ports)));
     }
     if let Some(packets) = record.filtered_out {
         let packets = counted(packets, "packet", "packets");
