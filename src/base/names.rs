@@ -87,6 +87,12 @@ impl fmt::Display for ServerName {
     }
 }
 
+/// A network, or a single address.
+pub(crate) fn network(text: &str) -> Option<IpNet> {
+    let address = || text.parse::<IpAddr>().map(IpNet::from).ok();
+    text.parse::<IpNet>().ok().or_else(address)
+}
+
 /// Which servers a name is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Whose {
@@ -100,8 +106,7 @@ impl FromStr for Whose {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let address = || text.parse::<IpAddr>().map(IpNet::from).ok();
-        let net = text.parse::<IpNet>().ok().or_else(address).map(|net| Whose::Net(net.trunc()));
+        let net = network(text).map(|net| Whose::Net(net.trunc()));
         let port = || text.parse::<SocketAddr>().ok().filter(|end| end.port() > 0);
         let port = || port().map(|end| Whose::Port(Endpoint { ip: end.ip(), port: end.port() }));
         net.or_else(port).ok_or_else(|| {

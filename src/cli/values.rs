@@ -1,7 +1,6 @@
 //! What the value of an option can be, and how each kind of it is read: from a flag's text, and from the configuration file.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 use std::num::NonZeroU32;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser, ValueParser};
@@ -10,7 +9,7 @@ use ipnet::IpNet;
 use serde::Serialize;
 
 use crate::base::limits::Bound;
-use crate::base::{Limit, Limits, ServerName, ServerNames, Whose};
+use crate::base::{Limit, Limits, ServerName, ServerNames, Whose, names};
 use crate::ledger::Kind;
 use crate::record::Named;
 use crate::rules::Severity;
@@ -246,11 +245,10 @@ fn named<T: Copy>(text: &str, what: &str, all: &str, values: &[T], name: fn(T) -
     })
 }
 
-/// A network, or a single address.
+/// [`names::network`], with what is wanted.
 fn network(text: &str) -> Result<IpNet, String> {
-    let address = || text.parse::<IpAddr>().map(IpNet::from).ok();
-    let net = text.parse::<IpNet>().ok().or_else(address);
-    net.ok_or_else(|| "a network such as 192.0.2.0/24 or 2001:db8::/32, or an address, is wanted".to_owned())
+    names::network(text)
+        .ok_or_else(|| "a network such as 192.0.2.0/24 or 2001:db8::/32, or an address, is wanted".to_owned())
 }
 
 fn server_name(text: &str) -> Result<(Whose, ServerName), String> {
