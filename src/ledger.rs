@@ -82,6 +82,11 @@ impl Records {
         Records(self.0 | Self::bit(kind))
     }
 
+    /// These and those.
+    pub(crate) fn and(self, others: Records) -> Self {
+        Records(self.0 | others.0)
+    }
+
     pub(crate) fn has(self, kind: Kind) -> bool {
         self.0 & Self::bit(kind) != 0
     }
@@ -121,6 +126,8 @@ pub(crate) const MISSING: (&str, &str) = ("missing-bytes", "bytes of sessions th
 pub(crate) struct Summary {
     pub totals: Totals,
     pub sessions: u64,
+    /// Those of them of which the rest is TLS.
+    pub encrypted_sessions: u64,
     pub findings: FindingCounts,
 }
 
@@ -152,6 +159,7 @@ pub(crate) struct Ledger {
     /// Connections of which a finding was withheld, until they end.
     withheld: BTreeSet<Ordinal>,
     sessions: u64,
+    encrypted_sessions: u64,
     findings: FindingCounts,
     worst: Option<Severity>,
     not_analysed: Tally,
@@ -189,6 +197,7 @@ impl Ledger {
             alone: None,
             withheld: BTreeSet::new(),
             sessions: 0,
+            encrypted_sessions: 0,
             findings: BTreeMap::new(),
             worst: None,
             not_analysed: Tally::default(),
@@ -299,7 +308,8 @@ impl Ledger {
         totals.not_analysed.merge(&self.not_analysed);
         self.all_servers(print);
         if self.records.has(Kind::Summary) {
-            let summary = Summary { totals, sessions: self.sessions, findings: self.findings };
+            let (sessions, encrypted_sessions) = (self.sessions, self.encrypted_sessions);
+            let summary = Summary { totals, sessions, encrypted_sessions, findings: self.findings };
             print(Output::Summary(Box::new(summary)));
         }
     }
@@ -381,6 +391,9 @@ impl Ledger {
     fn end(&mut self, key: Key, mut ended: Box<SessionEnd>, print: &mut impl FnMut(Output)) {
         self.sessions = self.sessions.saturating_add(1);
         let session = &ended.session;
+        if session.tls.state.is_encrypted() {
+            self.encrypted_sessions = self.encrypted_sessions.saturating_add(1);
+        }
         let missing = session.missing_client.saturating_add(session.missing_server);
         self.not_analysed.add(MISSING.0, missing);
         if self.withheld.remove(&key.connection) {

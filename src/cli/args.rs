@@ -6,6 +6,7 @@ mod watch;
 #[cfg(live)]
 pub(super) use watch::Watch;
 
+use std::io::{self, IsTerminal};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
@@ -14,8 +15,11 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::ledger::{Kind, Records};
 use crate::record::{Options, Program, Start};
-use crate::report::{self, FORMATS};
+use crate::report::digest::By;
+use crate::report::layout::USUAL;
+use crate::report::{self, Detail, FORMATS, Look};
 use crate::rules::Severity;
+use crate::capture::ShownPath;
 use crate::{capture, config, engine};
 
 use super::file;
@@ -67,9 +71,18 @@ pub(super) struct Scan {
     /// Capture files (pcap or pcapng, also gzip, zstd, lz4 or xz), directories, or - for standard input
     #[arg(required = true, value_name = "PATH")]
     pub paths: Vec<PathBuf>,
-    /// Name on standard error the files of directories that are passed over, and say why
-    #[arg(long, short, help_heading = "Reading")]
-    pub verbose: bool,
+    /// Also write a report in FORMAT to FILE; may be repeated
+    #[arg(long = "report", value_name = "FORMAT=FILE", value_parser = report_to, help_heading = OUTPUT)]
+    pub reports: Vec<(&'static report::Named, PathBuf)>,
+    /// Group findings in the text report by this
+    #[arg(long, value_name = "WHAT", default_value = "check", help_heading = OUTPUT)]
+    pub group_by: GroupBy,
+    /// Show at most N servers, groups, and (with -v) findings of a group; the worst come first
+    #[arg(long, value_name = "N", help_heading = OUTPUT)]
+    pub limit: Option<NonZeroUsize>,
+    /// Show every finding; -vv also evidence and filters. Names the files that were skipped
+    #[arg(long, short, action = clap::ArgAction::Count, help_heading = OUTPUT)]
+    pub verbose: u8,
 
     #[command(flatten)]
     pub output: Output,
@@ -116,6 +129,15 @@ pub(super) struct Output {
     /// Colour in the text report
     #[arg(long, value_name = "WHEN", default_value = "auto")]
     pub color: Color,
+}
+
+/// What findings of the text report are grouped by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum GroupBy {
+    Check,
+    Server,
+    Client,
+    Session,
 }
 
 /// When to use colour.
@@ -218,11 +240,56 @@ impl Scan {
     pub(super) fn format(&self) -> &'static report::Named {
         self.output.named()
     }
+
+    /// How a report is to look, on standard output or in a file.
+    pub(super) fn look(&self, on_stdout: bool) -> Look {
+        Look {
+            detail: match self.verbose {
+                0 => Detail::Overview,
+                1 => Detail::Each,
+                _ => Detail::Whole,
+            },
+            by: match self.group_by {
+                GroupBy::Check => By::Check,
+                GroupBy::Server => By::Server,
+                GroupBy::Client => By::Client,
+                GroupBy::Session => By::Session,
+            },
+            limit: self.limit.map(NonZeroUsize::get),
+            inputs: self.paths.iter().map(|path| ShownPath(path).to_string()).collect(),
+            ..self.output.look(on_stdout)
+        }
+    }
+}
+
+/// `html=report.html`.
+fn report_to(text: &str) -> Result<(&'static report::Named, PathBuf), String> {
+    let formats = || FORMATS.iter().map(|format| format.name).collect::<Vec<_>>().join(", ");
+    let Some((format, file)) = text.split_once('=').filter(|(_, file)| !file.is_empty()) else {
+        return Err(format!("FORMAT=FILE is wanted, such as {}=FILE", report::JSONL.name));
+    };
+    let named = report::named(format).ok_or_else(|| format!("no format '{format}' (there are {})", formats()))?;
+    Ok((named, PathBuf::from(file)))
 }
 
 impl Output {
+    /// How a report is to look, on standard output or in a file.
+    pub(super) fn look(&self, on_stdout: bool) -> Look {
+        let is_terminal = on_stdout && io::stdout().is_terminal();
+        let color = match self.color {
+            Color::Always => true,
+            Color::Never => false,
+            Color::Auto => {
+                is_terminal && anstream::AutoStream::choice(&io::stdout()) != anstream::ColorChoice::Never
+            }
+        };
+        // Of a terminal that does not say its size the usual one is taken.
+        let columns = || terminal_size::terminal_size().map_or(USUAL, |(width, _)| usize::from(width.0));
+        Look { color, terminal: is_terminal.then(columns), ..Look::default() }
+    }
+
     fn named(&self) -> &'static report::Named {
-        FORMATS.iter().copied().find(|format| format.name == self.format).unwrap_or(&report::TEXT)
+        report::named(&self.format).unwrap_or(&report::TEXT)
     }
 }
 

@@ -8,9 +8,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::capture::{self, ShownPath};
 use crate::engine::Sink;
-use crate::ledger::Output;
+use crate::ledger::{Output, Records};
 use crate::record::{Clerk, Options, Start};
-use crate::report::{Look, Printer};
+use crate::report::{Look, Printer, Report};
 use crate::rules::Catalogue;
 
 use super::args::Watch;
@@ -18,7 +18,7 @@ use super::host::log_file::LogFile;
 use super::host::packet_file::PacketFile;
 use super::host::signals::Pulse;
 use super::progress::Terminal;
-use super::scan::{CannotWrite, styled};
+use super::scan::CannotWrite;
 
 /// Formatting and writing, on the engine's output thread.
 pub(super) struct Reporting {
@@ -85,9 +85,10 @@ impl Reporting {
             None => Target::Stdout(io::stdout()),
         };
         let packets = options.write.as_deref().map(|path| Packets::create(path, arguments)).transpose()?;
-        let color = styled(options.color, options.file.is_none());
         let clerk = Clerk::live(Arc::clone(catalogue), options.show_secrets).naming(in_force.server_name.clone());
-        let mut printer = Printer::new(arguments.format(), Look { color, as_it_goes: true }, clerk, target);
+        let look = Look { as_it_goes: true, ..options.look(options.file.is_none()) };
+        let asked = Records::of(&in_force.records);
+        let mut printer = Printer::new(clerk, Report::new(arguments.format(), &look, asked, target, name.clone()));
         let start = arguments.start(in_force);
         printer.start(&start).map_err(cannot)?;
         let written = name.clone();
@@ -133,7 +134,7 @@ impl Reporting {
 
     /// Nothing follows.
     pub(super) fn end(self) -> Result<(), CannotWrite> {
-        let Reporting { printer, name, pulse, .. } = self;
+        let Reporting { mut printer, name, pulse, .. } = self;
         pulse.during(|| printer.end()).map_err(|source| CannotWrite { to: name, source })
     }
 }

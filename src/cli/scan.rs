@@ -3,16 +3,17 @@
 use std::error::Error;
 use std::fmt;
 use std::fs::File;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
+use std::path::Path;
 use std::sync::Arc;
 
 use crate::capture::{self, ShownPath};
 use crate::engine::{self, Config, Sink, Stopped};
-use crate::ledger::Output;
+use crate::ledger::{Output, Records};
 use crate::record::{self, Clerk};
-use crate::report::{Look, Printer};
+use crate::report::{Named, Printer, Report};
 
-use super::args::{Color, Output as Options, Scan};
+use super::args::{Output as Options, Scan};
 use super::evidence::Packets;
 use super::exit::Exit;
 use super::progress::Terminal;
@@ -48,34 +49,56 @@ fn scan(arguments: &Scan, in_force: &record::Options, terminal: &Terminal) -> Re
     if let Some(packets) = &packets {
         terminal.say(&packets.notice());
     }
-    let name = options.file.as_deref().map_or_else(|| "standard output".to_owned(), |path| ShownPath(path).to_string());
-    let cannot = |source| CannotWrite { to: name.clone(), source };
-    let to: Box<dyn Write + Send> = match &options.file {
-        Some(path) if capture::is_capture(path) => {
-            return Err(cannot(io::Error::other("it is a capture")).into());
-        }
-        Some(path) => Box::new(File::create(path).map_err(cannot)?),
-        None => Box::new(io::stdout()),
-    };
-    let color = styled(options.color, options.file.is_none());
     let mut config = Config { evidence: packets.is_some(), ..arguments.work.engine(in_force) };
     config.reading.stop = stop.into();
-    config.reading.name_skipped = arguments.verbose;
+    config.reading.name_skipped = arguments.verbose > 0;
     let clerk =
         Clerk::new(Arc::clone(config.selection.catalogue()), options.show_secrets).naming(in_force.server_name.clone());
-    let look = Look { color, as_it_goes: false };
-    let printer = Printer::new(arguments.format(), look, clerk, to);
-    let mut printing = Printing { printer, needed: !config.evidence, closed: false };
-    printing.unless_closed(|printer| printer.start(&arguments.start(in_force))).map_err(cannot)?;
-    let mut outcome =
-        engine::run(&config, &arguments.paths, &mut printing, terminal).map_err(|stopped| why(stopped, &name))?;
+    let asked = Records::of(&in_force.records);
+    let mut printer = Printer::new(clerk, report(arguments, arguments.format(), options.file.as_deref(), asked)?);
+    for (format, path) in &arguments.reports {
+        printer.and(report(arguments, format, Some(path), asked)?);
+        config.records = config.records.and(format.wants(asked));
+    }
+    if config.evidence {
+        printer.outlive_reader();
+    }
+    let started = printer.start(&arguments.start(in_force));
+    started.map_err(|source| CannotWrite { to: printer.written().to_owned(), source })?;
+    let ran = engine::run(&config, &arguments.paths, &mut printer, terminal);
+    let mut outcome = ran.map_err(|stopped| why(stopped, printer.written()))?;
     let evidence = outcome.evidence.take().unwrap_or_default();
     let kept = packets.map(|packets| packets.write(&config, &arguments.paths, evidence, terminal));
     terminal.clear();
-    let ended = printing.printer.end().map_err(cannot);
+    let ended = printer.end();
     kept.transpose()?;
-    ended?;
+    ended.map_err(|source| CannotWrite { to: printer.written().to_owned(), source })?;
     Ok(Exit::telling(&outcome, &in_force.port, options, terminal))
+}
+
+/// A report to a file, which is a new one, or to standard output.
+fn report(
+    arguments: &Scan,
+    format: &Named,
+    file: Option<&Path>,
+    asked: Records,
+) -> Result<Report<Box<dyn Write + Send>>, CannotWrite> {
+    let name = file.map_or_else(|| "standard output".to_owned(), |path| ShownPath(path).to_string());
+    let to: io::Result<Box<dyn Write + Send>> = match file {
+        Some(path) if capture::is_capture(path) => Err(io::Error::other("it is a capture")),
+        Some(path) => File::create(path).map(|file| Box::new(file) as Box<dyn Write + Send>),
+        None => Ok(Box::new(io::stdout())),
+    };
+    match to {
+        Ok(to) => Ok(Report::new(format, &arguments.look(file.is_none()), asked, to, name)),
+        Err(source) => Err(CannotWrite { to: name, source }),
+    }
+}
+
+impl<W: Write + Send> Sink for Printer<W> {
+    fn take(&mut self, outputs: Vec<Output>) -> io::Result<()> {
+        self.print(outputs)
+    }
 }
 
 /// Of many captures that are open at once each has little memory, in pages of its own: a huge page counts whole however
@@ -110,48 +133,6 @@ impl fmt::Display for CannotWrite {
 impl Error for CannotWrite {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         Some(&self.source)
-    }
-}
-
-/// Formatting and writing, on the engine's output thread.
-struct Printing<W> {
-    printer: Printer<W>,
-    /// The scan is for nothing where nobody reads what it prints.
-    needed: bool,
-    /// The reader went away.
-    closed: bool,
-}
-
-impl<W: Write + Send> Sink for Printing<W> {
-    fn take(&mut self, outputs: Vec<Output>) -> io::Result<()> {
-        self.unless_closed(|printer| printer.print(outputs))
-    }
-}
-
-impl<W: Write> Printing<W> {
-    fn unless_closed(&mut self, print: impl FnOnce(&mut Printer<W>) -> io::Result<()>) -> io::Result<()> {
-        if self.closed {
-            return Ok(());
-        }
-        match print(&mut self.printer) {
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe && !self.needed => {
-                self.closed = true;
-                Ok(())
-            }
-            printed => printed,
-        }
-    }
-}
-
-/// Whether the text report is to have styles: on a terminal that shows them, or where they were asked for.
-pub(super) fn styled(color: Color, on_stdout: bool) -> bool {
-    match color {
-        Color::Always => true,
-        Color::Never => false,
-        Color::Auto => {
-            let choice = anstream::AutoStream::choice(&io::stdout());
-            on_stdout && io::stdout().is_terminal() && choice != anstream::ColorChoice::Never
-        }
     }
 }
 

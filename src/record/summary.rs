@@ -48,6 +48,8 @@ pub struct Summary {
     pub connections: u64,
     /// Those of which at least one byte was captured.
     pub sessions: u64,
+    /// Those of them that switched to TLS: what came after that was not read.
+    pub encrypted_sessions: u64,
     /// How often something was found, by rule and severity.
     pub findings: ByRule,
     /// What was not looked at, by reason.
@@ -172,6 +174,7 @@ impl Summary {
             duration_seconds: duration(summary),
             connections: totals.connections,
             sessions: summary.sessions,
+            encrypted_sessions: summary.encrypted_sessions,
             findings: by_rule(&summary.findings),
             not_analysed: named(&not_analysed),
             skipped: skipped.collect(),

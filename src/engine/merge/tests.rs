@@ -14,7 +14,7 @@ use crate::engine::testing::Nobody;
 use crate::engine::{follow, part, run};
 use crate::ledger::{Kind, Output, Records};
 use crate::record::Clerk;
-use crate::report::{JSONL, Look, Printer};
+use crate::report::{JSONL, Look, Printer, Report};
 
 const SECOND: u64 = 1_000_000_000;
 
@@ -108,7 +108,7 @@ fn printed<E>(
 ) -> Result<(Outcome, String), E> {
     let config = case.config();
     let clerk = Clerk::new(std::sync::Arc::clone(config.selection.catalogue()), case.show_secrets);
-    let mut printing = Printing(Printer::new(&JSONL, Look::default(), clerk, Vec::new()));
+    let mut printing = Printing(Printer::new(clerk, Report::new(&JSONL, &Look::default(), config.records, Vec::new(), String::new())));
     let outcome = give(&config, &mut printing)?;
     Ok((outcome, String::from_utf8(std::mem::take(printing.0.target())).unwrap()))
 }

@@ -15,7 +15,7 @@ use crate::base::ServerNames;
 use crate::engine::testing::Nobody;
 use crate::engine::{self, Config, Sink};
 use crate::ledger::{Kind, Output, Records};
-use crate::report::{JSONL, Look, Printer};
+use crate::report::{JSONL, Look, Printer, Report};
 use validator::Validator;
 
 /// What a scan gave.
@@ -81,12 +81,9 @@ fn others() -> Vec<Record> {
 #[test]
 fn every_record_read_back_and_written_again_is_the_same_bytes() {
     let mut printed = Vec::new();
-    let mut writer = Printer::new(
-        &JSONL,
-        Look::default(),
-        Clerk::new(Config::default().selection.catalogue().clone(), false),
-        &mut printed,
-    );
+    let clerk = Clerk::new(Config::default().selection.catalogue().clone(), false);
+    let all = Records::of(&Kind::ALL);
+    let mut writer = Printer::new(clerk, Report::new(&JSONL, &Look::default(), all, &mut printed, String::new()));
     let told = outputs("testdata");
     writer.print(told.clone()).unwrap();
     writer.end().unwrap();

@@ -74,6 +74,11 @@ pub enum State {
 }
 
 impl State {
+    /// Whether what follows in the session cannot be read.
+    pub(crate) const fn is_encrypted(self) -> bool {
+        matches!(self, State::Started | State::Implicit)
+    }
+
     /// Its name in records (FORMATS.md, `tls`).
     pub const fn name(self) -> &'static str {
         match self {

@@ -1,0 +1,42 @@
+//! What to type next: the commands that go on from an overview.
+
+use crate::report::digest::Digest;
+use crate::report::layout::{left, width};
+use crate::report::{Detail, Look};
+
+use super::page::Page;
+
+/// The commands, each with what it shows where there is room for that.
+pub(super) fn write(page: &mut Page, digest: &Digest, look: &Look) {
+    let worst = digest.groups.worst_first();
+    let Some(group) = worst.first().and_then(|grouped| grouped.groups.first()) else { return };
+    let mut commands: Vec<(String, &str)> = Vec::new();
+    if !look.as_it_goes
+        && let Some(finding) = group.findings.first()
+    {
+        let inputs = look.inputs.iter().map(|input| quoted(input)).collect::<Vec<_>>().join(" ");
+        commands.push((format!("mailtap show {} {inputs}", finding.session), "one conversation"));
+    }
+    commands.push((format!("mailtap rules {}", group.id()), "why it matters, how to fix it"));
+    if !look.as_it_goes {
+        if look.detail == Detail::Overview {
+            commands.push(("-v".to_owned(), "every finding"));
+        }
+        commands.push(("--report html=FILE".to_owned(), "a page to share"));
+    }
+    page.blank();
+    let fits = |(command, what): &(String, &str), cells: usize| cells.saturating_add(width(what)).saturating_add(4) <= page.width || width(command) > cells;
+    let widest = commands.iter().map(|(command, _)| width(command)).max().unwrap_or(0);
+    let in_columns = commands.iter().all(|command| fits(command, widest));
+    for (command, what) in commands {
+        let both = if in_columns { format!("  {}  {what}", left(&command, widest)) } else { format!("  {command}  {what}") };
+        // A command is never cut: whoever copies it wants all of it.
+        page.line(if width(&both) <= page.width { both } else { format!("  {command}") });
+    }
+}
+
+/// As a shell takes it.
+fn quoted(path: &str) -> String {
+    let is_plain = |char: char| char.is_ascii_alphanumeric() || "/._-+,:=@%".contains(char);
+    if !path.is_empty() && path.chars().all(is_plain) { path.to_owned() } else { format!("'{}'", path.replace('\'', "'\\''")) }
+}
