@@ -4,10 +4,12 @@
 //! # How to add a format
 //! Write its file with a type that is a [`Format`], add one line to [`FORMATS`].
 //!
-//! Read in this order: [`json`], a file per format; then [`pcapng`], which is no report but the packets behind one.
+//! Read in this order: [`json`], [`meaning`], a file per format; then [`pcapng`], which is no report but the packets behind one.
 
 mod json;
 mod jsonl;
+#[cfg(feature = "cli")]
+pub(crate) mod meaning;
 pub(crate) mod pcapng;
 #[cfg(feature = "cli")]
 mod text;

@@ -8,13 +8,12 @@ use std::sync::Arc;
 use anstyle::{AnsiColor, Style};
 use comfy_table::{Cell, ContentArrangement, Table, presets};
 
-use super::{Format, Look};
-use crate::base::Known;
-use crate::base::Limit;
+use super::{Format, Look, meaning};
+use crate::base::meaning::Meaning;
+use crate::base::{Known, Limit};
 use crate::ledger::elsewhere::Line;
 use crate::record::{Clockwork, End, Finding, Proof, Record, Server, Session, Stats, Summary, When};
 use crate::rules::Severity;
-use crate::{defrag, ledger, tcp};
 
 /// A person reads no more; the rest is counted.
 const MOST_FINDINGS: u64 = 10_000;
@@ -353,23 +352,23 @@ fn render_summary(record: &Summary, notices_ports: bool, style: Styles) -> Strin
     row("findings", &if found.is_empty() { "none".to_owned() } else { found.join(", ") });
     let mut unread: Vec<String> = Vec::new();
     for (name, times) in &record.not_analysed {
-        unread.push(format!("{} {name}: {}", count(*times), meaning(name)));
+        unread.push(format!("{} {name}: {}", count(*times), meaning::of(name).what));
     }
-    for (number, one, many) in [
-        (record.problems, "input that could not be read to its end", "inputs that could not be read to their end"),
-        (record.files_skipped, "file that is no capture", "files that are no captures"),
-        (record.capture_dropped, "packet dropped while capturing", "packets dropped while capturing"),
-        (record.internal_errors, "connection given up because of a bug", "connections given up because of a bug"),
+    for (number, Meaning { unit, what, .. }) in [
+        (record.problems, meaning::PROBLEMS),
+        (record.files_skipped, meaning::FILES_SKIPPED),
+        (record.capture_dropped, meaning::CAPTURE_DROPPED),
+        (record.internal_errors, meaning::INTERNAL_ERRORS),
     ] {
         if number > 0 {
-            unread.push(counted(number, one, many));
+            unread.push(format!("{} {}: {what}", count(number), unit.word(number)));
         }
     }
     if record.interrupted {
-        unread.push("what follows: a signal ended the scan".to_owned());
+        unread.push("everything after the signal that ended the scan".to_owned());
     }
     if unread.is_empty() && record.packets > 0 {
-        unread.push("nothing: every packet was".to_owned());
+        unread.push("none".to_owned());
     }
     for (nth, what) in unread.iter().enumerate() {
         row(if nth == 0 { "not analysed" } else { "" }, what);
@@ -402,13 +401,6 @@ fn render_summary(record: &Summary, notices_ports: bool, style: Styles) -> Strin
         row("clock", &joined(&clock));
     }
     text
-}
-
-/// What a name in `not_analysed` means, for a person.
-fn meaning(name: &str) -> &'static str {
-    let skips = crate::decode::Reason::ALL.iter().map(|reason| (reason.key, reason.what));
-    let mut all = skips.chain(defrag::NAMES.iter().chain(tcp::NAMES).chain([&ledger::MISSING]).copied());
-    all.find(|(key, _)| *key == name).map_or("", |(_, what)| what)
 }
 
 /// To the second: the records have the rest.
@@ -469,7 +461,7 @@ impl Styles {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ledger::{Found, Output};
+    use crate::ledger::{self, Found, Output};
     use crate::record::testing;
     use crate::rules::finding::Evidence;
 
@@ -545,7 +537,7 @@ mod tests {
         let mut unread = ledger::Summary::default();
         unread.totals.problems = 1;
         let report = printed(Look::default(), [summary(unread)]);
-        assert!(report.contains("not analysed  1 input that could not be read to its end\n"), "{report}");
+        assert!(report.contains("not analysed  1 file: not read, or only in part\n"), "{report}");
     }
 
     #[test]
