@@ -32,6 +32,7 @@ use foldhash::fast::RandomState;
 use hashbrown::hash_map::{EntryRef as Slot, HashMap};
 use ipnet::IpNet;
 
+use crate::base::meaning::{Meaning, Unit};
 use crate::base::{Endpoint, Known, Limit, Limits, Ordinal, ServerNames, Tally, Time};
 use crate::rules::{Catalogue, CheckNumber, Note, Severity};
 use server::{Partial, Said};
@@ -119,7 +120,8 @@ pub(crate) enum Output {
 }
 
 /// Bytes of sessions that were not captured: their name in `not_analysed`, and what it means.
-pub(crate) const MISSING: (&str, &str) = ("missing-bytes", "bytes of sessions that the capture does not have");
+pub(crate) const MISSING: Meaning = Meaning::of("missing-bytes", Unit::Bytes, "missing inside sessions (not captured)")
+    .advice("Capture whole packets, and look for drops while capturing. Sessions with missing bytes are marked.");
 
 /// The scan as a whole (FORMATS.md, `summary`).
 #[derive(Clone, Debug, Default)]
@@ -395,7 +397,7 @@ impl Ledger {
             self.encrypted_sessions = self.encrypted_sessions.saturating_add(1);
         }
         let missing = session.missing_client.saturating_add(session.missing_server);
-        self.not_analysed.add(MISSING.0, missing);
+        self.not_analysed.add(MISSING.name, missing);
         if self.withheld.remove(&key.connection) {
             self.withheld_check.into_iter().for_each(|check| ended.findings.forget(check));
         }

@@ -1,11 +1,12 @@
 //! The few plain values that every room uses: packets and their order, time, flows, limits, counters.
 //! No I/O, no clock, nothing of any protocol above TCP's ports.
-//! Read in this order: [`packet`], [`time`], [`flow`], [`names`], [`limits`], [`counters`], [`octets`], [`shards`],
-//! [`written`].
+//! Read in this order: [`packet`], [`time`], [`flow`], [`names`], [`limits`], [`counters`], [`meaning`], [`octets`],
+//! [`shards`], [`written`].
 
 pub(crate) mod counters;
 pub(crate) mod flow;
 pub(crate) mod limits;
+pub(crate) mod meaning;
 pub(crate) mod names;
 pub(crate) mod octets;
 pub(crate) mod packet;

@@ -53,7 +53,7 @@ pub(super) fn interfaces() -> Exit {
 }
 
 fn watch(arguments: &Watch, options: &Options) -> Result<Exit, Box<dyn Error>> {
-    let terminal = Terminal::new(arguments.output.quiet, true);
+    let terminal = Terminal::with_status(arguments.output.quiet);
     let signals = Signals::listen()?;
     let filters = |link_type| filter(arguments, options, link_type);
     let live = Live::open(&arguments.request()?, |link_type| filters(link_type).expression).map_err(unopened)?;
@@ -73,11 +73,14 @@ fn watch(arguments: &Watch, options: &Options) -> Result<Exit, Box<dyn Error>> {
     let mut reporting =
         Reporting::open(arguments, options, config.selection.catalogue(), Arc::clone(&signals.reopen), &terminal)?;
     let stats = Arc::new(Mutex::default());
-    let station = Station::new(terminal, Arc::clone(&stats));
+    let station = Station::new(terminal, Arc::clone(&stats), arguments.interfaces.join(","));
     let confined = sandbox::confine(&confinement)?;
     // From here on there are threads.
     signals.enforce_end(reporting.pulse(), end_at_once)?;
     let say = |line: &str| station.say(line);
+    if station.terminal().has_status() {
+        station.terminal().line(&headline(&arguments.interfaces, &options.port));
+    }
     say(&format!("{given}; {confined}"));
     if let Some(path) = &arguments.output.write {
         say(&evidence::notice(&ShownPath(path).to_string()));
@@ -106,6 +109,13 @@ fn watch(arguments: &Watch, options: &Options) -> Result<Exit, Box<dyn Error>> {
     station.tell_last_drops();
     reporting.end()?;
     Ok(Exit::telling(&outcome, &options.port, &arguments.output, station.terminal()))
+}
+
+/// What a person at a terminal reads first.
+fn headline(interfaces: &[String], ports: &[u16]) -> String {
+    let (interfaces, word) = (interfaces.join(", "), if ports.len() == 1 { "port" } else { "ports" });
+    let ports = ports.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    format!("mailtap watch  {interfaces}, TCP {word} {ports}. Ctrl-C ends it with a summary.")
 }
 
 /// Why no interface could be opened; of a missing privilege, how to grant it.

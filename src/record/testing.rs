@@ -244,5 +244,6 @@ pub(crate) fn summed_up() -> Summary {
         time_backwards: 1,
         ..Totals::default()
     };
-    Summary { totals, sessions: 2, findings: [("help-exposed".to_owned(), [(Severity::Low, 1)].into())].into() }
+    let findings = [("help-exposed".to_owned(), [(Severity::Low, 1)].into())].into();
+    Summary { totals, sessions: 2, encrypted_sessions: 1, findings }
 }

@@ -11,7 +11,7 @@
 #[cfg(feature = "cli")]
 pub(crate) mod digest;
 #[cfg(feature = "cli")]
-mod figures;
+pub(crate) mod figures;
 #[cfg(feature = "cli")]
 mod filters;
 mod json;

@@ -26,7 +26,8 @@ pub(crate) fn verdict(digest: &Digest) -> Vec<Part> {
     let interrupted = digest.summary.as_ref().is_some_and(|summary| summary.interrupted);
     let so_far = if interrupted { " (interrupted: this is what was read until then)" } else { "" };
     let servers = digest.servers.len();
-    let found: Vec<_> = digest.times.iter().rev().filter(|(_, times)| **times > 0).collect();
+    let times = digest.times();
+    let found: Vec<_> = times.iter().rev().filter(|(_, times)| **times > 0).collect();
     if found.is_empty() {
         let on = if servers == 0 { String::new() } else { format!(" on {}", counted(servers as u64, "server", "servers")) };
         return vec![Part::Words(format!("No findings{on}{so_far}"))];
@@ -97,7 +98,7 @@ fn not_read(summary: &Summary) -> String {
         let (all, share) = (count(summary.packets), percent(unread, summary.packets));
         parts.push(format!("{} of {all} packets ({share}) not analysed", count(unread)));
     }
-    let missing = summary.not_analysed.get(crate::ledger::MISSING.0).copied().unwrap_or(0);
+    let missing = summary.not_analysed.get(crate::ledger::MISSING.name).copied().unwrap_or(0);
     if missing > 0 {
         parts.push(format!("{} missing", counted(missing, "byte", "bytes")));
     }

@@ -62,7 +62,7 @@ fn brief(page: &mut Page, finding: &Finding, context: &Context<'_>) {
     }
     places(page, finding, context);
     let session = context.session(&finding.session, page);
-    page.line(format!("{indent}session {session}  fingerprint {}", finding.fingerprint));
+    page.labelled(&indent, INDENT, &format!("session {session}  fingerprint {}", finding.fingerprint));
 }
 
 fn places(page: &mut Page, finding: &Finding, context: &Context<'_>) {

@@ -67,7 +67,7 @@ fn by_check(page: &mut Page, all: &[Grouped<'_>], context: &Context<'_>) {
     head(page, "Findings, worst first", true);
     let most = if context.look.detail == Detail::Overview { context.look.limit.unwrap_or(usize::MAX) } else { usize::MAX };
     let (shown, rest) = groups.split_at_checked(most).unwrap_or((&groups, &[]));
-    let form = Form::of(shown, page.width);
+    let form = Form::of(shown, page.width.saturating_sub(SERVERS));
     for (nth, group) in shown.iter().enumerate() {
         if nth > 0 && shown.get(nth.saturating_sub(1)).is_some_and(|before| before.severity != group.severity) {
             page.blank();
@@ -96,9 +96,10 @@ fn by_subject(page: &mut Page, all: &[Grouped<'_>], by: By, context: &Context<'_
         if nth > 0 {
             page.blank();
         }
-        let name = page.style.bold(cut_middle(&self::subject(subject, groups, context), page.width));
+        let name = self::subject(subject, groups, context, page);
+        let name = page.style.bold(name);
         page.line(name);
-        let form = Form::of(groups, page.width.saturating_sub(SERVERS));
+        let form = Form::of(groups, page.width);
         for group in groups {
             row(page, group, form, None);
             each::write(page, group, context);
@@ -111,25 +112,30 @@ fn by_subject(page: &mut Page, all: &[Grouped<'_>], by: By, context: &Context<'_
     }
 }
 
-/// Who it is.
-fn subject(subject: &Subject, groups: &[&Group], context: &Context<'_>) -> String {
-    match subject {
-        Subject::All => String::new(),
+/// Who it is, and as much more of it as fits.
+fn subject(subject: &Subject, groups: &[&Group], context: &Context<'_>, page: &Page) -> String {
+    let (name, more) = match subject {
+        Subject::All => (String::new(), Vec::new()),
         Subject::Server(known) => {
             let software = context.digest.servers.get(known).and_then(|server| server.software.as_ref());
-            software.map_or_else(|| known.to_string(), |software| format!("{known}  {software}"))
+            (known.to_string(), software.iter().map(ToString::to_string).collect())
         }
-        Subject::Client(ip) => ip.to_string(),
+        Subject::Client(ip) => (ip.to_string(), Vec::new()),
         Subject::Session(session) => {
-            let finding = groups.first().and_then(|group| group.findings.first());
-            let ends = finding.map(|finding| {
+            let first = groups.first().and_then(|group| group.findings.first());
+            let more = first.map(|finding| {
                 let capture = finding.packets.first().map_or("", |packet| &packet.capture);
-                let time = context.span.time(finding.time);
-                format!("  {} > {}  {time}  {}", finding.client, finding.server, context.capture(capture))
+                let ends = format!("{} > {}", finding.client, finding.server);
+                vec![ends, context.span.time(finding.time), context.capture(capture).to_owned()]
             });
-            format!("{session}{}", ends.unwrap_or_default())
+            (session.to_string(), more.unwrap_or_default())
         }
-    }
+    };
+    let name = cut_middle(&name, page.width).into_owned();
+    more.into_iter().fold(name, |name, part| {
+        let longer = format!("{name}  {part}");
+        if width(&longer) <= page.width { longer } else { name }
+    })
 }
 
 fn head(page: &mut Page, title: &str, with_servers: bool) {
@@ -155,7 +161,7 @@ const TITLE: usize = 35;
 impl Form {
     /// The longest that fits for all of them.
     fn of(groups: &[&Group], cells: usize) -> Self {
-        let room = cells.saturating_sub(SEVERITY).saturating_sub(TITLE).saturating_sub(TIMES).saturating_sub(SERVERS);
+        let room = cells.saturating_sub(SEVERITY).saturating_sub(TITLE).saturating_sub(TIMES);
         let fits = |name: fn(&Group) -> usize| {
             groups.iter().filter(|group| is_short(group.severity)).all(|group| name(group) <= room)
         };

@@ -17,6 +17,9 @@ const NAME: usize = 9;
 
 /// All of it.
 pub(super) fn overview(digest: &Digest, look: &Look) -> String {
+    if digest.is_empty() {
+        return String::new();
+    }
     let mut page = Page::new(look.width(), Styles { color: look.color });
     let summary = digest.summary.as_deref();
     head(&mut page, digest, look);
@@ -48,12 +51,13 @@ fn head(page: &mut Page, digest: &Digest, look: &Look) {
     let named = some_of(&inputs, look.inputs.len(), 3, room);
     let line = format!("{}{}", page.style.bold(left("mailtap", NAME)), page.style.bold(named));
     page.line(line);
-    page.labelled(&" ".repeat(NAME), NAME, &read(summary, digest));
+    page.labelled(&" ".repeat(NAME), NAME, &read(summary, digest, look));
 }
 
 /// How much was read, and of which time.
-fn read(summary: &Summary, digest: &Digest) -> String {
-    let captures = counted(summary.captures.len() as u64, "capture", "captures");
+fn read(summary: &Summary, digest: &Digest, look: &Look) -> String {
+    let (one, many) = if look.as_it_goes { ("interface", "interfaces") } else { ("capture", "captures") };
+    let captures = counted(summary.captures.len() as u64, one, many);
     let packets = counted(summary.packets, "packet", "packets");
     let sessions = counted(summary.sessions, "session", "sessions");
     let servers = counted(digest.servers.len() as u64, "server", "servers");
@@ -65,6 +69,9 @@ fn read(summary: &Summary, digest: &Digest) -> String {
 }
 
 fn from_to(first: When, last: When) -> String {
+    if second(first) == second(last) {
+        return second(first);
+    }
     let end = if Span::of(first, last) == Span::Day { Span::Day.time(last) } else { second(last) };
     format!("{} to {end}", second(first))
 }
@@ -110,9 +117,9 @@ fn not_analysed(page: &mut Page, summary: &Summary, digest: &Digest, common: &st
     let title = page.style.bold("Not analysed");
     page.line(title);
     let number = rows.iter().map(|row| width(&count(row.count))).max().unwrap_or(0).max(3);
-    let unit = rows.iter().map(|row| width(row.unit)).max().unwrap_or(0).saturating_add(3);
+    let unit = rows.iter().map(|row| width(row.unit.word(row.count))).max().unwrap_or(0).saturating_add(3);
     for row in &rows {
-        let label = format!("  {} {}", right(&count(row.count), number), left(row.unit, unit));
+        let label = format!("  {} {}", right(&count(row.count), number), left(row.unit.word(row.count), unit));
         let cells = width(&label);
         let mut words = row.what.clone();
         if let Some((capture, frame)) = &row.first {
@@ -120,9 +127,9 @@ fn not_analysed(page: &mut Page, summary: &Summary, digest: &Digest, common: &st
             let capture = cut_path(capture, page.width.saturating_sub(cells).max(20));
             words.push_str(&format!("; first in {capture} frame {frame}"));
         }
-        if !row.advice.is_empty() {
+        if let Some(advice) = &row.advice {
             words.push_str(". ");
-            words.push_str(&row.advice);
+            words.push_str(advice);
         }
         page.labelled(&label, cells, &words);
     }
