@@ -5,7 +5,7 @@
 //! Write its file with a type that is a [`Format`], add one line to [`FORMATS`].
 //!
 //! Read in this order: for what a person reads [`figures`], [`layout`] and [`filters`], then [`digest`], which gathers records,
-//! [`meaning`], [`unread`] and [`verdict`]; then [`json`] and a file per format; then [`pcapng`], which is no report but the
+//! [`meaning`], [`unread`], [`words`] and [`verdict`]; then [`json`] and a file per format; then [`pcapng`], which is no report but the
 //! packets behind one.
 
 #[cfg(feature = "cli")]
@@ -27,6 +27,8 @@ mod text;
 mod unread;
 #[cfg(feature = "cli")]
 mod verdict;
+#[cfg(feature = "cli")]
+mod words;
 
 use std::io::{self, Write};
 

@@ -7,7 +7,7 @@ use crate::record::{Severity, Summary};
 
 use super::digest::{Digest, Listed};
 use super::figures::{count, counted, percent};
-use super::unread;
+use super::{unread, words};
 
 /// One severity and how many findings have it; or words.
 #[derive(Debug, PartialEq, Eq)]
@@ -64,6 +64,9 @@ pub(crate) fn lines(digest: &Digest) -> Vec<(&'static str, String)> {
 }
 
 fn help(servers: &[Listed<'_>]) -> String {
+    if let [one] = servers {
+        return words::help(one.server.help).to_owned();
+    }
     let said = |help: Help| match help {
         Help::Exposed => ("answers it", "answer it"),
         Help::Advertised => ("only advertises it", "only advertise it"),
@@ -77,6 +80,9 @@ fn help(servers: &[Listed<'_>]) -> String {
 }
 
 fn starttls(servers: &[Listed<'_>]) -> String {
+    if let [one] = servers {
+        return words::starttls(one.server.starttls).to_owned();
+    }
     let said = |offer: StartTls| match offer {
         StartTls::Offered => ("offers it", "offer it"),
         StartTls::NotOffered => ("does not", "do not"),

@@ -34,7 +34,12 @@ pub(super) struct Context<'c> {
 impl Context<'_> {
     /// A capture's name without what all of them have in common.
     pub(super) fn capture<'p>(&self, path: &'p str) -> &'p str {
-        path.strip_prefix(self.common).unwrap_or(path)
+        match path.strip_prefix(self.common).filter(|_| !self.common.is_empty()) {
+            // The only file that was named.
+            Some("") => path.rsplit_once('/').map_or(path, |(_, name)| name),
+            Some(below) => below.strip_prefix('/').unwrap_or(path),
+            None => path,
+        }
     }
 
     /// A session's id, as long as there is room for.

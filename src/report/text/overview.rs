@@ -28,18 +28,19 @@ pub(super) fn overview(digest: &Digest, look: &Look) -> String {
     let common = common(look);
     let times = summary.and_then(|summary| Some((summary.first_time?, summary.last_time?)));
     let span = times.map_or(Span::Years, |(first, last)| Span::of(first, last));
-    findings::write(&mut page, &Context { span, common: &common, digest, look });
+    let context = Context { span, common: &common, digest, look };
+    findings::write(&mut page, &context);
     if let Some(summary) = summary {
-        not_analysed(&mut page, summary, digest, &common);
+        not_analysed(&mut page, summary, &context);
     }
     next::write(&mut page, digest, look);
     page.into_text()
 }
 
-/// What captures' names begin with where one directory was named.
+/// What captures' names begin with where one directory or file was named.
 fn common(look: &Look) -> String {
     match look.inputs.as_slice() {
-        [one] => format!("{}/", one.trim_end_matches('/')),
+        [one] => one.trim_end_matches('/').to_owned(),
         _ => String::new(),
     }
 }
@@ -103,8 +104,8 @@ fn verdict(page: &mut Page, digest: &Digest) {
     }
 }
 
-fn not_analysed(page: &mut Page, summary: &Summary, digest: &Digest, common: &str) {
-    let options = digest.start.as_ref().map(|start| &start.options);
+fn not_analysed(page: &mut Page, summary: &Summary, context: &Context<'_>) {
+    let options = context.digest.start.as_ref().map(|start| &start.options);
     let notices_ports = options.is_some_and(|options| {
         options.bpf.as_ref().is_some_and(|bpf| bpf.given().is_some()) || options.notice_ports == Some(true)
     });
@@ -123,8 +124,7 @@ fn not_analysed(page: &mut Page, summary: &Summary, digest: &Digest, common: &st
         let cells = width(&label);
         let mut words = row.what.clone();
         if let Some((capture, frame)) = &row.first {
-            let capture = capture.strip_prefix(common).unwrap_or(capture);
-            let capture = cut_path(capture, page.width.saturating_sub(cells).max(20));
+            let capture = cut_path(context.capture(capture), page.width.saturating_sub(cells).max(20));
             words.push_str(&format!("; first in {capture} frame {frame}"));
         }
         if let Some(advice) = &row.advice {
