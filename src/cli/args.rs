@@ -283,9 +283,14 @@ impl Output {
                 is_terminal && anstream::AutoStream::choice(&io::stdout()) != anstream::ColorChoice::Never
             }
         };
-        // Of a terminal that does not say its size the usual one is taken.
-        let columns = || terminal_size::terminal_size().map_or(USUAL, |(width, _)| usize::from(width.0));
-        Look { color, terminal: is_terminal.then(columns), ..Look::default() }
+        let terminal = if is_terminal {
+            // Of a terminal that does not say its size the usual one is taken.
+            Some(terminal_size::terminal_size().map_or(USUAL, |(width, _)| usize::from(width.0)))
+        } else {
+            // Somebody looks through a pager.
+            std::env::var("COLUMNS").ok().filter(|_| on_stdout).and_then(|columns| columns.parse().ok())
+        };
+        Look { color, terminal, ..Look::default() }
     }
 
     fn named(&self) -> &'static report::Named {

@@ -76,7 +76,7 @@ fn smtp_on_another_port_fails_with_the_port_to_ask_for() {
     assert_eq!(judged(&["--allow-nothing"], &capture), (0, format!("mailtap: {hint}\n")));
     let plain = scan(&[], &capture);
     assert_eq!((plain.code(), plain.stderr), (0, format!("mailtap: {hint}\n")), "without --fail-on it is a hint");
-    assert!(plain.stdout.contains("other ports   SMTP was seen on 192.0.2.9:2525 (2 packets)\n"));
+    assert!(plain.stdout.contains("  SMTP was seen on 192.0.2.9:2525 (2 packets); analyse it with --port.\n"));
     assert_eq!(scan(&["--quiet"], &capture).stderr, "");
 }
 

@@ -45,3 +45,4 @@ mod support;
 mod told;
 mod traffic;
 mod tshark_events;
+mod views;

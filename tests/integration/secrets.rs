@@ -333,8 +333,10 @@ fn outputs(logins: &[Login], plan: &Plan) -> Vec<String> {
     fs::write(&capture, synth::render(&dialogue(logins), plan).pcap()).unwrap();
     let capture = capture.to_str().unwrap();
     let everything = "findings,sessions,servers,events,summary";
-    let scans: [&[&str]; 4] = [
+    let scans: [&[&str]; 6] = [
         &["--format", "text"],
+        &["--format", "text", "-vv"],
+        &["--format", "text", "-v", "--group-by", "session"],
         &["--format", "text", "--records", everything, "--color", "always"],
         &["--format", "jsonl"],
         &["--format", "jsonl", "--records", everything],

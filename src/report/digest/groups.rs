@@ -174,7 +174,8 @@ impl Groups {
         }
         all.sort_by_cached_key(|grouped| {
             let worst = grouped.groups.first().map(|group| group.rank());
-            (worst, std::cmp::Reverse(grouped.times()), grouped.subject.clone())
+            let first = grouped.groups.iter().map(|group| group.first).min();
+            (worst, std::cmp::Reverse(grouped.times()), first, grouped.subject.clone())
         });
         all
     }

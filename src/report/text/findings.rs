@@ -72,7 +72,8 @@ fn by_check(page: &mut Page, all: &[Grouped<'_>], context: &Context<'_>) {
     head(page, "Findings, worst first", true);
     let most = if context.look.detail == Detail::Overview { context.look.limit.unwrap_or(usize::MAX) } else { usize::MAX };
     let (shown, rest) = groups.split_at_checked(most).unwrap_or((&groups, &[]));
-    let form = Form::of(shown, page.width.saturating_sub(SERVERS));
+    let short: Vec<&Group> = shown.iter().filter(|group| is_short(group.severity)).copied().collect();
+    let form = Form::of(&short, page.width.saturating_sub(SERVERS));
     for (nth, group) in shown.iter().enumerate() {
         if nth > 0 && shown.get(nth.saturating_sub(1)).is_some_and(|before| before.severity != group.severity) {
             page.blank();
@@ -150,9 +151,16 @@ fn head(page: &mut Page, title: &str, with_servers: bool) {
     page.line(line);
 }
 
-/// How much of a check's name stands in each line of a block.
+/// How lines that stand alone are divided, the same for a whole block: where the check's name begins, and how much of it there is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Form {
+struct Form {
+    name: Naming,
+    /// Cells of the title.
+    title: usize,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Naming {
     /// `rule/check`.
     Whole,
     /// `check`.
@@ -160,22 +168,22 @@ enum Form {
     None,
 }
 
-/// The column of titles in lines that stand alone.
-const TITLE: usize = 35;
+/// A title of an ordinary length.
+const TITLE: usize = 34;
 
 impl Form {
-    /// The longest that fits for all of them.
+    /// Titles whole beside the longest name that fits for all lines; a title that is longer than usual gives way to a name.
     fn of(groups: &[&Group], cells: usize) -> Self {
-        let room = cells.saturating_sub(SEVERITY).saturating_sub(TITLE).saturating_sub(TIMES);
-        let fits = |name: fn(&Group) -> usize| {
-            groups.iter().filter(|group| is_short(group.severity)).all(|group| name(group) <= room)
-        };
-        if fits(|group| width(&group.id())) {
-            Form::Whole
-        } else if fits(|group| width(&group.check)) {
-            Form::Check
-        } else {
-            Form::None
+        let longest = |of: fn(&Group) -> usize| groups.iter().map(|group| of(group)).max().unwrap_or(0);
+        let titles = longest(|group| width(&group.title));
+        let (ids, checks) = (longest(|group| width(&group.id())), longest(|group| width(&group.check)));
+        let room = cells.saturating_sub(SEVERITY).saturating_sub(TIMES).saturating_sub(2);
+        let usual = titles.min(TITLE);
+        let forms = [(Naming::Whole, titles, ids), (Naming::Whole, usual, ids), (Naming::Check, titles, checks), (Naming::Check, usual, checks)];
+        let fits = forms.into_iter().find(|(_, title, name)| title.saturating_add(*name) <= room);
+        match fits {
+            Some((name, title, _)) => Form { name, title: title.max(usual) },
+            None => Form { name: Naming::None, title: room },
         }
     }
 }
@@ -206,15 +214,15 @@ fn one(page: &mut Page, group: &Group, form: Form, context: &Context<'_>) {
 
 /// A group in one line.
 fn row(page: &mut Page, group: &Group, form: Form, servers: Option<&str>) {
-    let id = match form {
-        Form::Whole => group.id(),
-        Form::Check => group.check.to_string(),
-        Form::None => String::new(),
+    let id = match form.name {
+        Naming::Whole => group.id(),
+        Naming::Check => group.check.to_string(),
+        Naming::None => String::new(),
     };
     let counts = format!("{}{}", right(&count(group.times), TIMES), servers.map(|servers| right(servers, SERVERS)).unwrap_or_default());
     let room = page.width.saturating_sub(SEVERITY).saturating_sub(width(&counts));
-    let title = if form == Form::None { room.saturating_sub(1) } else { TITLE.saturating_sub(1) };
-    let named = format!("{} {id}", left(&cut_end(&group.title, title), title));
+    let title = form.title.min(room);
+    let named = format!("{}  {id}", left(&cut_end(&group.title, title), title));
     let severity = page.style.severity(group.severity, left(group.severity.name(), SEVERITY));
     let line = format!("{severity}{}{counts}", left(&named, room));
     page.line(line);

@@ -4,7 +4,7 @@ use crate::ledger::server::StartTls;
 use crate::record::Severity;
 use crate::report::digest::{Digest, Listed};
 use crate::report::figures::count;
-use crate::report::layout::{cut_end, cut_middle, left, right, width};
+use crate::report::layout::{cut_end, cut_middle, cut_path, left, right, width};
 use crate::report::{Detail, Look, words};
 
 use super::page::Page;
@@ -46,7 +46,12 @@ const COLUMNS: &[Column] = &[
 ];
 
 fn server(row: &Listed<'_>) -> String {
-    cut_middle(&row.server.to_string(), SERVER).into_owned()
+    let name = row.server.to_string();
+    let whole = match &row.server.capture {
+        Some(capture) => format!("{name} in {}", cut_path(capture, SERVER.saturating_sub(width(&name)).max(12))),
+        None => name,
+    };
+    cut_middle(&whole, SERVER.saturating_add(SERVER)).into_owned()
 }
 
 fn software(row: &Listed<'_>) -> String {
