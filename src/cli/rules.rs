@@ -53,7 +53,9 @@ fn whole(rule: &Rule) -> String {
         }
     };
     section("What", &wrapped("  ", rule.what));
-    section("Why it matters", &wrapped("  ", rule.why));
+    let reasons = rule.checks.iter().filter_map(|check| Some((check.id, check.why?)));
+    let reasons = reasons.map(|(check, why)| format!("  {check}\n{}", wrapped("    ", why)));
+    section("Why it matters", &(wrapped("  ", rule.why) + &reasons.collect::<String>()));
     section("Checks", &rule.checks.iter().map(|check| one_check(check)).collect::<String>());
     section("Where the triggers come from", &wrapped("  ", rule.honesty));
     let fixes = rule.fixes.iter().map(|fix| {
@@ -148,6 +150,7 @@ mod tests {
             let text = whole(rule).split_whitespace().collect::<Vec<_>>().join(" ");
             let parts = rule.fixes.iter().map(|fix| fix.text).chain(rule.checks.iter().map(|check| check.fires));
             let data = rule.source_data.iter().map(|(_, value)| *value);
+            let data = data.chain(rule.checks.iter().filter_map(|check| check.why));
             for part in parts.chain(data).chain([rule.what, rule.why, rule.honesty]) {
                 let part = part.split_whitespace().collect::<Vec<_>>().join(" ");
                 assert!(text.contains(&part), "{}: {part}", rule.id);

@@ -65,6 +65,8 @@ struct OneCheck {
     /// What it is reported once for: `server` or `session`.
     scope: &'static str,
     fires_when: &'static str,
+    /// `null` where the rule's says it.
+    why: Option<&'static str>,
 }
 
 impl OneCheck {
@@ -73,10 +75,10 @@ impl OneCheck {
             Scope::Server => "server",
             Scope::Session | Scope::Total => "session",
         };
-        let &Check { id, title, confidence, discriminator, fires: fires_when, .. } = check;
+        let &Check { id, title, confidence, discriminator, fires: fires_when, why, .. } = check;
         let otherwise = check.otherwise.iter().map(OneOtherwise::of).collect();
         let (about, severity) = (check.about.name(), check.severity.name());
-        OneCheck { id, title, about, severity, otherwise, confidence, discriminator, scope, fires_when }
+        OneCheck { id, title, about, severity, otherwise, confidence, discriminator, scope, fires_when, why }
     }
 }
 
