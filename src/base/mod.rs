@@ -1,7 +1,7 @@
 //! The few plain values that every room uses: packets and their order, time, flows, limits, counters.
 //! No I/O, no clock, nothing of any protocol above TCP's ports.
-//! Read in this order: [`packet`], [`time`], [`flow`], [`names`], [`limits`], [`counters`], [`octets`], [`shards`],
-//! [`written`].
+//! Read in this order: [`packet`], [`time`], [`flow`], [`names`], [`limits`], [`counters`], [`octets`], [`pattern`],
+//! [`shards`], [`written`].
 
 pub(crate) mod counters;
 pub(crate) mod flow;
@@ -9,6 +9,7 @@ pub(crate) mod limits;
 pub(crate) mod names;
 pub(crate) mod octets;
 pub(crate) mod packet;
+pub(crate) mod pattern;
 pub(crate) mod shards;
 pub(crate) mod time;
 pub(crate) mod written;
@@ -20,5 +21,6 @@ pub(crate) use names::{Known, Whose};
 pub use names::{ServerName, ServerNames};
 pub use packet::LinkType;
 pub(crate) use packet::{Captured, Moment, Ordinal, Packets};
+pub use pattern::{NotAPattern, Pattern};
 pub(crate) use shards::ShardSet;
 pub(crate) use time::{Clock, Tick, Time, Timeouts, Turn};

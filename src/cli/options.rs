@@ -23,6 +23,17 @@ pub(super) static SECTIONS: &[Section] = &[
             &opt("select", "RULE[/CHECK]", "Only these rules or checks", |on| &mut on.select).empty("all"),
             &opt("ignore", "RULE[/CHECK]", "All but these rules or checks", |on| &mut on.ignore),
             &opt("servers", "NET", "Only what concerns servers in these networks", |on| &mut on.servers).empty("all"),
+            &opt("client", "NET", "Only what concerns clients in these networks", |on| &mut on.client).empty("all"),
+            &opt("session", "ID", "Only sessions with these IDs, or IDs that start so", |on| &mut on.session)
+                .empty("all"),
+            &opt("since", "TIME", "Only what happened at or after this date or time (UTC)", |on| &mut on.since)
+                .such_as("since = \"2026-11-24\""),
+            &opt("until", "TIME", "Only what happened until the end of this day, minute or second", |on| &mut on.until)
+                .such_as("until = \"2026-11-24T14:45\""),
+            &opt("match", "REGEX", "Only commands and replies that match, and findings about them", |on| {
+                &mut on.pattern
+            })
+            .such_as("match = \"(?i)^VRFY \""),
             &opt("server_name", "NET=NAME", SERVER_NAME, |on| &mut on.server_name)
                 .such_as("\"192.0.2.0/24\" = \"mx-a\"\n\"192.0.2.9:2525\" = \"mx-b\""),
             &opt("exchange_peers", FILE_ALONE, EXCHANGE_PEERS, |on| &mut on.exchange_peers),
@@ -140,6 +151,7 @@ impl<T: Value> Row for Opt<T> {
             Json::Array(items) if !items.is_empty() => items.iter().map(bare).collect::<Vec<_>>().join(","),
             Json::Object(rows) if !rows.is_empty() => String::new(),
             Json::Array(_) | Json::Object(_) => empty.to_owned(),
+            Json::Null => String::new(),
             value => bare(&value),
         };
         let default = if default.is_empty() { default } else { format!(" [default: {default}]") };

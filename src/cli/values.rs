@@ -11,7 +11,7 @@ use serde::Serialize;
 use crate::base::limits::Bound;
 use crate::base::{Limit, Limits, ServerName, ServerNames, Whose, names};
 use crate::ledger::Kind;
-use crate::record::Named;
+use crate::record::{Named, NotAMoment, NotAPattern, Pattern, SessionPrefix, Since, Until};
 use crate::rules::Severity;
 use crate::rules::selection::{Selector, UnknownSelector};
 
@@ -55,6 +55,24 @@ impl<T: Item> Value for T {
 
     fn read(&mut self, from: &Told<'_>) -> Result<(), Wrong> {
         *self = T::read(from)?;
+        Ok(())
+    }
+}
+
+/// Where there is none, nothing is asked for.
+impl<T: Item> Value for Option<T> {
+    fn flags(option: Arg) -> Vec<Arg> {
+        vec![T::spelled(option)]
+    }
+
+    fn take(&mut self, key: &str, flags: &ArgMatches) {
+        if let Ok(Some(value)) = flags.try_get_one::<T>(key) {
+            *self = Some(value.clone());
+        }
+    }
+
+    fn read(&mut self, from: &Told<'_>) -> Result<(), Wrong> {
+        *self = Some(T::read(from)?);
         Ok(())
     }
 }
@@ -208,6 +226,46 @@ impl Item for IpNet {
 
     fn read(from: &Told<'_>) -> Result<Self, Wrong> {
         file::text(from, |text| network(text).map_err(|wanted| format!("'{text}': {wanted}")))
+    }
+}
+
+impl Item for Since {
+    fn spelled(option: Arg) -> Arg {
+        option.value_parser(ValueParser::new(str::parse::<Since>))
+    }
+
+    fn read(from: &Told<'_>) -> Result<Self, Wrong> {
+        file::time(from, |text| text.parse().map_err(|wrong: NotAMoment| wrong.to_string()))
+    }
+}
+
+impl Item for Until {
+    fn spelled(option: Arg) -> Arg {
+        option.value_parser(ValueParser::new(str::parse::<Until>))
+    }
+
+    fn read(from: &Told<'_>) -> Result<Self, Wrong> {
+        file::time(from, |text| text.parse().map_err(|wrong: NotAMoment| wrong.to_string()))
+    }
+}
+
+impl Item for SessionPrefix {
+    fn spelled(option: Arg) -> Arg {
+        option.value_parser(ValueParser::new(str::parse::<SessionPrefix>))
+    }
+
+    fn read(from: &Told<'_>) -> Result<Self, Wrong> {
+        file::text(from, str::parse)
+    }
+}
+
+impl Item for Pattern {
+    fn spelled(option: Arg) -> Arg {
+        option.value_parser(ValueParser::new(str::parse::<Pattern>))
+    }
+
+    fn read(from: &Told<'_>) -> Result<Self, Wrong> {
+        file::text(from, |text| text.parse().map_err(|wrong: NotAPattern| wrong.to_string()))
     }
 }
 

@@ -16,6 +16,7 @@ mod dialogues;
 mod evidence;
 mod exit;
 mod files;
+mod filters;
 mod formats;
 mod hostile;
 mod house;
