@@ -13,9 +13,9 @@ use super::options::{About, Row, SECTIONS, Section};
 use super::rules::wrapped;
 use super::scan::chain;
 
-const HEAD: &str = "What is in force, as a configuration: save it, change it, and name it with --config FILE. A key that is \
-                    left out has its default. What the command line says wins over the file; a list there takes the place of \
-                    the whole list here.";
+const HEAD: &str = "The options in effect, as a configuration file: save it, change it, and use it with --config FILE. A key \
+                    that is left out has its default. The command line overrides the file; a list there replaces the whole \
+                    list here.";
 
 /// Prints what is in force.
 pub(super) fn run(arguments: &args::Config) -> Exit {

@@ -179,7 +179,7 @@ impl Item for u16 {
     const NONE: Option<&'static str> = Some("no ports: nothing would be analysed");
 
     fn spelled(option: Arg) -> Arg {
-        option.value_parser(value_parser!(u16).range(1..))
+        option.value_parser(ValueParser::new(port))
     }
 
     fn read(from: &Told<'_>) -> Result<Self, Wrong> {
@@ -271,7 +271,7 @@ impl Item for Pattern {
 
 impl Item for Severity {
     fn spelled(option: Arg) -> Arg {
-        option.value_parser(word::<Severity>())
+        option.value_parser(word::<Severity>()).ignore_case(true)
     }
 
     fn read(from: &Told<'_>) -> Result<Self, Wrong> {
@@ -281,7 +281,7 @@ impl Item for Severity {
 
 impl Item for Kind {
     fn spelled(option: Arg) -> Arg {
-        option.value_parser(word::<Kind>())
+        option.value_parser(word::<Kind>()).ignore_case(true)
     }
 
     fn read(from: &Told<'_>) -> Result<Self, Wrong> {
@@ -291,7 +291,7 @@ impl Item for Kind {
 
 /// A flag's value that is one of a few words.
 pub(super) fn word<T: Named + Send + Sync>() -> impl TypedValueParser<Value = T> {
-    let known = |name: &String| T::ALL.iter().copied().find(|known| known.name() == name);
+    let known = |name: &String| T::ALL.iter().copied().find(|known| known.name().eq_ignore_ascii_case(name));
     PossibleValuesParser::new(T::ALL.iter().map(|known| known.name()))
         .try_map(move |name| known(&name).ok_or_else(|| format!("no {} '{name}'", T::KIND)))
 }
@@ -307,6 +307,22 @@ fn named<T: Copy>(text: &str, what: &str, all: &str, values: &[T], name: fn(T) -
 fn network(text: &str) -> Result<IpNet, String> {
     names::network(text)
         .ok_or_else(|| "a network such as 192.0.2.0/24 or 2001:db8::/32, or an address, is wanted".to_owned())
+}
+
+/// A TCP port by its number, or as /etc/services names those of mail.
+fn port(text: &str) -> Result<u16, String> {
+    const NAMES: &[(&str, u16)] = &[("smtp", 25), ("submission", 587), ("submissions", 465), ("smtps", 465)];
+    let named = NAMES.iter().find(|(name, _)| text.eq_ignore_ascii_case(name)).map(|(_, port)| *port);
+    let port = named.or_else(|| text.parse().ok().filter(|&port| port > 0));
+    port.ok_or_else(|| {
+        let is_many = text.contains(['-', ':', '*']) || ["all", "any"].iter().any(|all| text.eq_ignore_ascii_case(all));
+        let wanted = if is_many {
+            "name each port, such as --port 25,587; a scan reports SMTP that it sees on other ports"
+        } else {
+            "expected a TCP port from 1 to 65535, such as 25"
+        };
+        wanted.to_owned()
+    })
 }
 
 fn server_name(text: &str) -> Result<(Whose, ServerName), String> {

@@ -269,3 +269,19 @@ fn the_start_record_has_the_filters_as_they_are_in_force() {
     }
     assert!(support::package().join(SERVERS).is_dir());
 }
+#[test]
+fn a_filter_that_is_none_is_told_in_one_line_with_what_is_one() {
+    for (option, value, told) in [
+        ("--since", "yesterday", "2026-11-24T14:45:03"),
+        ("--until", "14:45", "2026-11-24T14:45:03"),
+        ("--client", "mail.example.org", "192.0.2.0/24"),
+        ("--session", "abc", "first 4 hexadecimal digits"),
+        ("--session", "xyzxyz", "first 4 hexadecimal digits"),
+        ("--match", "(", "unclosed group"),
+        ("--match", "a{1000}{1000}{9}", "too large"),
+    ] {
+        let ran = run(&["scan", option, value, "x.pcap"]);
+        assert_eq!((ran.code(), ran.stdout.as_str(), ran.stderr.lines().count()), (2, "", 1), "{}", ran.stderr);
+        assert!(ran.stderr.contains(option) && ran.stderr.contains(told), "{}", ran.stderr);
+    }
+}

@@ -46,3 +46,4 @@ mod support;
 mod told;
 mod traffic;
 mod tshark_events;
+mod typed;
