@@ -90,7 +90,8 @@ impl Reporting {
         };
         let packets = options.write.as_deref().map(|path| Packets::create(path, arguments)).transpose()?;
         let clerk = Clerk::live(Arc::clone(catalogue), options.show_secrets).naming(in_force.server_name.clone());
-        let look = Look { as_it_goes: true, inputs: arguments.interfaces.clone(), ..options.look(options.file.is_none()) };
+        let look =
+            Look { as_it_goes: true, inputs: arguments.interfaces.clone(), ..options.look(options.file.is_none()) };
         let asked = Records::of(&in_force.records);
         let mut printer = Printer::new(clerk, Report::new(arguments.format(), &look, asked, target, name.clone()));
         let start = arguments.start(in_force);

@@ -14,7 +14,7 @@ use crate::decode::kernel_filter::{KernelFilter, kernel_filter};
 use crate::engine::{self, Config, Plan};
 use crate::record::Options;
 
-use super::args::{Watch, Work};
+use super::args::{Interfaces, Watch, Work};
 use super::evidence;
 use super::exit::Exit;
 use super::host::signals::Signals;
@@ -26,6 +26,9 @@ use super::scan::{chain, why};
 
 /// Listens and reports.
 pub(super) fn run(arguments: &Watch) -> Exit {
+    if let Some(file) = arguments.file() {
+        return super::told(&format!("{file} is a file: use 'mailtap scan {file}'"));
+    }
     let options = match arguments.choice.options() {
         Ok(options) => options,
         Err(problem) => return super::told(&chain(&problem)),
@@ -36,20 +39,32 @@ pub(super) fn run(arguments: &Watch) -> Exit {
     }
 }
 
-/// Prints what can be listened on, a line for each.
-pub(super) fn interfaces() -> Exit {
+/// Prints what can be listened on, a line for each: what is up and carries packets of a network, or everything.
+pub(super) fn interfaces(arguments: &Interfaces) -> Exit {
     let listed = match live::interfaces() {
         Ok(listed) => listed,
         Err(problem) => return super::told(&problem),
     };
+    super::print(&listing(&listed, arguments.verbose))
+}
+
+fn listing(listed: &[live::Listed], all: bool) -> String {
+    let (shown, left): (Vec<_>, Vec<_>) = listed.iter().partition(|interface| all || interface.is_usual());
+    let width = shown.iter().map(|interface| interface.name.chars().count()).max().unwrap_or_default();
     let mut text = String::new();
-    for live::Listed { name, description, state } in listed {
-        let description = description.map(|description| format!("  {description}")).unwrap_or_default();
-        let state = if state.is_empty() { String::new() } else { format!("  ({})", state.join(", ")) };
+    for live::Listed { name, description, state } in shown {
+        let state = if state.is_empty() { String::new() } else { format!("  {}", state.join(", ")) };
+        let description = description.as_ref().map(|description| format!("  {description}")).unwrap_or_default();
         // Writing to a string cannot fail.
-        let _ = writeln!(text, "{name}{description}{state}");
+        let _ = writeln!(text, "{}", format!("{name:<width$}{state}{description}").trim_end());
     }
-    super::print(&text)
+    if text.is_empty() {
+        text.push_str("No network interface is up.\n");
+    }
+    if !left.is_empty() {
+        let _ = writeln!(text, "{} more that are down, local or no network: mailtap interfaces -v", left.len());
+    }
+    text
 }
 
 fn watch(arguments: &Watch, options: &Options) -> Result<Exit, Box<dyn Error>> {
@@ -140,4 +155,37 @@ fn end_at_once() {
     // Nobody is left to be told where this fails.
     let _ = writeln!(io::stderr(), "mailtap: the output takes nothing any more: ended without the last records");
     std::process::exit(2);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_up_and_a_network_is_listed_and_the_rest_counted() {
+        let listed = |name: &str, state: &[&'static str]| live::Listed {
+            name: name.to_owned(),
+            description: None,
+            state: state.to_vec(),
+        };
+        let all = [
+            listed("enp0s31f6", &["up", "running", "connected"]),
+            listed("wlan0", &["up", "running", "wireless", "connected"]),
+            listed("eth1", &["up", "disconnected"]),
+            listed("eth2", &[]),
+            listed("lo", &["up", "running", "loopback"]),
+            listed("any", &["up", "running"]),
+            listed("nflog", &[]),
+            listed("bluetooth-monitor", &["wireless"]),
+            listed("usbmon1", &["up", "running"]),
+            listed("dbus-system", &[]),
+        ];
+        assert_eq!(
+            listing(&all, false),
+            "enp0s31f6  up, running, connected\nwlan0      up, running, wireless, connected\n\
+             eth1       up, disconnected\n7 more that are down, local or no network: mailtap interfaces -v\n"
+        );
+        assert_eq!(listing(&all, true).lines().count(), all.len());
+        assert!(listing(&[], false).contains("No network interface is up"));
+    }
 }

@@ -6,7 +6,7 @@ use ipnet::IpNet;
 
 use crate::base::{Limits, SMTP, ServerNames, ShardSet, Timeouts};
 use crate::capture;
-use crate::ledger::Records;
+use crate::ledger::{Filter, Records};
 use crate::rules::Selection;
 
 /// How to scan.
@@ -25,6 +25,8 @@ pub(crate) struct Config {
     pub selection: Selection,
     /// Report only what concerns servers in these networks; all where it is empty.
     pub servers: Vec<IpNet>,
+    /// What else is not reported.
+    pub filter: Filter,
     /// Which names stand for the addresses of servers.
     pub server_names: ServerNames,
     /// Which records are printed: events are kept only where they are.
@@ -45,6 +47,7 @@ impl Default for Config {
             threads: None,
             selection: Selection::default(),
             servers: Vec::new(),
+            filter: Filter::default(),
             server_names: ServerNames::default(),
             records: Records::default(),
             evidence: false,

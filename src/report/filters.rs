@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::record::{Finding, Frame, ServerEnd, End};
+use crate::record::{End, Finding, Frame, ServerEnd};
 
 /// These frames of one capture and no other: `frame.number == 8`, `frame.number in {8, 10}`.
 pub(crate) fn frames(frames: &[Frame]) -> String {

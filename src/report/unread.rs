@@ -81,8 +81,13 @@ pub(crate) fn elsewhere(summary: &Summary) -> Option<String> {
 
 /// What the captures' clock did.
 pub(crate) fn clock(summary: &Summary) -> Option<String> {
-    let back = (summary.time_backwards > 0)
-        .then(|| counted(summary.time_backwards, "packet is earlier than the one before", "packets are earlier than the ones before"));
+    let back = (summary.time_backwards > 0).then(|| {
+        counted(
+            summary.time_backwards,
+            "packet is earlier than the one before",
+            "packets are earlier than the ones before",
+        )
+    });
     let ahead = (summary.time_jumps > 0)
         .then(|| counted(summary.time_jumps, "jump of more than an hour", "jumps of more than an hour"));
     match (back, ahead) {

@@ -29,7 +29,8 @@ pub(crate) fn verdict(digest: &Digest) -> Vec<Part> {
     let times = digest.times();
     let found: Vec<_> = times.iter().rev().filter(|(_, times)| **times > 0).collect();
     if found.is_empty() {
-        let on = if servers == 0 { String::new() } else { format!(" on {}", counted(servers as u64, "server", "servers")) };
+        let on =
+            if servers == 0 { String::new() } else { format!(" on {}", counted(servers as u64, "server", "servers")) };
         return vec![Part::Words(format!("No findings{on}{so_far}"))];
     }
     let mut parts = Vec::new();
@@ -109,7 +110,11 @@ fn not_read(summary: &Summary) -> String {
         parts.push(format!("{} missing", counted(missing, "byte", "bytes")));
     }
     if summary.encrypted_sessions > 0 {
-        parts.push(format!("{} of {} encrypted", count(summary.encrypted_sessions), counted(summary.sessions, "session", "sessions")));
+        parts.push(format!(
+            "{} of {} encrypted",
+            count(summary.encrypted_sessions),
+            counted(summary.sessions, "session", "sessions")
+        ));
     }
     if summary.capture_dropped > 0 {
         parts.push(format!("{} dropped while capturing", counted(summary.capture_dropped, "packet", "packets")));

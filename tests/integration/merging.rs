@@ -355,8 +355,16 @@ fn ten_thousand_captures_at_once_stay_within_memory_and_files_and_what_was_not_m
     let path = folder.path().to_str().unwrap();
     let mut first = None;
     for threads in ["1", "2", "8"] {
-        let (memory, files, out, err) =
-            support::measured(&["scan", "--format", "jsonl", "--records", "sessions,summary", "--threads", threads, path]);
+        let (memory, files, out, err) = support::measured(&[
+            "scan",
+            "--format",
+            "jsonl",
+            "--records",
+            "sessions,summary",
+            "--threads",
+            threads,
+            path,
+        ]);
         let records = support::records(&out);
         assert_eq!(count(&records, "session"), CAPTURES as usize, "--threads {threads}: {err}");
         assert!(support::of_type(&records, "session").iter().all(|session| session["closed"] == "fin"));

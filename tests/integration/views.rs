@@ -60,7 +60,8 @@ fn with_all_detail_every_finding_stands_with_its_filters() {
         assert!(report.contains(&format!("tcp.port == {client}")), "{finding}");
         let frame = finding["packets"][0]["frame"].as_u64().unwrap();
         assert!(
-            report.contains(&format!("frame.number == {frame}")) || report.contains(&format!("frame.number in {{{frame},")),
+            report.contains(&format!("frame.number == {frame}"))
+                || report.contains(&format!("frame.number in {{{frame},")),
             "{finding}"
         );
     }
@@ -86,7 +87,8 @@ fn noisy(folder: &Path, findings: usize) -> String {
     }
     packets.sort_by_key(|packet| packet.time);
     let path = folder.join("noisy.pcap");
-    std::fs::write(&path, synth::pcap::bytes(&packets, synth::LinkType::Ethernet, synth::pcap::Format::default())).unwrap();
+    std::fs::write(&path, synth::pcap::bytes(&packets, synth::LinkType::Ethernet, synth::pcap::Format::default()))
+        .unwrap();
     path.display().to_string()
 }
 

@@ -70,6 +70,8 @@ mod tests {
         assert_eq!(line(&stats, "eth0", 60), narrow);
         stats.findings.entry("starttls".to_owned()).or_default().extend([(Severity::Low, 3), (Severity::High, 1)]);
         assert!(line(&stats, "eth0", 80).contains("  1 high, 3 low"));
-        assert!(status(&stats, "eth0", 40).lines().all(|line| width(&anstream::adapter::strip_str(line).to_string()) == 40));
+        assert!(
+            status(&stats, "eth0", 40).lines().all(|line| width(&anstream::adapter::strip_str(line).to_string()) == 40)
+        );
     }
 }

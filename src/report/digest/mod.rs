@@ -47,7 +47,9 @@ impl Digest {
         let asked = self.start.as_ref().is_none_or(|start| start.options.records.contains(&Kind::Findings));
         match &self.summary {
             Some(summary) if !asked => {
-                let of = |severity: Severity| summary.findings.values().map(|by| by.of(severity)).fold(0, u64::saturating_add);
+                let of = |severity: Severity| {
+                    summary.findings.values().map(|by| by.of(severity)).fold(0, u64::saturating_add)
+                };
                 Severity::ALL.into_iter().map(|severity| (severity, of(severity))).collect()
             }
             _ => self.times.clone(),

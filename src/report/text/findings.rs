@@ -70,7 +70,8 @@ pub(super) fn write(page: &mut Page, context: &Context<'_>) {
 fn by_check(page: &mut Page, all: &[Grouped<'_>], context: &Context<'_>) {
     let groups: Vec<&Group> = all.iter().flat_map(|grouped| &grouped.groups).copied().collect();
     head(page, "Findings, worst first", true);
-    let most = if context.look.detail == Detail::Overview { context.look.limit.unwrap_or(usize::MAX) } else { usize::MAX };
+    let most =
+        if context.look.detail == Detail::Overview { context.look.limit.unwrap_or(usize::MAX) } else { usize::MAX };
     let (shown, rest) = groups.split_at_checked(most).unwrap_or((&groups, &[]));
     let short: Vec<&Group> = shown.iter().filter(|group| is_short(group.severity)).copied().collect();
     let form = Form::of(&short, page.width.saturating_sub(SERVERS));
@@ -96,7 +97,8 @@ fn by_subject(page: &mut Page, all: &[Grouped<'_>], by: By, context: &Context<'_
         By::Session => ("Findings by session, worst first", "sessions"),
     };
     head(page, title, false);
-    let most = context.look.limit.unwrap_or(if context.look.detail == Detail::Overview { MOST_SUBJECTS } else { usize::MAX });
+    let most =
+        context.look.limit.unwrap_or(if context.look.detail == Detail::Overview { MOST_SUBJECTS } else { usize::MAX });
     let (shown, rest) = all.split_at_checked(most).unwrap_or((all, &[]));
     for (nth, Grouped { subject, groups }) in shown.iter().enumerate() {
         if nth > 0 {
@@ -114,7 +116,11 @@ fn by_subject(page: &mut Page, all: &[Grouped<'_>], by: By, context: &Context<'_
     if let Some(worst) = rest.first().and_then(|grouped| grouped.groups.first()) {
         page.blank();
         let number = count(rest.len() as u64);
-        page.labelled("", 0, &format!("{number} more {many}, none with a finding above {}; --limit N lists more", worst.severity));
+        page.labelled(
+            "",
+            0,
+            &format!("{number} more {many}, none with a finding above {}; --limit N lists more", worst.severity),
+        );
     }
 }
 
@@ -179,7 +185,12 @@ impl Form {
         let (ids, checks) = (longest(|group| width(&group.id())), longest(|group| width(&group.check)));
         let room = cells.saturating_sub(SEVERITY).saturating_sub(TIMES).saturating_sub(2);
         let usual = titles.min(TITLE);
-        let forms = [(Naming::Whole, titles, ids), (Naming::Whole, usual, ids), (Naming::Check, titles, checks), (Naming::Check, usual, checks)];
+        let forms = [
+            (Naming::Whole, titles, ids),
+            (Naming::Whole, usual, ids),
+            (Naming::Check, titles, checks),
+            (Naming::Check, usual, checks),
+        ];
         let fits = forms.into_iter().find(|(_, title, name)| title.saturating_add(*name) <= room);
         match fits {
             Some((name, title, _)) => Form { name, title: title.max(usual) },
@@ -219,7 +230,11 @@ fn row(page: &mut Page, group: &Group, form: Form, servers: Option<&str>) {
         Naming::Check => group.check.to_string(),
         Naming::None => String::new(),
     };
-    let counts = format!("{}{}", right(&count(group.times), TIMES), servers.map(|servers| right(servers, SERVERS)).unwrap_or_default());
+    let counts = format!(
+        "{}{}",
+        right(&count(group.times), TIMES),
+        servers.map(|servers| right(servers, SERVERS)).unwrap_or_default()
+    );
     let room = page.width.saturating_sub(SEVERITY).saturating_sub(width(&counts));
     let title = form.title.min(room);
     let named = format!("{}  {id}", left(&cut_end(&group.title, title), title));

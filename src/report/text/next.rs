@@ -26,7 +26,8 @@ pub(super) fn write(page: &mut Page, digest: &Digest, look: &Look) {
     }
     page.blank();
     // A command is never cut: whoever copies it wants all of it. What is too long stands without its words.
-    let fits = |(command, what): &&(String, &str)| width(command).saturating_add(width(what)).saturating_add(4) <= page.width;
+    let fits =
+        |(command, what): &&(String, &str)| width(command).saturating_add(width(what)).saturating_add(4) <= page.width;
     let widest = commands.iter().filter(fits).map(|(command, _)| width(command)).max().unwrap_or(0);
     for command in &commands {
         let both = format!("  {}  {}", left(&command.0, widest), command.1);
@@ -37,5 +38,9 @@ pub(super) fn write(page: &mut Page, digest: &Digest, look: &Look) {
 /// As a shell takes it.
 fn quoted(path: &str) -> String {
     let is_plain = |char: char| char.is_ascii_alphanumeric() || "/._-+,:=@%".contains(char);
-    if !path.is_empty() && path.chars().all(is_plain) { path.to_owned() } else { format!("'{}'", path.replace('\'', "'\\''")) }
+    if !path.is_empty() && path.chars().all(is_plain) {
+        path.to_owned()
+    } else {
+        format!("'{}'", path.replace('\'', "'\\''"))
+    }
 }

@@ -61,7 +61,11 @@ fn software(row: &Listed<'_>) -> String {
 
 fn starttls(row: &Listed<'_>) -> String {
     // The column is narrow.
-    if row.server.starttls == StartTls::NotOffered { "no".to_owned() } else { words::starttls(row.server.starttls).to_owned() }
+    if row.server.starttls == StartTls::NotOffered {
+        "no".to_owned()
+    } else {
+        words::starttls(row.server.starttls).to_owned()
+    }
 }
 
 fn number(number: u64) -> String {
@@ -112,7 +116,9 @@ fn table(page: &mut Page, rows: &[Listed<'_>]) {
         })
         .collect();
     while total(&columns) > page.width {
-        let Some(least) = columns.iter().map(|(column, ..)| column.spare).max().filter(|spare| *spare > 0) else { break };
+        let Some(least) = columns.iter().map(|(column, ..)| column.spare).max().filter(|spare| *spare > 0) else {
+            break;
+        };
         columns.retain(|(column, ..)| column.spare != least);
     }
     // What is left is cut from the right: software, then the server itself.
@@ -123,14 +129,17 @@ fn table(page: &mut Page, rows: &[Listed<'_>]) {
             cells.iter_mut().for_each(|cell| *cell = cut_middle(cell, *widest).into_owned());
         }
     }
-    let place = |text: &str, column: &Column, widest: usize| if column.is_number { right(text, widest) } else { left(text, widest) };
+    let place = |text: &str, column: &Column, widest: usize| {
+        if column.is_number { right(text, widest) } else { left(text, widest) }
+    };
     let titles: Vec<String> = columns.iter().map(|(column, _, widest)| place(column.title, column, *widest)).collect();
     let head = page.style.dim(titles.join("  ").trim_end());
     page.line(format!("{}{head}", " ".repeat(BEFORE)));
     for (nth, row) in rows.iter().enumerate() {
         let severity = row.severity.map_or("-", Severity::name);
         let severity = left(severity, BEFORE.saturating_sub(2));
-        let severity = row.severity.map_or_else(|| page.style.dim(&severity), |worst| page.style.severity(worst, &severity));
+        let severity =
+            row.severity.map_or_else(|| page.style.dim(&severity), |worst| page.style.severity(worst, &severity));
         let cells = columns.iter().map(|(column, cells, widest)| {
             let cell = cells.get(nth).map_or("", String::as_str);
             let placed = place(cell, column, *widest);

@@ -56,7 +56,8 @@ fn every_finding_with_its_evidence_reads_so() {
 #[test]
 fn findings_by_server_client_and_session_read_so() {
     let by = [By::Server, By::Client, By::Session];
-    let printed = by.map(|by| printed(&Look { by, ..looking(Detail::Overview) }, [testing::finding(), testing::server()]));
+    let printed =
+        by.map(|by| printed(&Look { by, ..looking(Detail::Overview) }, [testing::finding(), testing::server()]));
     insta::assert_snapshot!(printed.join("\n-----\n"));
 }
 
@@ -152,9 +153,10 @@ fn nothing_is_wider_than_the_page_whatever_the_wire_says() {
         software.version = Some("日本".repeat(40));
     }
     let records = [Record::Finding(finding), Record::Server(server), testing::summary()];
-    for (columns, detail) in [40, 60, 80, 100, 120, 140, 200].into_iter().flat_map(|columns| {
-        [Detail::Overview, Detail::Each, Detail::Whole].map(|detail| (columns, detail))
-    }) {
+    for (columns, detail) in [40, 60, 80, 100, 120, 140, 200]
+        .into_iter()
+        .flat_map(|columns| [Detail::Overview, Detail::Each, Detail::Whole].map(|detail| (columns, detail)))
+    {
         let look = Look { terminal: Some(columns), ..looking(detail) };
         let report = printed(&look, records.clone());
         // A command to copy, a filter and a check's name are never cut.
