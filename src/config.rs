@@ -244,6 +244,7 @@ pub(crate) fn engine(options: &Options) -> engine::Config {
         servers: options.servers.clone(),
         server_names: options.server_name.clone(),
         records: Records::of(&options.records),
+        repeats: false,
         evidence: false,
         shards: ShardSet::ALL,
     }

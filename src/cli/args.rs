@@ -10,7 +10,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::builder::PossibleValuesParser;
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum, value_parser};
 
 use crate::ledger::{Kind, Records};
 use crate::record::{Options, Program, Start};
@@ -20,6 +20,7 @@ use crate::{capture, config, engine};
 
 use super::file;
 use super::options::Flags;
+use super::show::Wanted;
 use super::values;
 
 /// Passive SMTP analyser: reads packet captures, follows each SMTP session, and reports what its rules find.
@@ -46,6 +47,9 @@ pub(super) enum Command {
     /// List the network interfaces that can be listened on
     #[cfg_attr(not(live), command(hide = true))]
     Interfaces,
+    /// Show one session as a dialogue, with its findings where they are
+    #[command(after_help = SHOW_EXIT_CODES, mut_arg("records", |arg| arg.hide(true)))]
+    Show(Box<Show>),
     /// Print the options that are in force as a configuration file, with what each is for
     Config(Box<Config>),
     /// List the rules, or print everything known of one
@@ -61,6 +65,8 @@ const EXIT_CODES: &str = "Signals: SIGINT and SIGTERM end the scan with the repo
                           read to its end, a signal, no session for --fail-on to judge, or an output that could not be \
                           written; 2 wins over 1";
 
+const SHOW_EXIT_CODES: &str = "Exit codes: 0 shown, 2 wrong usage, nothing found, several things found, a signal, or an input or output that failed";
+
 /// The arguments of `scan`.
 #[derive(Debug, Args)]
 pub(super) struct Scan {
@@ -73,6 +79,41 @@ pub(super) struct Scan {
 
     #[command(flatten)]
     pub output: Output,
+    #[command(flatten)]
+    pub choice: Choice,
+    #[command(flatten)]
+    pub work: Work,
+}
+
+/// The arguments of `show`.
+#[derive(Debug, Args)]
+pub(super) struct Show {
+    /// The id of a session, the fingerprint of a finding, or at least 4 digits that only one of them begins with; or the address
+    /// or network of clients, to show all of their sessions
+    #[arg(value_name = "WHAT", value_parser = value_parser!(Wanted))]
+    pub what: Wanted,
+    /// The captures, as for scan
+    #[arg(required = true, value_name = "CAPTURE")]
+    pub paths: Vec<PathBuf>,
+    /// Show all sessions of that session's client, in the order in which they began
+    #[arg(long, help_heading = OUTPUT)]
+    pub follow: bool,
+    /// Print Markdown, for a ticket
+    #[arg(long, help_heading = OUTPUT)]
+    pub markdown: bool,
+    /// Print long lines, long replies and hashes in full, and the fingerprint of each finding
+    #[arg(long, short, help_heading = OUTPUT)]
+    pub verbose: bool,
+    /// Show passwords and other secrets instead of `<redacted>`
+    #[arg(long, help_heading = OUTPUT)]
+    pub show_secrets: bool,
+    /// Neither progress nor notices on standard error
+    #[arg(long, short, help_heading = OUTPUT)]
+    pub quiet: bool,
+    /// Colour
+    #[arg(long, value_name = "WHEN", default_value = "auto", help_heading = OUTPUT)]
+    pub color: Color,
+
     #[command(flatten)]
     pub choice: Choice,
     #[command(flatten)]

@@ -2,7 +2,7 @@
 //! standard error; one file per subcommand.
 //!
 //! Read in this order: [`args`], [`options`], [`values`], [`mod@file`], [`scan`], [`evidence`], [`units`], [`host`],
-//! [`reporting`], [`watch`], [`config`], [`rules`], [`schema`], [`nothing`], [`exit`], [`stop`], [`progress`].
+//! [`reporting`], [`watch`], [`show`], [`width`], [`config`], [`rules`], [`schema`], [`nothing`], [`exit`], [`stop`], [`progress`].
 
 mod args;
 mod config;
@@ -19,12 +19,14 @@ mod reporting;
 mod rules;
 mod scan;
 mod schema;
+mod show;
 mod stop;
 #[cfg(live)]
 mod units;
 mod values;
 #[cfg(live)]
 mod watch;
+mod width;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -57,6 +59,7 @@ fn run() -> Exit {
             Command::Watch(_) | Command::Interfaces => told(
                 "live capture is not part of this program: it needs Linux, and the feature `live` when it is built",
             ),
+            Command::Show(arguments) => show::run(&arguments),
             Command::Config(arguments) => config::run(&arguments),
             Command::Rules(arguments) => rules::run(&arguments),
             Command::Schema => schema::run(),

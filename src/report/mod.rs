@@ -4,8 +4,10 @@
 //! # How to add a format
 //! Write its file with a type that is a [`Format`], add one line to [`FORMATS`].
 //!
-//! Read in this order: [`json`], a file per format; then [`pcapng`], which is no report but the packets behind one.
+//! Read in this order: [`json`], a file per format; then `dialogue`, which shows one session; then [`pcapng`], which is no report but the packets behind one.
 
+#[cfg(feature = "cli")]
+pub(crate) mod dialogue;
 mod json;
 mod jsonl;
 pub(crate) mod pcapng;

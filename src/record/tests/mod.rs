@@ -199,6 +199,7 @@ const OPTIONAL: &[&str] = &[
     "medium",
     "high",
     "critical",
+    "sent",
     "uncertain",
     "ended_by",
     "kept",
