@@ -283,6 +283,7 @@ pub(crate) fn engine(options: &Options) -> engine::Config {
         },
         server_names: options.server_name.clone(),
         records: Records::of(&options.records),
+        repeats: false,
         evidence: false,
         shards: ShardSet::ALL,
     }

@@ -238,6 +238,12 @@ impl Ledger {
         self
     }
 
+    /// What is reported once per server is reported with every session.
+    pub(crate) fn repeating(mut self) -> Self {
+        self.renotify = Some(i64::MIN);
+        self
+    }
+
     /// Tells the servers that are new, and those of which something other than a count changed. `now` is of any clock
     /// that does not go back.
     pub(crate) fn tell_servers(&mut self, now: Time, print: &mut impl FnMut(Output)) {

@@ -11,7 +11,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum, value_parser};
 
 use crate::capture::ShownPath;
 use crate::ledger::{Kind, Records};
@@ -24,6 +24,7 @@ use crate::{capture, config, engine};
 
 use super::file;
 use super::options::Flags;
+use super::show::Wanted;
 use super::values;
 
 /// Find what is wrong in SMTP traffic, in packet captures or on a network interface
@@ -55,6 +56,9 @@ pub(super) enum Command {
     /// List the network interfaces to watch
     #[cfg_attr(not(live), command(hide = true))]
     Interfaces(Interfaces),
+    /// Show one session as a dialogue, with its findings where they are
+    #[command(after_help = SHOW_EXIT_CODES, mut_arg("records", |arg| arg.hide(true)))]
+    Show(Box<Show>),
     /// Print all options and their values as a configuration file
     #[command(after_help = "Save the output, change it, and use it with --config FILE.")]
     Config(Box<Config>),
@@ -75,6 +79,8 @@ const SCAN_PATHS: &str = "PATH is a capture (pcap or pcapng; also gzip, zstd, lz
 
 const SCAN_AFTER_HELP: &str = "More options, such as timeouts and limits, are listed by 'mailtap config'.\n\
                                Exit code: 1 findings at or above --fail-on; 2 an error, or nothing to judge.";
+
+const SHOW_EXIT_CODES: &str = "Exit codes: 0 shown, 2 wrong usage, nothing found, several things found, a signal, or an input or output that failed";
 
 /// The arguments of `scan`.
 #[derive(Debug, Args)]
@@ -100,6 +106,41 @@ pub(super) struct Scan {
 
     #[command(flatten)]
     pub output: Output,
+    #[command(flatten)]
+    pub choice: Choice,
+    #[command(flatten)]
+    pub work: Work,
+}
+
+/// The arguments of `show`.
+#[derive(Debug, Args)]
+pub(super) struct Show {
+    /// The id of a session, the fingerprint of a finding, or at least 4 digits that only one of them begins with; or the address
+    /// or network of clients, to show all of their sessions
+    #[arg(value_name = "WHAT", value_parser = value_parser!(Wanted))]
+    pub what: Wanted,
+    /// The captures, as for scan
+    #[arg(required = true, value_name = "CAPTURE")]
+    pub paths: Vec<PathBuf>,
+    /// Show all sessions of that session's client, in the order in which they began
+    #[arg(long, help_heading = OUTPUT)]
+    pub follow: bool,
+    /// Print Markdown, for a ticket
+    #[arg(long, help_heading = OUTPUT)]
+    pub markdown: bool,
+    /// Print long lines, long replies and hashes in full, and the fingerprint of each finding
+    #[arg(long, short, help_heading = OUTPUT)]
+    pub verbose: bool,
+    /// Show passwords and other secrets instead of `<redacted>`
+    #[arg(long, help_heading = OUTPUT)]
+    pub show_secrets: bool,
+    /// Neither progress nor notices on standard error
+    #[arg(long, short, help_heading = OUTPUT)]
+    pub quiet: bool,
+    /// Colour
+    #[arg(long, value_name = "WHEN", default_value = "auto", help_heading = OUTPUT)]
+    pub color: Color,
+
     #[command(flatten)]
     pub choice: Choice,
     #[command(flatten)]
@@ -162,6 +203,26 @@ pub(super) enum Color {
     Always,
     #[value(alias("no"), alias("off"))]
     Never,
+}
+
+impl Color {
+    /// How a report is to look, on standard output or in a file.
+    pub(super) fn look(self, on_stdout: bool) -> Look {
+        let is_terminal = on_stdout && io::stdout().is_terminal();
+        let color = match self {
+            Color::Always => true,
+            Color::Never => false,
+            Color::Auto => is_terminal && anstream::AutoStream::choice(&io::stdout()) != anstream::ColorChoice::Never,
+        };
+        let terminal = if is_terminal {
+            // Of a terminal that does not say its size the usual one is taken.
+            Some(terminal_size::terminal_size().map_or(USUAL, |(width, _)| usize::from(width.0)))
+        } else {
+            // Somebody looks through a pager.
+            std::env::var("COLUMNS").ok().filter(|_| on_stdout).and_then(|columns| columns.parse().ok())
+        };
+        Look { color, terminal, ..Look::default() }
+    }
 }
 
 /// Everything that decides what is found and reported.
@@ -317,20 +378,7 @@ fn report_to(text: &str) -> Result<(&'static report::Named, PathBuf), String> {
 impl Output {
     /// How a report is to look, on standard output or in a file.
     pub(super) fn look(&self, on_stdout: bool) -> Look {
-        let is_terminal = on_stdout && io::stdout().is_terminal();
-        let color = match self.color {
-            Color::Always => true,
-            Color::Never => false,
-            Color::Auto => is_terminal && anstream::AutoStream::choice(&io::stdout()) != anstream::ColorChoice::Never,
-        };
-        let terminal = if is_terminal {
-            // Of a terminal that does not say its size the usual one is taken.
-            Some(terminal_size::terminal_size().map_or(USUAL, |(width, _)| usize::from(width.0)))
-        } else {
-            // Somebody looks through a pager.
-            std::env::var("COLUMNS").ok().filter(|_| on_stdout).and_then(|columns| columns.parse().ok())
-        };
-        Look { color, terminal, ..Look::default() }
+        self.color.look(on_stdout)
     }
 
     fn named(&self) -> &'static report::Named {

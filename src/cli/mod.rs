@@ -2,7 +2,7 @@
 //! standard error; one file per subcommand.
 //!
 //! Read in this order: [`args`], [`help`], [`spelling`], [`usage`], [`options`], [`values`], [`mod@file`], [`scan`], [`evidence`], [`units`], [`host`],
-//! [`reporting`], [`watch`], [`config`], [`rules`], [`schema`], [`nothing`], [`exit`], [`stop`], [`progress`].
+//! [`reporting`], [`watch`], [`show`], [`config`], [`rules`], [`schema`], [`nothing`], [`exit`], [`stop`], [`progress`].
 
 mod args;
 mod config;
@@ -20,6 +20,7 @@ mod reporting;
 mod rules;
 mod scan;
 mod schema;
+mod show;
 mod spelling;
 mod stop;
 #[cfg(live)]
@@ -63,6 +64,7 @@ fn run() -> Exit {
             Command::Watch(_) | Command::Interfaces(_) => told(
                 "live capture is not part of this program: it needs Linux, and the feature `live` when it is built",
             ),
+            Command::Show(arguments) => show::run(&arguments),
             Command::Config(arguments) => config::run(&arguments),
             Command::Rules(arguments) => rules::run(&arguments),
             Command::Schema => schema::run(),

@@ -31,6 +31,8 @@ pub(crate) struct Config {
     pub server_names: ServerNames,
     /// Which records are printed: events are kept only where they are.
     pub records: Records,
+    /// Whether what is reported once per server is reported with every session of it.
+    pub repeats: bool,
     /// Whether to remember in which connections something was found, so that their packets can be had.
     pub evidence: bool,
     /// The shards that are followed: some of them in one part of a scan, whose other parts follow the others.
@@ -50,6 +52,7 @@ impl Default for Config {
             filter: Filter::default(),
             server_names: ServerNames::default(),
             records: Records::default(),
+            repeats: false,
             evidence: false,
             shards: ShardSet::ALL,
         }

@@ -301,6 +301,7 @@ impl<'s> Writing<'s> {
         let records = if config.evidence { config.records.with(Kind::Findings) } else { config.records };
         let ledger = Ledger::new(records, config.servers.clone(), &config.limits, config.selection.catalogue());
         let ledger = ledger.naming(config.server_names.clone()).filtering(config.filter.clone());
+        let ledger = if config.repeats { ledger.repeating() } else { ledger };
         Writing {
             ledger: if config.reading.separate { ledger.separate() } else { ledger },
             flagged: config.evidence.then(|| Flagged::new(&config.limits, config.reading.separate)),

@@ -5,9 +5,11 @@
 //! Write its file with a type that is a [`Format`], add one line to [`FORMATS`].
 //!
 //! Read in this order: for what a person reads [`figures`], [`layout`] and [`filters`], then [`digest`], which gathers records,
-//! [`meaning`], [`unread`], [`words`] and [`verdict`]; then [`json`] and a file per format; then [`pcapng`], which is no report but the
+//! [`meaning`], [`unread`], [`words`] and [`verdict`]; then [`dialogue`], which shows one session; then [`json`] and a file per format; then [`pcapng`], which is no report but the
 //! packets behind one.
 
+#[cfg(feature = "cli")]
+pub(crate) mod dialogue;
 #[cfg(feature = "cli")]
 pub(crate) mod digest;
 #[cfg(feature = "cli")]

@@ -22,8 +22,8 @@ const FIELDS: &[(&str, &str)] = &[
         "type session client server community_id capture first_frame last_frame last_capture start end proxied_for \
          greeting helo capabilities tls auth transactions commands replies findings missing_bytes complete closed",
     ),
-    ("command", "type session event capture frame time client server verb argument ?uncertain"),
-    ("reply", "type session event capture frame time client server code lines answers argument ?uncertain"),
+    ("command", "type session event capture frame time client server verb argument ?sent ?uncertain"),
+    ("reply", "type session event capture frame time client server code lines answers argument ?sent ?uncertain"),
     ("data", "type session event capture frame time client server bytes lines sha256 end ?ended_by ?uncertain"),
     ("tls", "type session event capture frame time client server state version sni alpn alert"),
     ("gap", "type session event capture frame time client server side offset bytes"),
