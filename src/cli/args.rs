@@ -91,16 +91,16 @@ pub(super) struct Scan {
     /// One of the paths, as other programs want it
     #[arg(long, short, value_name = "PATH", hide = true)]
     read: Vec<PathBuf>,
-    /// Also write a report in FORMAT to FILE; may be repeated
+    /// Also write a report to FILE; may be repeated
     #[arg(long = "report", value_name = "FORMAT=FILE", value_parser = report_to, help_heading = OUTPUT)]
     pub reports: Vec<(&'static report::Named, PathBuf)>,
-    /// Group findings in the text report by this
-    #[arg(long, value_name = "WHAT", default_value = "check", help_heading = OUTPUT)]
+    /// Group findings by check, server, client or session
+    #[arg(long, value_name = "WHAT", default_value = "check", hide_default_value = true, hide_possible_values = true, help_heading = OUTPUT)]
     pub group_by: GroupBy,
-    /// Show at most N servers, groups, and (with -v) findings of a group; the worst come first
+    /// List at most N servers, groups, findings of a group
     #[arg(long, value_name = "N", help_heading = OUTPUT)]
     pub limit: Option<NonZeroUsize>,
-    /// Show every finding; -vv also evidence and filters. Names the files that were skipped
+    /// List every finding; -vv with evidence and filters
     #[arg(long, short, action = clap::ArgAction::Count, help_heading = OUTPUT)]
     pub verbose: u8,
 
