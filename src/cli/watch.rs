@@ -106,7 +106,10 @@ fn watch(arguments: &Watch, options: &Options) -> Result<Exit, Box<dyn Error>> {
     }
     for (name, link_type) in live.link_types() {
         let KernelFilter { expression, note } = filters(link_type);
-        say(&format!("listening on {name}, link type {}, filter: {expression}", link_type.0));
+        // A person has read the headline; a log has room for the filter.
+        if !station.terminal().has_status() {
+            say(&format!("listening on {name}, link type {}, filter: {expression}", link_type.0));
+        }
         if let Some(note) = note {
             say(&format!("{name}: {note}"));
         }
@@ -130,7 +133,7 @@ fn watch(arguments: &Watch, options: &Options) -> Result<Exit, Box<dyn Error>> {
 fn headline(interfaces: &[String], ports: &[u16]) -> String {
     let (interfaces, word) = (interfaces.join(", "), if ports.len() == 1 { "port" } else { "ports" });
     let ports = ports.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-    format!("mailtap watch  {interfaces}, TCP {word} {ports}. Ctrl-C ends it with a summary.")
+    format!("mailtap watch  {interfaces}, TCP {word} {ports}. Times are UTC. Ctrl-C ends it with a summary.")
 }
 
 /// Why no interface could be opened; of a missing privilege, how to grant it.

@@ -203,9 +203,9 @@ fn a_scan_that_is_stopped_says_so() {
 }
 
 #[test]
-fn the_example_is_short_and_is_what_the_readme_shows() {
+fn the_example_is_short_and_is_what_the_documentation_shows() {
     let example = std::fs::read_to_string(package().join("examples/help_servers.rs")).unwrap();
     assert!(example.lines().count() <= 20);
-    let readme = std::fs::read_to_string(package().join("README.md")).unwrap();
-    assert!(readme.contains(&format!("```rust\n{example}```\n")));
+    let page = std::fs::read_to_string(package().join("docs/library.md")).unwrap();
+    assert!(page.contains(&format!("```rust\n{example}```\n")));
 }
