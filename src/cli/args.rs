@@ -369,7 +369,7 @@ impl Scan {
 fn report_to(text: &str) -> Result<(&'static report::Named, PathBuf), String> {
     let formats = || FORMATS.iter().map(|format| format.name).collect::<Vec<_>>().join(", ");
     let Some((format, file)) = text.split_once('=').filter(|(_, file)| !file.is_empty()) else {
-        return Err(format!("FORMAT=FILE is wanted, such as {}=FILE", report::JSONL.name));
+        return Err(format!("expected FORMAT=FILE, such as {}=FILE", report::JSONL.name));
     };
     let named = report::named(format).ok_or_else(|| format!("no format '{format}' (there are {})", formats()))?;
     Ok((named, PathBuf::from(file)))
@@ -467,10 +467,10 @@ mod tests {
             (&["--select", "help"][..], "no rule 'help'"),
             (&["--ignore", "help-exposed/nothing"], "no check 'nothing'"),
             (&["--servers", "example.org"], "192.0.2.0/24"),
-            (&["--server-name", "192.0.2.1"], "NET=NAME is wanted, such as 192.0.2.0/24=mx-a"),
-            (&["--server-name", "mx=192.0.2.1"], "'mx': a network, an address or ADDRESS:PORT is wanted"),
-            (&["--server-name", "192.0.2.1=mx a"], "'mx a' is no name of a server"),
-            (&["--server-name", "192.0.2.1="], "'' is no name of a server"),
+            (&["--server-name", "192.0.2.1"], "expected NET=NAME, such as 192.0.2.0/24=mx-a"),
+            (&["--server-name", "mx=192.0.2.1"], "'mx': expected a network, an address or ADDRESS:PORT"),
+            (&["--server-name", "192.0.2.1=mx a"], "'mx a' is not a name for a server"),
+            (&["--server-name", "192.0.2.1="], "'' is not a name for a server"),
             (&["--min-severity", "huge"], "critical"),
             (&["--format", "xml"], "jsonl"),
             (&["--records", "all"], "findings"),

@@ -37,7 +37,7 @@ pub(super) fn wrong(error: &Error, words: &[OsString], command: &Command) -> Str
         },
         ErrorKind::InvalidUtf8 => "an argument is not valid UTF-8".to_owned(),
         ErrorKind::TooManyValues => format!("{option} takes no value"),
-        ErrorKind::NoEquals => format!("{option} takes its value behind an equals sign: {option}=VALUE"),
+        ErrorKind::NoEquals => format!("{option} takes its value after an equals sign: {option}=VALUE"),
         _ => {
             let text = error.to_string();
             let first = text.lines().next().unwrap_or_default();

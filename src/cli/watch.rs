@@ -156,7 +156,7 @@ fn filter(arguments: &Watch, options: &Options, link_type: LinkType) -> KernelFi
 #[expect(clippy::exit, reason = "another thread waits for somebody who does not read")]
 fn end_at_once() {
     // Nobody is left to be told where this fails.
-    let _ = writeln!(io::stderr(), "mailtap: the output takes nothing any more: ended without the last records");
+    let _ = writeln!(io::stderr(), "mailtap: the output is blocked: ended without writing the last records");
     std::process::exit(2);
 }
 

@@ -187,7 +187,7 @@ fn an_observer_is_told_how_the_reading_goes() {
     // The folder holds nothing to scan, and what is missing is missing.
     assert_eq!((told.problems.into_inner(), outcome.problems.len()), (2, 2));
     let notices = told.notices.into_inner().unwrap();
-    assert!(notices.iter().any(|line| line.ends_with("help.pcap: named twice, and read once")), "{notices:?}");
+    assert!(notices.iter().any(|line| line.ends_with("help.pcap: named twice, but read only once")), "{notices:?}");
     assert!(notices.iter().any(|line| line.ends_with("none.txt: skipped: not a capture file")), "{notices:?}");
 }
 
