@@ -34,6 +34,9 @@ impl Exit {
             terminal.line(&format!("mailtap: {why}"));
             return Exit::Problem;
         }
+        if let Some(hint) = nothing::reported(outcome) {
+            terminal.say(&hint);
+        }
         if let Some(hint) = nothing::elsewhere(outcome, ports) {
             terminal.say(&hint);
         }

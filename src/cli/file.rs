@@ -65,7 +65,7 @@ fn parse(bytes: &[u8], options: &mut Options) -> Result<(), Wrong> {
 }
 
 /// With nothing in it that drives a terminal.
-fn one_line(message: &str) -> String {
+pub(super) fn one_line(message: &str) -> String {
     let shown = |char: char| if char.is_control() { char.escape_default().to_string() } else { char.to_string() };
     message.replace('\n', ", ").chars().map(shown).collect()
 }

@@ -4,6 +4,7 @@
 use std::error::Error;
 use std::fmt::Write as _;
 use std::io::{self, Write};
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use crate::base::LinkType;
@@ -27,6 +28,7 @@ use super::scan::{chain, why};
 /// Listens and reports.
 pub(super) fn run(arguments: &Watch) -> Exit {
     if let Some(file) = arguments.file() {
+        let file = ShownPath(Path::new(file));
         return super::told(&format!("{file} is a file: use 'mailtap scan {file}'"));
     }
     let options = match arguments.choice.options() {
