@@ -14,6 +14,8 @@ pub(crate) mod digest;
 mod figures;
 #[cfg(feature = "cli")]
 mod filters;
+#[cfg(feature = "cli")]
+mod html;
 mod json;
 mod jsonl;
 #[cfg(feature = "cli")]
@@ -66,6 +68,14 @@ impl Look {
     /// The columns to print for.
     pub(crate) fn width(&self) -> usize {
         self.terminal.map_or(layout::USUAL, layout::of_terminal)
+    }
+
+    /// What the names of all captures begin with, where one directory was named.
+    fn common(&self) -> String {
+        match self.inputs.as_slice() {
+            [one] => format!("{}/", one.trim_end_matches('/')),
+            _ => String::new(),
+        }
     }
 }
 
@@ -121,9 +131,30 @@ pub(crate) static JSONL: Named = Named {
     make: |_| Box::<jsonl::Jsonl>::default(),
 };
 
+/// What is handed to somebody without a terminal.
+#[cfg(feature = "cli")]
+static HTML: Named = Named {
+    name: "html",
+    help: "a page to share, in one file",
+    groups: true,
+    needs: Some(&Kind::ALL),
+    make: |look| Box::new(html::Html::new(look)),
+};
+
 /// Every output format, the default first.
 #[cfg(feature = "cli")]
-pub(crate) static FORMATS: &[&Named] = &[&TEXT, &JSONL];
+pub(crate) static FORMATS: &[&Named] = &[&TEXT, &JSONL, &HTML];
+
+/// An argument as a shell takes it.
+#[cfg(feature = "cli")]
+fn quoted(argument: &str) -> String {
+    let is_plain = |char: char| char.is_ascii_alphanumeric() || "/._-+,:=@%".contains(char);
+    if !argument.is_empty() && argument.chars().all(is_plain) {
+        argument.to_owned()
+    } else {
+        format!("'{}'", argument.replace('\'', "'\\''"))
+    }
+}
 
 /// The format of that name.
 #[cfg(feature = "cli")]

@@ -19,6 +19,7 @@ use super::{Detail, Format, Look};
 use crate::record::{Clockwork, Record};
 
 use live::Live;
+pub(in crate::report) use servers::{help, starttls};
 pub(in crate::report) use styles::Styles;
 
 /// A person reads no more findings whole.

@@ -2,7 +2,7 @@
 
 use crate::report::digest::Digest;
 use crate::report::layout::{left, width};
-use crate::report::{Detail, Look};
+use crate::report::{Detail, Look, quoted};
 
 use super::page::Page;
 
@@ -33,10 +33,4 @@ pub(super) fn write(page: &mut Page, digest: &Digest, look: &Look) {
         // A command is never cut: whoever copies it wants all of it.
         page.line(if width(&both) <= page.width { both } else { format!("  {command}") });
     }
-}
-
-/// As a shell takes it.
-fn quoted(path: &str) -> String {
-    let is_plain = |char: char| char.is_ascii_alphanumeric() || "/._-+,:=@%".contains(char);
-    if !path.is_empty() && path.chars().all(is_plain) { path.to_owned() } else { format!("'{}'", path.replace('\'', "'\\''")) }
 }

@@ -22,7 +22,7 @@ pub(super) fn overview(digest: &Digest, look: &Look) -> String {
     head(&mut page, digest, look);
     verdict(&mut page, digest);
     servers::write(&mut page, digest, look);
-    let common = common(look);
+    let common = look.common();
     let times = summary.and_then(|summary| Some((summary.first_time?, summary.last_time?)));
     let span = times.map_or(Span::Years, |(first, last)| Span::of(first, last));
     findings::write(&mut page, &Context { span, common: &common, digest, look });
@@ -31,14 +31,6 @@ pub(super) fn overview(digest: &Digest, look: &Look) -> String {
     }
     next::write(&mut page, digest, look);
     page.into_text()
-}
-
-/// What captures' names begin with where one directory was named.
-fn common(look: &Look) -> String {
-    match look.inputs.as_slice() {
-        [one] => format!("{}/", one.trim_end_matches('/')),
-        _ => String::new(),
-    }
 }
 
 fn head(page: &mut Page, digest: &Digest, look: &Look) {
