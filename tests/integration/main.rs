@@ -33,6 +33,7 @@ mod mta;
 mod names;
 mod neighbours;
 mod others;
+mod page;
 mod pipes;
 mod readme;
 mod reports;

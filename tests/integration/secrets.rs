@@ -333,7 +333,8 @@ fn outputs(logins: &[Login], plan: &Plan) -> Vec<String> {
     fs::write(&capture, synth::render(&dialogue(logins), plan).pcap()).unwrap();
     let capture = capture.to_str().unwrap();
     let everything = "findings,sessions,servers,events,summary";
-    let scans: [&[&str]; 4] = [
+    let scans: [&[&str]; 5] = [
+        &["--format", "html"],
         &["--format", "text"],
         &["--format", "text", "--records", everything, "--color", "always"],
         &["--format", "jsonl"],

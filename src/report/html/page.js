@@ -38,11 +38,16 @@
     if (finding.dataset.copies || !finding.matches(".f")) return;
     finding.dataset.copies = "yes";
     for (const code of all("code.q", finding)) {
-      const made = button("Copy", "Copy " + code.textContent, async () => {
+      const say = (word) => {
+        made.textContent = word;
+        made.setAttribute("aria-label", `${word} ${code.textContent}`);
+      };
+      const made = button("", "", async () => {
         await copy(code);
-        made.textContent = "Copied";
-        setTimeout(() => { made.textContent = "Copy"; }, 1500);
+        say("Copied");
+        setTimeout(say, 1500, "Copy");
       });
+      say("Copy");
       made.className = "cp";
       code.after(made);
     }

@@ -42,7 +42,7 @@ pub(super) struct Seen {
 /// All sessions, while they end.
 #[derive(Debug, Default)]
 pub(super) struct Sessions {
-    /// The worst first, then in their order.
+    /// The worst first, then in the order in which they ended.
     kept: BTreeMap<(Reverse<Option<Severity>>, u64), Seen>,
     /// The worst finding of sessions that are open.
     open: BTreeMap<SessionId, Severity>,
@@ -93,12 +93,12 @@ impl Sessions {
         }
     }
 
-    /// The rows in their order, and how many there are no rows of.
+    /// The rows in the order in which they began, and how many there are no rows of.
     pub(super) fn rows(&self) -> (Vec<&Seen>, u64) {
-        let mut rows: Vec<_> = self.kept.iter().map(|((_, nth), seen)| (nth, seen)).collect();
-        rows.sort_by_key(|(nth, _)| **nth);
+        let mut rows: Vec<&Seen> = self.kept.values().collect();
+        rows.sort_by_key(|seen| (seen.start, seen.session));
         let more = self.counts.all().saturating_sub(rows.len() as u64);
-        (rows.into_iter().map(|(_, seen)| seen).collect(), more)
+        (rows, more)
     }
 }
 
