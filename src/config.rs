@@ -7,8 +7,8 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use crate::base::{Endpoint, Limit, ServerName, ShardSet, Time, Timeouts, Whose};
-use crate::ledger::{Kind, Records};
-use crate::record::Options;
+use crate::ledger::{Filter, Kind, Records};
+use crate::record::{Options, Pattern, SessionPrefix, Since, Until, When};
 use crate::rules::selection::Selector;
 use crate::rules::{Selection, Severity};
 use crate::{capture, engine};
@@ -82,6 +82,38 @@ impl Config {
     /// Only what concerns servers in these networks; all where there are none.
     pub fn servers(mut self, servers: impl IntoIterator<Item = IpNet>) -> Self {
         self.options.servers = servers.into_iter().collect();
+        self
+    }
+
+    /// Only what clients in these networks take part in; all where there are none.
+    pub fn clients(mut self, clients: impl IntoIterator<Item = IpNet>) -> Self {
+        self.options.client = clients.into_iter().collect();
+        self
+    }
+
+    /// Only sessions whose ids begin so; all where there are none.
+    pub fn sessions(mut self, ids: impl IntoIterator<Item = SessionPrefix>) -> Self {
+        self.options.session = ids.into_iter().collect();
+        self
+    }
+
+    /// Only what was said from then on, by the capture's time: findings and events of that time, and sessions of which
+    /// some packet is.
+    pub fn since(mut self, first: When) -> Self {
+        self.options.since = Some(Since(first));
+        self
+    }
+
+    /// Only what was said until then, the moment itself included.
+    pub fn until(mut self, last: When) -> Self {
+        self.options.until = Some(Until(last));
+        self
+    }
+
+    /// Only findings whose evidence matches, commands and replies that match, and sessions with any of these. It sees what
+    /// records show: neither secrets nor message data.
+    pub fn matching(mut self, pattern: Pattern) -> Self {
+        self.options.pattern = Some(pattern);
         self
     }
 
@@ -242,8 +274,16 @@ pub(crate) fn engine(options: &Options) -> engine::Config {
         threads: None,
         selection: selection.severities(severities),
         servers: options.servers.clone(),
+        filter: Filter {
+            since: options.since.map(|Since(When(first))| first),
+            until: options.until.map(|Until(When(last))| last),
+            clients: options.client.clone(),
+            sessions: options.session.clone(),
+            pattern: options.pattern.clone(),
+        },
         server_names: options.server_name.clone(),
         records: Records::of(&options.records),
+        repeats: false,
         evidence: false,
         shards: ShardSet::ALL,
     }

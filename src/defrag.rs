@@ -17,6 +17,8 @@ mod tests;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+#[cfg(feature = "cli")]
+use crate::base::meaning::Meaning;
 use crate::base::{FlowKey, Limit, Limits, Moment, Ordinal, Tally, Tick, Timeouts};
 use crate::decode::{Datagram, Fragment};
 
@@ -40,10 +42,10 @@ pub(crate) const REFUSED: &str = "fragments-refused";
 pub(crate) const OVERLAPPING: &str = "fragments-overlapping";
 /// These names, and what they mean for a person.
 #[cfg(feature = "cli")]
-pub(crate) const NAMES: &[(&str, &str)] = &[
-    (INCOMPLETE, "IP fragments whose siblings did not come"),
-    (REFUSED, "IP fragments that no receiver takes"),
-    (OVERLAPPING, "fragments of IPv6 datagrams that overlap"),
+pub(crate) const NAMES: &[Meaning] = &[
+    Meaning::packets(INCOMPLETE, "IP fragments of incomplete packets"),
+    Meaning::packets(REFUSED, "invalid IP fragments"),
+    Meaning::packets(OVERLAPPING, "IPv6 fragments of packets whose fragments overlap"),
 ];
 /// [`MOST_PIECES`] under its name in the summary.
 pub(crate) const TOO_MANY_PIECES: &str = "fragment_pieces";

@@ -6,11 +6,14 @@
 //!
 //! Bounds: [`Limit::Servers`]; beyond it findings are still reported, but once per session instead of once per
 //! server. Findings are capped per session and rule in [`crate::rules::Judge`], where they arise.
-//! Read in this order: [`entry`], [`server`], [`elsewhere`], [`totals`], [`stats`], then this file; then [`written`].
+//! Read in this order: [`entry`], [`server`], [`elsewhere`], [`totals`], [`stats`], [`identity`], [`filter`], then this
+//! file; then [`written`].
 
 pub(crate) mod elsewhere;
 pub(crate) mod entry;
+pub(crate) mod filter;
 mod greeting;
+pub(crate) mod identity;
 pub(crate) mod server;
 pub(crate) mod stats;
 #[cfg(test)]
@@ -20,6 +23,7 @@ pub(crate) mod written;
 
 pub(crate) use elsewhere::{Elsewhere, Noticed};
 pub(crate) use entry::{Cause, Entry, Exhibit, Found, Item, Kept, Key, SessionEnd, Told, Who};
+pub(crate) use filter::Filter;
 pub(crate) use server::Server;
 pub(crate) use stats::Stats;
 pub(crate) use totals::{OfShards, Totals};
@@ -32,8 +36,10 @@ use foldhash::fast::RandomState;
 use hashbrown::hash_map::{EntryRef as Slot, HashMap};
 use ipnet::IpNet;
 
+use crate::base::meaning::{Meaning, Unit};
 use crate::base::{Endpoint, Known, Limit, Limits, Ordinal, ServerNames, Tally, Time};
 use crate::rules::{Catalogue, CheckNumber, Note, Severity};
+use filter::Sieve;
 use server::{Partial, Said};
 
 /// A kind of records (`--records`).
@@ -119,7 +125,8 @@ pub(crate) enum Output {
 }
 
 /// Bytes of sessions that were not captured: their name in `not_analysed`, and what it means.
-pub(crate) const MISSING: (&str, &str) = ("missing-bytes", "bytes of sessions that the capture does not have");
+pub(crate) const MISSING: Meaning = Meaning::of("missing-bytes", Unit::Bytes, "missing inside sessions (not captured)")
+    .advice("Capture whole packets, and look for drops while capturing. Sessions with missing bytes are marked.");
 
 /// The scan as a whole (FORMATS.md, `summary`).
 #[derive(Clone, Debug, Default)]
@@ -149,6 +156,8 @@ pub(crate) struct Ledger {
     withheld_check: Option<CheckNumber>,
     /// Report only what concerns these servers; all where it is empty.
     nets: Vec<IpNet>,
+    /// What else is not reported, if anything.
+    sieve: Option<Box<Sieve>>,
     names: ServerNames,
     most_servers: usize,
     servers: ByServer<Partial>,
@@ -190,6 +199,7 @@ impl Ledger {
             catalogue: Arc::clone(catalogue),
             withheld_check: server::withheld(catalogue),
             nets,
+            sieve: None,
             names: ServerNames::default(),
             most_servers: usize::try_from(limits.get(Limit::Servers)).unwrap_or(usize::MAX),
             servers: ByServer::default(),
@@ -213,12 +223,24 @@ impl Ledger {
         self
     }
 
+    /// Only what passes the filter is reported, beside what servers are asked for.
+    pub(crate) fn filtering(mut self, filter: Filter) -> Self {
+        self.sieve = Sieve::new(filter);
+        self
+    }
+
     /// For a capture that has no end in sight: servers are told by [`Ledger::tell_servers`], each at most once in
     /// `interval` nanoseconds; what is reported once per server is reported again after `renotify` nanoseconds.
     pub(crate) fn endless(mut self, renotify: Option<i64>, interval: i64) -> Self {
         self.renotify = renotify;
         self.told =
             Some(ToldServers { interval, touched: BTreeSet::new(), later: BTreeSet::new(), last: ByServer::default() });
+        self
+    }
+
+    /// What is reported once per server is reported with every session.
+    pub(crate) fn repeating(mut self) -> Self {
+        self.renotify = Some(i64::MIN);
         self
     }
 
@@ -292,7 +314,9 @@ impl Ledger {
         }
         match item {
             Item::Event(who, number, told) => {
-                if self.records.has(Kind::Events) && self.concerns(who.server) {
+                let passes =
+                    self.concerns(who.server) && self.sieve.as_mut().is_none_or(|sieve| sieve.event(key, &who, &told));
+                if passes && self.records.has(Kind::Events) {
                     print(Output::Event(who, number, told));
                 }
             }
@@ -354,6 +378,9 @@ impl Ledger {
         {
             said.help = said.help.max(help);
         }
+        if let Some(sieve) = &mut self.sieve {
+            return sieve.note(key, &who, note);
+        }
         let new = || Partial::new(key.connection, who.server);
         if let Some(server) = room(&mut self.servers, &known, self.most_servers, new) {
             server.note(key, note, &who);
@@ -362,7 +389,10 @@ impl Ledger {
     }
 
     fn finding(&mut self, key: Key, found: Box<Found>, print: &mut impl FnMut(Output)) {
-        if !self.concerns(found.who.server) {
+        // What is reported once per server is reported when it first passes.
+        let passes =
+            self.concerns(found.who.server) && self.sieve.as_mut().is_none_or(|sieve| sieve.finding(key, &found));
+        if !passes {
             return;
         }
         let known = self.names.known(found.who.server);
@@ -395,17 +425,25 @@ impl Ledger {
             self.encrypted_sessions = self.encrypted_sessions.saturating_add(1);
         }
         let missing = session.missing_client.saturating_add(session.missing_server);
-        self.not_analysed.add(MISSING.0, missing);
+        self.not_analysed.add(MISSING.name, missing);
         if self.withheld.remove(&key.connection) {
             self.withheld_check.into_iter().for_each(|check| ended.findings.forget(check));
         }
         if !self.concerns(ended.session.server) {
             return;
         }
+        let mut told = None;
+        if let Some(sieve) = &mut self.sieve {
+            let Some(seen) = sieve.end(key, &mut ended) else { return };
+            told = seen.told;
+        }
         let known = self.names.known(ended.session.server);
         let new = || Partial::new(key.connection, ended.session.server);
         match room(&mut self.servers, &known, self.most_servers, new) {
-            Some(server) => server.session(key, &ended),
+            Some(server) => {
+                told.into_iter().for_each(|told| server.merge(*told));
+                server.session(key, &ended);
+            }
             None => self.limits_hit.one(Limit::Servers.key()),
         }
         self.touch(known);

@@ -121,6 +121,17 @@ pub(crate) struct Listed {
     pub state: Vec<&'static str>,
 }
 
+impl Listed {
+    /// libpcap's devices that are no network, or all of them at once.
+    const OTHERS: &[&str] = &["any", "nflog", "nfqueue", "usbmon", "bluetooth", "dbus"];
+
+    /// Whether mail could pass there from elsewhere: it is up, and a network of its own.
+    pub(crate) fn is_usual(&self) -> bool {
+        let is_other = Self::OTHERS.iter().any(|other| self.name.starts_with(other));
+        self.state.contains(&"up") && !self.state.contains(&"loopback") && !is_other
+    }
+}
+
 /// What can be listened on, in libpcap's order.
 ///
 /// # Errors

@@ -10,25 +10,31 @@ use std::io::{self, IsTerminal};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
-use clap::builder::PossibleValuesParser;
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use clap::{Args, Parser, Subcommand, ValueEnum, value_parser};
 
+use crate::capture::ShownPath;
 use crate::ledger::{Kind, Records};
 use crate::record::{Options, Program, Start};
 use crate::report::digest::By;
 use crate::report::layout::USUAL;
 use crate::report::{self, Detail, FORMATS, Look};
 use crate::rules::Severity;
-use crate::capture::ShownPath;
 use crate::{capture, config, engine};
 
 use super::file;
 use super::options::Flags;
+use super::show::Wanted;
 use super::values;
 
-/// Passive SMTP analyser: reads packet captures, follows each SMTP session, and reports what its rules find.
+/// Find what is wrong in SMTP traffic, in packet captures or on a network interface
 #[derive(Debug, Parser)]
-#[command(name = "mailtap", version, max_term_width = 100)]
+#[command(
+    name = "mailtap",
+    version,
+    override_usage = "mailtap FILE...\n       mailtap COMMAND [OPTIONS]",
+    after_help = AFTER_HELP
+)]
 pub(super) struct Arguments {
     #[command(subcommand)]
     pub command: Command,
@@ -37,40 +43,54 @@ pub(super) struct Arguments {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// Scan capture files
-    #[command(after_help = EXIT_CODES)]
+    /// Scan capture files and report what the rules find
+    #[command(override_usage = "mailtap scan [OPTIONS] PATH...", before_help = SCAN_PATHS, after_help = SCAN_AFTER_HELP)]
     Scan(Box<Scan>),
-    /// Listen on network interfaces and report as it goes
+    /// Report what passes on network interfaces, as it happens
     #[cfg(live)]
-    #[command(after_help = watch::EXIT_CODES)]
+    #[command(override_usage = "mailtap watch [OPTIONS] IFACE...", after_help = watch::AFTER_HELP)]
     Watch(Box<Watch>),
     #[cfg(not(live))]
     #[command(hide = true)]
     Watch(Absent),
-    /// List the network interfaces that can be listened on
+    /// List the network interfaces to watch
     #[cfg_attr(not(live), command(hide = true))]
-    Interfaces,
-    /// Print the options that are in force as a configuration file, with what each is for
+    Interfaces(Interfaces),
+    /// Show one session as a dialogue, with its findings where they are
+    #[command(after_help = SHOW_EXIT_CODES, mut_arg("records", |arg| arg.hide(true)))]
+    Show(Box<Show>),
+    /// Print all options and their values as a configuration file
+    #[command(after_help = "Save the output, change it, and use it with --config FILE.")]
     Config(Box<Config>),
-    /// List the rules, or print everything known of one
+    /// List the rules, or explain one
     Rules(Rules),
-    /// Print the JSON Schema of all records
+    /// Print the JSON Schema of the records that --format jsonl writes
     Schema,
 }
 
 const OUTPUT: &str = "Output";
 
-const EXIT_CODES: &str = "Signals: SIGINT and SIGTERM end the scan with the report of what was read; a second one ends it at once.\n\n\
-                          Exit codes: 0 done, 1 findings at or above --fail-on, 2 wrong usage, an input that could not be \
-                          read to its end, a signal, no session for --fail-on to judge, or an output that could not be \
-                          written; 2 wins over 1";
+const AFTER_HELP: &str = "'mailtap FILE...' scans files, and 'mailtap COMMAND --help' describes a command.\n\
+                          -h, --help prints this help, -V, --version the version.";
+
+const SCAN_PATHS: &str = "PATH is a capture (pcap or pcapng; also gzip, zstd, lz4 or xz), a directory, or\n\
+                          - for standard input. LEVEL is info, low, medium, high or critical. Lists are\n\
+                          separated by commas. Times are UTC unless they have an offset.";
+
+const SCAN_AFTER_HELP: &str = "More options, such as timeouts and limits, are listed by 'mailtap config'.\n\
+                               Exit code: 1 findings at or above --fail-on; 2 an error, or nothing to judge.";
+
+const SHOW_EXIT_CODES: &str = "Exit codes: 0 shown, 2 wrong usage, nothing found, several things found, a signal, or an input or output that failed";
 
 /// The arguments of `scan`.
 #[derive(Debug, Args)]
 pub(super) struct Scan {
     /// Capture files (pcap or pcapng, also gzip, zstd, lz4 or xz), directories, or - for standard input
-    #[arg(required = true, value_name = "PATH")]
+    #[arg(required_unless_present = "read", value_name = "PATH", hide = true)]
     pub paths: Vec<PathBuf>,
+    /// One of the paths, as other programs want it
+    #[arg(long, short, value_name = "PATH", hide = true)]
+    read: Vec<PathBuf>,
     /// Also write a report in FORMAT to FILE; may be repeated
     #[arg(long = "report", value_name = "FORMAT=FILE", value_parser = report_to, help_heading = OUTPUT)]
     pub reports: Vec<(&'static report::Named, PathBuf)>,
@@ -92,6 +112,41 @@ pub(super) struct Scan {
     pub work: Work,
 }
 
+/// The arguments of `show`.
+#[derive(Debug, Args)]
+pub(super) struct Show {
+    /// The id of a session, the fingerprint of a finding, or at least 4 digits that only one of them begins with; or the address
+    /// or network of clients, to show all of their sessions
+    #[arg(value_name = "WHAT", value_parser = value_parser!(Wanted))]
+    pub what: Wanted,
+    /// The captures, as for scan
+    #[arg(required = true, value_name = "CAPTURE")]
+    pub paths: Vec<PathBuf>,
+    /// Show all sessions of that session's client, in the order in which they began
+    #[arg(long, help_heading = OUTPUT)]
+    pub follow: bool,
+    /// Print Markdown, for a ticket
+    #[arg(long, help_heading = OUTPUT)]
+    pub markdown: bool,
+    /// Print long lines, long replies and hashes in full, and the fingerprint of each finding
+    #[arg(long, short, help_heading = OUTPUT)]
+    pub verbose: bool,
+    /// Show passwords and other secrets instead of `<redacted>`
+    #[arg(long, help_heading = OUTPUT)]
+    pub show_secrets: bool,
+    /// Neither progress nor notices on standard error
+    #[arg(long, short, help_heading = OUTPUT)]
+    pub quiet: bool,
+    /// Colour
+    #[arg(long, value_name = "WHEN", default_value = "auto", help_heading = OUTPUT)]
+    pub color: Color,
+
+    #[command(flatten)]
+    pub choice: Choice,
+    #[command(flatten)]
+    pub work: Work,
+}
+
 /// Whatever the arguments of a subcommand are that this program has not.
 #[cfg(not(live))]
 #[derive(Debug, Args)]
@@ -104,30 +159,29 @@ pub(super) struct Absent {
 #[derive(Debug, Args)]
 #[command(next_help_heading = OUTPUT)]
 pub(super) struct Output {
-    /// The output format
-    #[arg(long, value_name = "FORMAT", default_value = "text", value_parser = formats())]
+    /// Output format: text or jsonl
+    #[arg(long, value_name = "FORMAT", default_value = "text", value_parser = formats(), ignore_case = true)]
     pub format: String,
-    /// Write to FILE instead of standard output; a capture is never overwritten
+    /// Write to FILE; a capture is never overwritten
     #[arg(long = "output", short = 'o', value_name = "FILE")]
     pub file: Option<PathBuf>,
-    /// Keep the packets of every session with a finding in FILE, a new one, as pcapng for Wireshark: with all that they
-    /// hold, message content and passwords too. A scan reads its captures twice for it, so pipes cannot be scanned
+    /// Save sessions with findings, bodies and passwords included, to a new pcapng FILE
     #[arg(long, value_name = "FILE")]
     pub write: Option<PathBuf>,
-    /// Exit with 1 where a finding of at least this severity was reported
-    #[arg(long, value_name = "SEVERITY", value_parser = values::word::<Severity>())]
+    /// Exit with 1 on findings at or above LEVEL
+    #[arg(long, value_name = "LEVEL", value_parser = values::word::<Severity>(), ignore_case = true)]
     pub fail_on: Option<Severity>,
-    /// With --fail-on, where no session was followed: exit with 0 all the same
+    /// Exit with 0 even if --fail-on has nothing to judge
     #[arg(long)]
     pub allow_nothing: bool,
-    /// Show passwords and other secrets instead of `<redacted>`
+    /// Show passwords instead of <redacted>
     #[arg(long)]
     pub show_secrets: bool,
-    /// Neither progress nor notices on standard error
+    /// Print no progress and no notices
     #[arg(long, short)]
     pub quiet: bool,
-    /// Colour in the text report
-    #[arg(long, value_name = "WHEN", default_value = "auto")]
+    /// Use colour: auto, always or never
+    #[arg(long, value_name = "WHEN", default_value = "auto", ignore_case = true)]
     pub color: Color,
 }
 
@@ -145,15 +199,37 @@ pub(super) enum GroupBy {
 pub(super) enum Color {
     /// On a terminal, unless `NO_COLOR` is set
     Auto,
+    #[value(alias("yes"), alias("on"))]
     Always,
+    #[value(alias("no"), alias("off"))]
     Never,
+}
+
+impl Color {
+    /// How a report is to look, on standard output or in a file.
+    pub(super) fn look(self, on_stdout: bool) -> Look {
+        let is_terminal = on_stdout && io::stdout().is_terminal();
+        let color = match self {
+            Color::Always => true,
+            Color::Never => false,
+            Color::Auto => is_terminal && anstream::AutoStream::choice(&io::stdout()) != anstream::ColorChoice::Never,
+        };
+        let terminal = if is_terminal {
+            // Of a terminal that does not say its size the usual one is taken.
+            Some(terminal_size::terminal_size().map_or(USUAL, |(width, _)| usize::from(width.0)))
+        } else {
+            // Somebody looks through a pager.
+            std::env::var("COLUMNS").ok().filter(|_| on_stdout).and_then(|columns| columns.parse().ok())
+        };
+        Look { color, terminal, ..Look::default() }
+    }
 }
 
 /// Everything that decides what is found and reported.
 #[derive(Debug, Args)]
 pub(super) struct Choice {
-    /// Read options from a TOML file; what the command line says wins (`mailtap config` prints one)
-    #[arg(long, value_name = "FILE", help_heading = "What to report")]
+    /// Read options from FILE (see 'mailtap config')
+    #[arg(long, value_name = "FILE", help_heading = "Filters")]
     pub config: Option<PathBuf>,
     #[command(flatten)]
     pub flags: Flags,
@@ -173,10 +249,10 @@ impl Choice {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Reading")]
 pub(super) struct Work {
-    /// Threads, the reader's too; changes no result [default: one per core]
+    /// Number of threads [default: one per core]
     #[arg(long, value_name = "N")]
     pub threads: Option<NonZeroUsize>,
-    /// Bytes read at a time; changes no result
+    /// Number of bytes to read at a time; changes no result
     #[arg(long, value_name = "N", default_value_t = capture::Options::DEFAULT_BATCH)]
     pub batch_bytes: usize,
 }
@@ -206,10 +282,10 @@ pub(super) struct Config {
 /// The arguments of `rules`.
 #[derive(Debug, Args)]
 pub(super) struct Rules {
-    /// The rule to print whole
+    /// The rule or check to explain, such as help-exposed or help-exposed/answered
     pub id: Option<String>,
-    /// How to print
-    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    /// Output format: text, json or markdown
+    #[arg(long, value_name = "FORMAT", default_value = "text", ignore_case = true)]
     pub format: Catalogue,
 }
 
@@ -219,9 +295,36 @@ pub(super) enum Catalogue {
     /// For a terminal
     Text,
     /// One JSON document
+    #[value(alias("jsonl"))]
     Json,
     /// A page of documentation
+    #[value(alias("md"))]
     Markdown,
+}
+
+/// The arguments of `interfaces`.
+#[derive(Debug, Args)]
+pub(super) struct Interfaces {
+    /// List those that are down or virtual too
+    #[arg(long, short, alias = "all", short_alias = 'a')]
+    #[cfg_attr(not(live), expect(dead_code, reason = "nothing is listed"))]
+    pub verbose: bool,
+}
+
+impl Arguments {
+    /// What can be given in two ways, in the place of one of them.
+    pub(super) fn settled(mut self) -> Self {
+        match &mut self.command {
+            Command::Scan(scan) => {
+                let named = std::mem::take(&mut scan.read);
+                scan.paths.splice(0..0, named);
+            }
+            #[cfg(live)]
+            Command::Watch(watch) => watch.settle(),
+            _ => {}
+        }
+        self
+    }
 }
 
 impl Scan {
@@ -275,17 +378,7 @@ fn report_to(text: &str) -> Result<(&'static report::Named, PathBuf), String> {
 impl Output {
     /// How a report is to look, on standard output or in a file.
     pub(super) fn look(&self, on_stdout: bool) -> Look {
-        let is_terminal = on_stdout && io::stdout().is_terminal();
-        let color = match self.color {
-            Color::Always => true,
-            Color::Never => false,
-            Color::Auto => {
-                is_terminal && anstream::AutoStream::choice(&io::stdout()) != anstream::ColorChoice::Never
-            }
-        };
-        // Of a terminal that does not say its size the usual one is taken.
-        let columns = || terminal_size::terminal_size().map_or(USUAL, |(width, _)| usize::from(width.0));
-        Look { color, terminal: is_terminal.then(columns), ..Look::default() }
+        self.color.look(on_stdout)
     }
 
     fn named(&self) -> &'static report::Named {
@@ -293,25 +386,33 @@ impl Output {
     }
 }
 
-fn formats() -> PossibleValuesParser {
-    FORMATS
-        .iter()
-        .map(|format| clap::builder::PossibleValue::new(format.name).help(format.help))
-        .collect::<Vec<_>>()
-        .into()
+/// A format by its name, in any case; `json` is what most programs call JSON lines.
+fn formats() -> impl TypedValueParser<Value = String> {
+    let value = |format: &&report::Named| {
+        let value = PossibleValue::new(format.name).help(format.help);
+        if format.name == "jsonl" { value.aliases(["json", "ndjson"]) } else { value }
+    };
+    let values: Vec<PossibleValue> = FORMATS.iter().map(value).collect();
+    let known = values.clone();
+    PossibleValuesParser::from(values).map(move |typed| {
+        let meant = known.iter().find(|value| value.matches(&typed, true));
+        meant.map_or(typed, |value| value.get_name().to_owned())
+    })
 }
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
+    use clap::FromArgMatches;
 
     use crate::base::Limit;
+    use crate::cli::help;
 
     use super::*;
 
     fn scan(arguments: &[&str]) -> Result<Box<Scan>, String> {
         let arguments = ["mailtap", "scan"].iter().chain(arguments);
-        match Arguments::try_parse_from(arguments).map_err(|error| error.to_string())?.command {
+        let matches = help::command().try_get_matches_from(arguments).map_err(|error| error.to_string())?;
+        match Arguments::from_arg_matches(&matches).unwrap().settled().command {
             Command::Scan(scan) => Ok(scan),
             _ => unreachable!("scan was asked for"),
         }
@@ -323,7 +424,7 @@ mod tests {
 
     #[test]
     fn the_definitions_hold_together() {
-        Arguments::command().debug_assert();
+        help::command().debug_assert();
     }
 
     #[test]
@@ -379,6 +480,21 @@ mod tests {
             assert!(error.contains(told), "{options:?}: {error}");
         }
         assert!(scan(&[]).is_err(), "no path");
+    }
+
+    #[test]
+    fn words_are_known_in_any_case_and_ports_by_their_names() {
+        let scan =
+            scan(&["--fail-on", "High", "--format", "JSON", "--port", "SMTP,submission,2525", "a.pcap"]).unwrap();
+        assert_eq!((scan.output.fail_on, scan.format().name), (Some(Severity::High), "jsonl"));
+        assert_eq!(scan.choice.options().unwrap().port, [25, 587, 2525]);
+        assert_eq!(options(&["--min-severity", "LOW", "--records", "Events", "a.pcap"]).records, [Kind::Events]);
+    }
+
+    #[test]
+    fn a_path_can_be_named_as_other_programs_want_it() {
+        let scan = scan(&["b.pcap", "-r", "a.pcap", "c.pcap"]).unwrap();
+        assert_eq!(scan.paths, ["a.pcap", "b.pcap", "c.pcap"].map(PathBuf::from));
     }
 
     #[test]

@@ -13,9 +13,9 @@ use super::options::{About, Row, SECTIONS, Section};
 use super::rules::wrapped;
 use super::scan::chain;
 
-const HEAD: &str = "What is in force, as a configuration: save it, change it, and name it with --config FILE. A key that is \
-                    left out has its default. What the command line says wins over the file; a list there takes the place of \
-                    the whole list here.";
+const HEAD: &str = "The options in effect, as a configuration file: save it, change it, and use it with --config FILE. A key \
+                    that is left out has its default. The command line overrides the file; a list there replaces the whole \
+                    list here.";
 
 /// Prints what is in force.
 pub(super) fn run(arguments: &args::Config) -> Exit {
@@ -35,6 +35,7 @@ fn toml(options: &Options) -> String {
         for row in *rows {
             match in_force.get(row.about().key) {
                 Some(Json::Object(rows)) => tables += &table(*row, rows),
+                Some(Json::Null) => row.flags().iter().for_each(|flag| keys += &unset(flag, row.about().such_as)),
                 Some(value) => row.flags().iter().for_each(|flag| keys += &key(flag, row.about().key, value)),
                 None => {}
             }
@@ -66,6 +67,11 @@ fn key(told: &Arg, name: &str, value: &Json) -> String {
     let mut text = format!("\n{}", comment(told));
     line(&mut text, name, value);
     text
+}
+
+/// A key that has no value, and what one would look like.
+fn unset(told: &Arg, such_as: &str) -> String {
+    format!("\n{}# {such_as}\n", comment(told))
 }
 
 /// What the help says of an option, the values that it can have, and its flag.
@@ -119,7 +125,7 @@ mod tests {
             assert!(comment.len() > 20, "{key}: {comment}");
             keys += 1;
         }
-        assert_eq!(keys, 14 + Limit::ALL.len(), "{text}");
+        assert_eq!(keys, 16 + Limit::ALL.len(), "{text}");
     }
 
     #[test]

@@ -82,7 +82,7 @@ fn open(path: &Path, inputs: &[PathBuf]) -> io::Result<File> {
 }
 
 /// What is no file can be read only once. What does not exist is told as of any scan.
-fn may_be_read_again(input: &Path) -> io::Result<()> {
+pub(super) fn may_be_read_again(input: &Path) -> io::Result<()> {
     let once = |found: fs::Metadata| !found.is_file() && !found.is_dir();
     if input == Path::new("-") || fs::metadata(input).is_ok_and(once) {
         return Err(io::Error::other(format!("{} can be read only once, and is needed twice", ShownPath(input))));

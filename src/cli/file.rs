@@ -134,6 +134,16 @@ pub(super) fn text<T>(from: &Told<'_>, read: impl FnOnce(&str) -> Result<T, Stri
     read(text).map_err(|what| Wrong::at(from.span(), what))
 }
 
+/// A date or a time, which TOML can write as a word or as a date.
+pub(super) fn time<T>(from: &Told<'_>, read: impl FnOnce(&str) -> Result<T, String>) -> Result<T, Wrong> {
+    let text = match from.get_ref() {
+        DeValue::String(text) => text.to_string(),
+        DeValue::Datetime(time) => time.to_string(),
+        _ => return Err(Wrong::is_no(from, "a date or a time")),
+    };
+    read(&text).map_err(|what| Wrong::at(from.span(), what))
+}
+
 pub(super) fn flag(from: &Told<'_>) -> Result<bool, Wrong> {
     from.get_ref().as_bool().ok_or_else(|| Wrong::is_no(from, "a boolean"))
 }
@@ -181,6 +191,7 @@ mod tests {
             "min_severity = 'low'\nselect = ['starttls']\nignore = ['starttls/masked']\nservers = ['192.0.2.1']\n\
              server_name = { '192.0.2.0/24' = 'mx-a' }\nexchange_peers = ['2001:db8::/32']\nrecords = ['events']\nport = [25, 587]\nseparate = true\nhash = true\nmerge_files = 7\n\
              half_open_timeout = 1\nidle_timeout = 2\nclosed_timeout = 3\nfragment_timeout = 4\n\
+             since = 2026-11-24\nuntil = '2026-11-24T14:45:03'\nclient = ['192.0.2.7']\nsession = ['ABCD']\nmatch = '^HELP'\n\
              severity = { starttls = 'high' }\nlimits = { half_open = 9 }\n",
         );
         let mut limits = Limits::default();
@@ -203,6 +214,11 @@ mod tests {
             idle_timeout: 2,
             closed_timeout: 3,
             fragment_timeout: 4,
+            since: Some("2026-11-24".parse().unwrap()),
+            until: Some("2026-11-24T14:45:03.999999999Z".parse().unwrap()),
+            client: vec!["192.0.2.7/32".parse().unwrap()],
+            session: vec!["abcd".parse().unwrap()],
+            pattern: Some("^HELP".parse().unwrap()),
             severity: [("starttls".parse().unwrap(), Severity::High)].into(),
             limits,
             ..Options::default()
@@ -240,6 +256,10 @@ mod tests {
             ("ignore = ['starttls/x']", 1, "rule 'starttls' has no check 'x'; its checks are: started"),
             ("servers = ['example.org']", 1, "'example.org': a network such as 192.0.2.0/24"),
             ("exchange_peers = ['192.0.2.0/33']", 1, "'192.0.2.0/33': a network"),
+            ("since = 'yesterday'", 1, "'yesterday': expected a date or a date and time"),
+            ("until = 7", 1, "integer `7`, expected a date or a time"),
+            ("session = ['abc']", 1, "'abc': expected a session id, or at least its first 4 hexadecimal digits"),
+            ("\nmatch = '('", 2, "not a regular expression: unclosed group"),
             ("[severity]\nstarttls = 'low'\nhelo = 'low'", 3, "no rule 'helo'"),
             ("[severity]\nstarttls = 'huge'", 2, "no severity 'huge'"),
             ("[severity]\nstarttls.masked = 'low'", 2, "expected a string"),

@@ -1,14 +1,15 @@
 //! The command line: arguments in, an exit code out. The only room that knows of arguments, of standard output and
 //! standard error; one file per subcommand.
 //!
-//! Read in this order: [`args`], [`options`], [`values`], [`mod@file`], [`scan`], [`evidence`], [`units`], [`host`],
-//! [`reporting`], [`watch`], [`config`], [`rules`], [`schema`], [`nothing`], [`exit`], [`stop`], [`progress`].
+//! Read in this order: [`args`], [`help`], [`spelling`], [`usage`], [`options`], [`values`], [`mod@file`], [`scan`], [`evidence`], [`units`], [`host`],
+//! [`reporting`], [`watch`], [`show`], [`config`], [`rules`], [`schema`], [`nothing`], [`exit`], [`stop`], [`progress`].
 
 mod args;
 mod config;
 mod evidence;
 mod exit;
 mod file;
+mod help;
 #[cfg(live)]
 mod host;
 mod nothing;
@@ -19,9 +20,12 @@ mod reporting;
 mod rules;
 mod scan;
 mod schema;
+mod show;
+mod spelling;
 mod stop;
 #[cfg(live)]
 mod units;
+mod usage;
 mod values;
 #[cfg(live)]
 mod watch;
@@ -29,7 +33,7 @@ mod watch;
 use std::io::Write;
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::FromArgMatches;
 use clap::error::ErrorKind;
 
 use crate::engine;
@@ -46,29 +50,38 @@ pub fn main() -> ExitCode {
 }
 
 fn run() -> Exit {
-    match Arguments::try_parse() {
+    let mut command = help::command();
+    let words = spelling::understood(std::env::args_os(), &command);
+    let parsed = command.try_get_matches_from_mut(&words).and_then(|matches| Arguments::from_arg_matches(&matches));
+    match parsed.map(Arguments::settled) {
         Ok(arguments) => match arguments.command {
             Command::Scan(arguments) => scan::run(&arguments),
             #[cfg(live)]
             Command::Watch(arguments) => watch::run(&arguments),
             #[cfg(live)]
-            Command::Interfaces => watch::interfaces(),
+            Command::Interfaces(arguments) => watch::interfaces(&arguments),
             #[cfg(not(live))]
-            Command::Watch(_) | Command::Interfaces => told(
+            Command::Watch(_) | Command::Interfaces(_) => told(
                 "live capture is not part of this program: it needs Linux, and the feature `live` when it is built",
             ),
+            Command::Show(arguments) => show::run(&arguments),
             Command::Config(arguments) => config::run(&arguments),
             Command::Rules(arguments) => rules::run(&arguments),
             Command::Schema => schema::run(),
         },
-        Err(error) => {
-            // Nobody is left to be told where this fails.
-            let _ = error.print();
-            match error.kind() {
-                ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Exit::Done,
-                _ => Exit::Problem,
+        Err(error) => match error.kind() {
+            ErrorKind::DisplayHelp => {
+                let named = words.get(1).and_then(|name| name.to_str()).and_then(|name| command.find_subcommand(name));
+                print(&named.map_or_else(|| error.render().ansi().to_string(), help::page))
             }
-        }
+            ErrorKind::DisplayVersion => print(&error.render().ansi().to_string()),
+            ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+                // Nobody is left to be told where this fails.
+                let _ = error.print();
+                Exit::Problem
+            }
+            _ => told(&usage::wrong(&error, &words, &command)),
+        },
     }
 }
 

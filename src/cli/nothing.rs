@@ -3,9 +3,11 @@
 
 use std::fmt::Write as _;
 
+use crate::base::meaning::Meaning;
 use crate::decode::Reason;
 use crate::engine::Outcome;
 use crate::ledger::elsewhere::Line;
+use crate::report::meaning;
 
 /// Where SMTP was seen that was not analysed, and the option that takes it in.
 pub(super) fn elsewhere(outcome: &Outcome, ports: &[u16]) -> Option<String> {
@@ -13,7 +15,8 @@ pub(super) fn elsewhere(outcome: &Outcome, ports: &[u16]) -> Option<String> {
     let mut ports: Vec<u16> = ports.iter().copied().chain(line.named().iter().map(|n| n.server.port)).collect();
     ports.sort_unstable();
     ports.dedup();
-    (!outcome.elsewhere.is_empty()).then(|| format!("SMTP was seen on {line}: try --port {}", list(&ports)))
+    (!outcome.elsewhere.is_empty())
+        .then(|| format!("SMTP was seen on {line}; add --port {} to analyse it", list(&ports)))
 }
 
 /// Why no session was followed, where none was, in one line that says what to do.
@@ -23,11 +26,11 @@ pub(super) fn judged(outcome: &Outcome, ports: &[u16]) -> Option<String> {
     }
     let why = elsewhere(outcome, ports).unwrap_or_else(|| match most_skipped(outcome) {
         _ if outcome.packets == 0 => "no packet was read".to_owned(),
-        _ if outcome.connections > 0 => format!("the connections to port {} carried no byte", list(ports)),
+        _ if outcome.connections > 0 => format!("the connections to port {} carried no data", list(ports)),
         Some((reason, packets)) => skipped(reason, packets, outcome.packets),
         None => "no connection was captured".to_owned(),
     });
-    Some(format!("nothing was judged: {why} (or --allow-nothing)"))
+    Some(format!("nothing was judged: {why}. --allow-nothing accepts that."))
 }
 
 /// Why most packets were skipped.
@@ -39,23 +42,8 @@ fn most_skipped(outcome: &Outcome) -> Option<(Reason, u64)> {
 
 fn skipped(reason: Reason, packets: u64, all: u64) -> String {
     let number = if packets == all { format!("all {all}") } else { format!("{packets} of {all}") };
-    let what = reason.what();
-    let advice = match reason {
-        Reason::OtherPort | Reason::OtherPortSmtp => ": name the servers' ports with --port",
-        Reason::Esp | Reason::Macsec => ": capture where it is decrypted",
-        Reason::Mpls
-        | Reason::Pppoe
-        | Reason::Etag
-        | Reason::Vntag
-        | Reason::IpInIp
-        | Reason::Gre
-        | Reason::Vxlan
-        | Reason::Geneve
-        | Reason::Teredo
-        | Reason::Gtp => ", which is not opened: capture behind its end",
-        Reason::LinkTruncated | Reason::IpTruncated | Reason::TcpTruncated => ": capture more of each packet",
-        _ => "",
-    };
+    let Meaning { what, advice, .. } = meaning::of(reason.key());
+    let advice = advice.map(|advice| format!(". {}", advice.trim_end_matches('.'))).unwrap_or_default();
     format!("{number} packets were skipped: {what}{advice}")
 }
 
@@ -89,23 +77,24 @@ mod tests {
             (Outcome::default(), "no packet was read"),
             (
                 Outcome { packets: 3, connections: 1, ..Outcome::default() },
-                "the connections to port 25 carried no byte",
+                "the connections to port 25 carried no data",
             ),
             (Outcome { packets: 3, ..Outcome::default() }, "no connection was captured"),
             (
                 skipping(&[(Reason::Vxlan, 12)]),
-                "all 12 packets were skipped: VXLAN, which is not opened: capture behind its end",
+                "all 12 packets were skipped: VXLAN. mailtap does not look inside. Capture where this encapsulation has been \
+                 removed",
             ),
             (
                 skipping(&[(Reason::NotIp, 3), (Reason::OtherPort, 9)]),
-                "9 of 12 packets were skipped: TCP, but neither port is wanted: name the servers' ports with --port",
+                "9 of 12 packets were skipped: TCP on other ports. If mail runs on other ports too, name them with --port",
             ),
             (
                 skipping(&[(Reason::NotIp, 6), (Reason::NotTcp, 6)]),
-                "6 of 12 packets were skipped: IP that carries no TCP (UDP, ICMP and others)",
+                "6 of 12 packets were skipped: IP, but not TCP (UDP, ICMP and the like)",
             ),
         ] {
-            assert_eq!(told(&outcome), format!("nothing was judged: {why} (or --allow-nothing)"));
+            assert_eq!(told(&outcome), format!("nothing was judged: {why}. --allow-nothing accepts that."));
         }
         assert_eq!(judged(&Outcome { sessions: 1, ..skipping(&[(Reason::Vxlan, 9)]) }, &[25]), None);
     }
@@ -115,10 +104,13 @@ mod tests {
         let server = |port| Endpoint { ip: [192, 0, 2, 9].into(), port };
         let noticed = |port, packets| Noticed { server: server(port), first: Ordinal::of(1), packets };
         let outcome = Outcome { elsewhere: vec![noticed(2525, 412), noticed(587, 1)], ..skipping(&[]) };
-        let hint = "SMTP was seen on 192.0.2.9:2525 (412 packets begin so), 192.0.2.9:587 (1 packet begins so): \
-                    try --port 25,587,2525";
+        let hint = "SMTP was seen on 192.0.2.9:2525 (412 packets), 192.0.2.9:587 (1 packet); add --port 25,587,2525 \
+                    to analyse it";
         assert_eq!(elsewhere(&outcome, &[25]).unwrap(), hint);
-        assert_eq!(judged(&outcome, &[25]).unwrap(), format!("nothing was judged: {hint} (or --allow-nothing)"));
+        assert_eq!(
+            judged(&outcome, &[25]).unwrap(),
+            format!("nothing was judged: {hint}. --allow-nothing accepts that.")
+        );
         assert_eq!(elsewhere(&skipping(&[(Reason::OtherPort, 1)]), &[25]), None);
     }
 }

@@ -17,28 +17,36 @@ pub(super) struct Section(pub &'static str, pub &'static [&'static dyn Row]);
 /// Every option.
 pub(super) static SECTIONS: &[Section] = &[
     Section(
-        "What to report",
+        "Filters",
         &[
-            &opt("min_severity", "SEVERITY", "Report nothing below this severity", |on| &mut on.min_severity),
+            &opt("min_severity", "LEVEL", MIN_SEVERITY, |on| &mut on.min_severity),
             &opt("select", "RULE[/CHECK]", "Only these rules or checks", |on| &mut on.select).empty("all"),
             &opt("ignore", "RULE[/CHECK]", "All but these rules or checks", |on| &mut on.ignore),
-            &opt("servers", "NET", "Only what concerns servers in these networks", |on| &mut on.servers).empty("all"),
+            &opt("servers", "NET", "Only servers in these networks", |on| &mut on.servers).empty("all"),
+            &opt("client", "NET", "Only clients in these networks", |on| &mut on.client).empty("all"),
+            &opt("session", "ID", "Only sessions whose IDs start with these digits", |on| &mut on.session).empty("all"),
+            &opt("since", "TIME", "Only from this time on, such as 2026-11-24T14:45", |on| &mut on.since)
+                .such_as("since = \"2026-11-24\""),
+            &opt("until", "TIME", "Only up to the end of this day, minute or second", |on| &mut on.until)
+                .such_as("until = \"2026-11-24T14:45\""),
+            &opt("match", "REGEX", "Only commands and replies that match REGEX", |on| &mut on.pattern)
+                .such_as("match = \"(?i)^VRFY \""),
+            &opt("records", "KINDS", RECORDS, |on| &mut on.records),
             &opt("server_name", "NET=NAME", SERVER_NAME, |on| &mut on.server_name)
                 .such_as("\"192.0.2.0/24\" = \"mx-a\"\n\"192.0.2.9:2525\" = \"mx-b\""),
             &opt("exchange_peers", FILE_ALONE, EXCHANGE_PEERS, |on| &mut on.exchange_peers),
             // The quotes around a check's name are easily forgotten.
             &opt("severity", FILE_ALONE, SEVERITY, |on| &mut on.severity)
                 .such_as("starttls = \"low\"\n\"starttls/masked\" = \"high\""),
-            &opt("records", "KINDS", "Which records to print", |on| &mut on.records),
         ],
     ),
     Section(
         "Reading",
         &[
-            &opt("port", "PORT", "The TCP ports to analyse", |on| &mut on.port),
-            &opt("separate", "BOOL", SEPARATE, |on| &mut on.separate),
-            &opt("hash", "BOOL", "Compute the SHA-256 of every file", |on| &mut on.hash),
-            &opt("merge_files", "N", "Captures that are open at once, where they overlap in time", |on| {
+            &opt("port", "PORT", "TCP ports to analyse", |on| &mut on.port),
+            &opt("separate", "BOOL", "Analyse each file on its own", |on| &mut on.separate),
+            &opt("hash", "BOOL", "Add the SHA-256 of each file to the summary", |on| &mut on.hash),
+            &opt("merge_files", "N", "Number of files that overlap in time to keep open at once", |on| {
                 &mut on.merge_files
             }),
         ],
@@ -57,16 +65,17 @@ pub(super) static SECTIONS: &[Section] = &[
     Section("Limits", &[&opt("limits", FILE_ALONE, LIMITS, |on| &mut on.limits)]),
 ];
 
-const SERVER_NAME: &str = "A name in place of the address of the servers in a network, or of the one at ADDRESS:PORT";
-const EXCHANGE_PEERS: &str = "Networks or addresses of Exchange servers: what two of them say to each other with Exchange's \
-                              own verbs is reported as info";
-const SEVERITY: &str = "The severity that every finding of a rule, or of one check, is reported with, whatever the rule or \
-                        exchange_peers makes of it; a check's row wins over its rule's";
-const SEPARATE: &str = "Treat every file alone: no connection carries on from one into another";
-const HALF_OPEN: &str = "Seconds without a packet that end a connection whose handshake was not completed";
-const CLOSED: &str = "Seconds that a closed connection is kept for late packets";
-const FRAGMENT: &str = "Seconds that fragments wait for their siblings";
-const LIMITS: &str = "Bounds on what the traffic can make grow; the summary's limits_hit names them so";
+const MIN_SEVERITY: &str = "Skip findings below this severity";
+const RECORDS: &str = "Print findings, sessions, servers, events, summary";
+const SERVER_NAME: &str = "Name for the server at an address or in a network";
+const EXCHANGE_PEERS: &str = "Networks or addresses of Exchange servers; Exchange's own commands between two of them are \
+                              reported as info";
+const SEVERITY: &str = "Severity to report for all findings of a rule, or of one check; overrides the rule and \
+                        exchange_peers, and a check overrides its rule";
+const HALF_OPEN: &str = "Seconds without a packet that end a connection whose handshake is incomplete";
+const CLOSED: &str = "Seconds to keep a closed connection for late packets";
+const FRAGMENT: &str = "Seconds that IP fragments wait for the rest of their packet";
+const LIMITS: &str = "Limits on what traffic can make grow; 'limits_hit' in the summary uses these names";
 
 /// Every row, in the table's order.
 pub(super) fn rows() -> impl Iterator<Item = &'static dyn Row> {
@@ -140,6 +149,7 @@ impl<T: Value> Row for Opt<T> {
             Json::Array(items) if !items.is_empty() => items.iter().map(bare).collect::<Vec<_>>().join(","),
             Json::Object(rows) if !rows.is_empty() => String::new(),
             Json::Array(_) | Json::Object(_) => empty.to_owned(),
+            Json::Null => String::new(),
             value => bare(&value),
         };
         let default = if default.is_empty() { default } else { format!(" [default: {default}]") };
@@ -176,13 +186,24 @@ impl Flags {
 impl Args for Flags {
     fn augment_args(command: Command) -> Command {
         SECTIONS.iter().fold(command, |command, Section(title, rows)| {
-            let flags = rows.iter().flat_map(|row| row.flags()).filter(|flag| flag.get_long().is_some());
+            let flags = rows.iter().flat_map(|row| row.flags().into_iter().map(|flag| short(flag, row.about())));
+            let flags = flags.filter(|flag| flag.get_long().is_some());
             command.args(flags.map(|flag| flag.help_heading(*title)))
         })
     }
 
     fn augment_args_for_update(command: Command) -> Command {
         Self::augment_args(command)
+    }
+}
+
+/// On the command line it goes without saying what is meant by nothing.
+fn short(flag: Arg, about: &About) -> Arg {
+    let help = flag.get_help().map(ToString::to_string).unwrap_or_default();
+    let empty = format!(" [default: {}]", about.empty);
+    match help.strip_suffix(&empty) {
+        Some(help) => flag.help(help.to_owned()),
+        None => flag,
     }
 }
 

@@ -7,7 +7,8 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use crate::capture::{Notice, Problem, Progress};
 use crate::engine::{Bug, Observer};
 
-/// Standard error.
+/// Standard error. Copies of it are the same one.
+#[derive(Clone)]
 pub(super) struct Terminal {
     bar: ProgressBar,
     quiet: bool,
@@ -27,6 +28,37 @@ impl Terminal {
             bar.set_style(style);
         }
         Terminal { bar, quiet }
+    }
+
+    /// For what has no end to come nearer to: in place of progress a status stays at the bottom ([`Terminal::status`]).
+    #[cfg(live)]
+    pub(super) fn with_status(quiet: bool) -> Self {
+        let shown = !quiet && io::stderr().is_terminal();
+        // Whatever is written next to it waits for it, so it is drawn no more often than it changes.
+        let target = if shown { ProgressDrawTarget::stderr_with_hz(4) } else { ProgressDrawTarget::hidden() };
+        let bar = ProgressBar::with_draw_target(None, target);
+        if let Ok(style) = ProgressStyle::with_template("{msg}") {
+            bar.set_style(style);
+        }
+        Terminal { bar, quiet }
+    }
+
+    /// Whether a person sees a status.
+    #[cfg(live)]
+    pub(super) fn has_status(&self) -> bool {
+        !self.bar.is_hidden()
+    }
+
+    /// What stays at the bottom.
+    #[cfg(live)]
+    pub(super) fn status(&self, status: String) {
+        self.bar.set_message(status);
+    }
+
+    /// Lines for standard output, which may be the same terminal: above the status.
+    #[cfg(live)]
+    pub(super) fn above<T>(&self, write: impl FnOnce() -> T) -> T {
+        self.bar.suspend(write)
     }
 
     /// One whole line on standard error, above the progress.

@@ -37,7 +37,8 @@ pub(super) struct Reporting {
 /// Where records go.
 enum Target {
     File(LogFile),
-    Stdout(io::Stdout),
+    /// Which may be the terminal that shows a status.
+    Stdout(io::Stdout, Terminal),
 }
 
 /// Where packets go.
@@ -52,14 +53,17 @@ impl Write for Target {
     fn write(&mut self, lines: &[u8]) -> io::Result<usize> {
         match self {
             Target::File(file) => file.write(lines),
-            Target::Stdout(stdout) => stdout.write(lines),
+            Target::Stdout(stdout, terminal) => {
+                terminal.above(|| stdout.write_all(lines).and_then(|()| stdout.flush()))?;
+                Ok(lines.len())
+            }
         }
     }
 
     fn flush(&mut self) -> io::Result<()> {
         match self {
             Target::File(file) => file.flush(),
-            Target::Stdout(stdout) => stdout.flush(),
+            Target::Stdout(stdout, _) => stdout.flush(),
         }
     }
 }
@@ -82,11 +86,12 @@ impl Reporting {
             None if arguments.rotate.is_some() && options.write.is_none() => {
                 return Err(cannot(io::Error::other("only a file can be rotated")));
             }
-            None => Target::Stdout(io::stdout()),
+            None => Target::Stdout(io::stdout(), terminal.clone()),
         };
         let packets = options.write.as_deref().map(|path| Packets::create(path, arguments)).transpose()?;
         let clerk = Clerk::live(Arc::clone(catalogue), options.show_secrets).naming(in_force.server_name.clone());
-        let look = Look { as_it_goes: true, ..options.look(options.file.is_none()) };
+        let look =
+            Look { as_it_goes: true, inputs: arguments.interfaces.clone(), ..options.look(options.file.is_none()) };
         let asked = Records::of(&in_force.records);
         let mut printer = Printer::new(clerk, Report::new(arguments.format(), &look, asked, target, name.clone()));
         let start = arguments.start(in_force);

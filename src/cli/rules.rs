@@ -8,26 +8,35 @@ use std::fmt::{Display, Write as _};
 
 use anstyle::Style;
 
+use crate::rules::selection::Selector;
 use crate::rules::{self, Check, Fix, Otherwise, RULES, Rule, Scope};
 
 use super::args::{self, Catalogue};
 use super::exit::Exit;
 
-/// Prints the catalogue or one rule.
+/// Prints the catalogue, one rule, or one check.
 pub(super) fn run(arguments: &args::Rules) -> Exit {
-    let one = arguments.id.as_deref().map(|id| rules::find(id).ok_or(id));
-    let one = match one.transpose() {
-        Ok(one) => one,
-        Err(id) => {
-            let known = RULES.iter().map(|rule| rule.id).collect::<Vec<_>>().join(", ");
-            return super::told(&format!("no rule '{id}'; the rules are: {known}"));
-        }
+    let asked = match arguments.id.as_deref().map(named).transpose() {
+        Ok(asked) => asked,
+        Err(problem) => return super::told(&problem),
     };
+    let (one, check) = asked.map_or((None, None), |(rule, check)| (Some(rule), check));
     super::print(&match arguments.format {
-        Catalogue::Text => one.map_or_else(catalogue, whole),
-        Catalogue::Json => json::document(one),
+        Catalogue::Text => one.map_or_else(catalogue, |rule| whole(rule, check)),
+        Catalogue::Json => json::document(one, check),
         Catalogue::Markdown => one.map_or_else(markdown::catalogue, markdown::page),
     })
+}
+
+/// A rule, or one of its checks: `help-exposed`, `help-exposed/answered`, and in any case.
+fn named(id: &str) -> Result<(&'static Rule, Option<&'static Check>), String> {
+    let id = id.to_ascii_lowercase();
+    if let Err(unknown) = id.parse::<Selector>() {
+        return Err(unknown.to_string());
+    }
+    let (rule, check) = id.split_once('/').map_or((&id[..], None), |(rule, check)| (rule, Some(check)));
+    let rule = rules::find(rule).ok_or_else(|| format!("no rule '{rule}'"))?;
+    Ok((rule, check.and_then(|id| rule.checks.iter().copied().find(|check| check.id == id))))
 }
 
 /// Every rule with its checks, a line each.
@@ -41,11 +50,14 @@ fn catalogue() -> String {
         }
         text.push('\n');
     }
-    text.push_str("mailtap rules ID prints everything known of one rule.\n");
+    text.push_str("'mailtap rules RULE' explains a rule, 'mailtap rules RULE/CHECK' one check.\n");
     text
 }
 
-fn whole(rule: &Rule) -> String {
+/// Everything that is known of a rule; of one of its checks alone, what concerns it.
+fn whole(rule: &Rule, one: Option<&Check>) -> String {
+    let is_asked = |check: &&&Check| one.is_none_or(|one| one.id == check.id);
+    let concerns = |fix: &&Fix| fix.checks.is_empty() || one.is_none_or(|one| fix.checks.contains(&one.id));
     let mut text = format!("{}  {}\n", bold(rule.id), rule.title);
     let mut section = |title: &str, body: &str| {
         if !body.is_empty() {
@@ -53,10 +65,12 @@ fn whole(rule: &Rule) -> String {
         }
     };
     section("What", &wrapped("  ", rule.what));
-    section("Why it matters", &wrapped("  ", rule.why));
-    section("Checks", &rule.checks.iter().map(|check| one_check(check)).collect::<String>());
+    let reasons = rule.checks.iter().filter(is_asked).filter_map(|check| Some((check.id, check.why?)));
+    let reasons = reasons.map(|(check, why)| format!("  {check}\n{}", wrapped("    ", why)));
+    section("Why it matters", &(wrapped("  ", rule.why) + &reasons.collect::<String>()));
+    section("Checks", &rule.checks.iter().filter(is_asked).map(|check| one_check(check)).collect::<String>());
     section("Where the triggers come from", &wrapped("  ", rule.honesty));
-    let fixes = rule.fixes.iter().map(|fix| {
+    let fixes = rule.fixes.iter().filter(concerns).map(|fix| {
         let (whom, text, source) = (whom(fix), wrapped("    ", fix.text), fix.source);
         format!("  {whom}\n{text}{}", wrapped("    ", &format!("({source})")))
     });
@@ -145,13 +159,25 @@ mod tests {
     #[test]
     fn a_rule_is_printed_whole() {
         for rule in RULES {
-            let text = whole(rule).split_whitespace().collect::<Vec<_>>().join(" ");
+            let text = whole(rule, None).split_whitespace().collect::<Vec<_>>().join(" ");
             let parts = rule.fixes.iter().map(|fix| fix.text).chain(rule.checks.iter().map(|check| check.fires));
             let data = rule.source_data.iter().map(|(_, value)| *value);
+            let data = data.chain(rule.checks.iter().filter_map(|check| check.why));
             for part in parts.chain(data).chain([rule.what, rule.why, rule.honesty]) {
                 let part = part.split_whitespace().collect::<Vec<_>>().join(" ");
                 assert!(text.contains(&part), "{}: {part}", rule.id);
             }
+        }
+    }
+
+    #[test]
+    fn of_one_check_only_what_concerns_it_is_printed() {
+        let (rule, check) = named("Help-Exposed/answered").unwrap();
+        let text = whole(rule, check);
+        assert!(text.contains("\n  answered  ") && !text.contains("\n  advertised  "), "{text}");
+        for (id, told) in [("nothing", "the rules are: help-exposed"), ("starttls/nothing", "its checks are: started")]
+        {
+            assert!(named(id).unwrap_err().contains(told), "{id}");
         }
     }
 

@@ -137,7 +137,7 @@ impl Error for CannotWrite {
 }
 
 /// Whether the reader of our output went away, which is no error of ours (`mailtap scan ... | head`).
-fn closed_pipe(error: &(dyn Error + 'static)) -> bool {
+pub(super) fn closed_pipe(error: &(dyn Error + 'static)) -> bool {
     let mut cause = Some(error);
     while let Some(error) = cause {
         if error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe) {

@@ -11,7 +11,7 @@ use serde::Serialize;
 use crate::base::limits::Bound;
 use crate::base::{Limit, Limits, ServerName, ServerNames, Whose, names};
 use crate::ledger::Kind;
-use crate::record::Named;
+use crate::record::{Named, NotAMoment, NotAPattern, Pattern, SessionPrefix, Since, Until};
 use crate::rules::Severity;
 use crate::rules::selection::{Selector, UnknownSelector};
 
@@ -55,6 +55,24 @@ impl<T: Item> Value for T {
 
     fn read(&mut self, from: &Told<'_>) -> Result<(), Wrong> {
         *self = T::read(from)?;
+        Ok(())
+    }
+}
+
+/// Where there is none, nothing is asked for.
+impl<T: Item> Value for Option<T> {
+    fn flags(option: Arg) -> Vec<Arg> {
+        vec![T::spelled(option)]
+    }
+
+    fn take(&mut self, key: &str, flags: &ArgMatches) {
+        if let Ok(Some(value)) = flags.try_get_one::<T>(key) {
+            *self = Some(value.clone());
+        }
+    }
+
+    fn read(&mut self, from: &Told<'_>) -> Result<(), Wrong> {
+        *self = Some(T::read(from)?);
         Ok(())
     }
 }
@@ -161,7 +179,7 @@ impl Item for u16 {
     const NONE: Option<&'static str> = Some("no ports: nothing would be analysed");
 
     fn spelled(option: Arg) -> Arg {
-        option.value_parser(value_parser!(u16).range(1..))
+        option.value_parser(ValueParser::new(port))
     }
 
     fn read(from: &Told<'_>) -> Result<Self, Wrong> {
@@ -211,9 +229,49 @@ impl Item for IpNet {
     }
 }
 
+impl Item for Since {
+    fn spelled(option: Arg) -> Arg {
+        option.value_parser(ValueParser::new(str::parse::<Since>))
+    }
+
+    fn read(from: &Told<'_>) -> Result<Self, Wrong> {
+        file::time(from, |text| text.parse().map_err(|wrong: NotAMoment| wrong.to_string()))
+    }
+}
+
+impl Item for Until {
+    fn spelled(option: Arg) -> Arg {
+        option.value_parser(ValueParser::new(str::parse::<Until>))
+    }
+
+    fn read(from: &Told<'_>) -> Result<Self, Wrong> {
+        file::time(from, |text| text.parse().map_err(|wrong: NotAMoment| wrong.to_string()))
+    }
+}
+
+impl Item for SessionPrefix {
+    fn spelled(option: Arg) -> Arg {
+        option.value_parser(ValueParser::new(str::parse::<SessionPrefix>))
+    }
+
+    fn read(from: &Told<'_>) -> Result<Self, Wrong> {
+        file::text(from, str::parse)
+    }
+}
+
+impl Item for Pattern {
+    fn spelled(option: Arg) -> Arg {
+        option.value_parser(ValueParser::new(str::parse::<Pattern>))
+    }
+
+    fn read(from: &Told<'_>) -> Result<Self, Wrong> {
+        file::text(from, |text| text.parse().map_err(|wrong: NotAPattern| wrong.to_string()))
+    }
+}
+
 impl Item for Severity {
     fn spelled(option: Arg) -> Arg {
-        option.value_parser(word::<Severity>())
+        option.value_parser(word::<Severity>()).ignore_case(true)
     }
 
     fn read(from: &Told<'_>) -> Result<Self, Wrong> {
@@ -223,7 +281,7 @@ impl Item for Severity {
 
 impl Item for Kind {
     fn spelled(option: Arg) -> Arg {
-        option.value_parser(word::<Kind>())
+        option.value_parser(word::<Kind>()).ignore_case(true)
     }
 
     fn read(from: &Told<'_>) -> Result<Self, Wrong> {
@@ -233,7 +291,7 @@ impl Item for Kind {
 
 /// A flag's value that is one of a few words.
 pub(super) fn word<T: Named + Send + Sync>() -> impl TypedValueParser<Value = T> {
-    let known = |name: &String| T::ALL.iter().copied().find(|known| known.name() == name);
+    let known = |name: &String| T::ALL.iter().copied().find(|known| known.name().eq_ignore_ascii_case(name));
     PossibleValuesParser::new(T::ALL.iter().map(|known| known.name()))
         .try_map(move |name| known(&name).ok_or_else(|| format!("no {} '{name}'", T::KIND)))
 }
@@ -249,6 +307,22 @@ fn named<T: Copy>(text: &str, what: &str, all: &str, values: &[T], name: fn(T) -
 fn network(text: &str) -> Result<IpNet, String> {
     names::network(text)
         .ok_or_else(|| "a network such as 192.0.2.0/24 or 2001:db8::/32, or an address, is wanted".to_owned())
+}
+
+/// A TCP port by its number, or as /etc/services names those of mail.
+fn port(text: &str) -> Result<u16, String> {
+    const NAMES: &[(&str, u16)] = &[("smtp", 25), ("submission", 587), ("submissions", 465), ("smtps", 465)];
+    let named = NAMES.iter().find(|(name, _)| text.eq_ignore_ascii_case(name)).map(|(_, port)| *port);
+    let port = named.or_else(|| text.parse().ok().filter(|&port| port > 0));
+    port.ok_or_else(|| {
+        let is_many = text.contains(['-', ':', '*']) || ["all", "any"].iter().any(|all| text.eq_ignore_ascii_case(all));
+        let wanted = if is_many {
+            "name each port, such as --port 25,587; a scan reports SMTP that it sees on other ports"
+        } else {
+            "expected a TCP port from 1 to 65535, such as 25"
+        };
+        wanted.to_owned()
+    })
 }
 
 fn server_name(text: &str) -> Result<(Whose, ServerName), String> {

@@ -14,7 +14,7 @@ use crate::decode::kernel_filter::{KernelFilter, kernel_filter};
 use crate::engine::{self, Config, Plan};
 use crate::record::Options;
 
-use super::args::{Watch, Work};
+use super::args::{Interfaces, Watch, Work};
 use super::evidence;
 use super::exit::Exit;
 use super::host::signals::Signals;
@@ -26,6 +26,9 @@ use super::scan::{chain, why};
 
 /// Listens and reports.
 pub(super) fn run(arguments: &Watch) -> Exit {
+    if let Some(file) = arguments.file() {
+        return super::told(&format!("{file} is a file: use 'mailtap scan {file}'"));
+    }
     let options = match arguments.choice.options() {
         Ok(options) => options,
         Err(problem) => return super::told(&chain(&problem)),
@@ -36,24 +39,36 @@ pub(super) fn run(arguments: &Watch) -> Exit {
     }
 }
 
-/// Prints what can be listened on, a line for each.
-pub(super) fn interfaces() -> Exit {
+/// Prints what can be listened on, a line for each: what is up and carries packets of a network, or everything.
+pub(super) fn interfaces(arguments: &Interfaces) -> Exit {
     let listed = match live::interfaces() {
         Ok(listed) => listed,
         Err(problem) => return super::told(&problem),
     };
+    super::print(&listing(&listed, arguments.verbose))
+}
+
+fn listing(listed: &[live::Listed], all: bool) -> String {
+    let (shown, left): (Vec<_>, Vec<_>) = listed.iter().partition(|interface| all || interface.is_usual());
+    let width = shown.iter().map(|interface| interface.name.chars().count()).max().unwrap_or_default();
     let mut text = String::new();
-    for live::Listed { name, description, state } in listed {
-        let description = description.map(|description| format!("  {description}")).unwrap_or_default();
-        let state = if state.is_empty() { String::new() } else { format!("  ({})", state.join(", ")) };
+    for live::Listed { name, description, state } in shown {
+        let state = if state.is_empty() { String::new() } else { format!("  {}", state.join(", ")) };
+        let description = description.as_ref().map(|description| format!("  {description}")).unwrap_or_default();
         // Writing to a string cannot fail.
-        let _ = writeln!(text, "{name}{description}{state}");
+        let _ = writeln!(text, "{}", format!("{name:<width$}{state}{description}").trim_end());
     }
-    super::print(&text)
+    if text.is_empty() {
+        text.push_str("No network interface is up.\n");
+    }
+    if !left.is_empty() {
+        let _ = writeln!(text, "{} more that are down, local or no network: mailtap interfaces -v", left.len());
+    }
+    text
 }
 
 fn watch(arguments: &Watch, options: &Options) -> Result<Exit, Box<dyn Error>> {
-    let terminal = Terminal::new(arguments.output.quiet, true);
+    let terminal = Terminal::with_status(arguments.output.quiet);
     let signals = Signals::listen()?;
     let filters = |link_type| filter(arguments, options, link_type);
     let live = Live::open(&arguments.request()?, |link_type| filters(link_type).expression).map_err(unopened)?;
@@ -73,11 +88,14 @@ fn watch(arguments: &Watch, options: &Options) -> Result<Exit, Box<dyn Error>> {
     let mut reporting =
         Reporting::open(arguments, options, config.selection.catalogue(), Arc::clone(&signals.reopen), &terminal)?;
     let stats = Arc::new(Mutex::default());
-    let station = Station::new(terminal, Arc::clone(&stats));
+    let station = Station::new(terminal, Arc::clone(&stats), arguments.interfaces.join(","));
     let confined = sandbox::confine(&confinement)?;
     // From here on there are threads.
     signals.enforce_end(reporting.pulse(), end_at_once)?;
     let say = |line: &str| station.say(line);
+    if station.terminal().has_status() {
+        station.terminal().line(&headline(&arguments.interfaces, &options.port));
+    }
     say(&format!("{given}; {confined}"));
     if let Some(path) = &arguments.output.write {
         say(&evidence::notice(&ShownPath(path).to_string()));
@@ -108,6 +126,13 @@ fn watch(arguments: &Watch, options: &Options) -> Result<Exit, Box<dyn Error>> {
     Ok(Exit::telling(&outcome, &options.port, &arguments.output, station.terminal()))
 }
 
+/// What a person at a terminal reads first.
+fn headline(interfaces: &[String], ports: &[u16]) -> String {
+    let (interfaces, word) = (interfaces.join(", "), if ports.len() == 1 { "port" } else { "ports" });
+    let ports = ports.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    format!("mailtap watch  {interfaces}, TCP {word} {ports}. Ctrl-C ends it with a summary.")
+}
+
 /// Why no interface could be opened; of a missing privilege, how to grant it.
 fn unopened(lost: Lost) -> Box<dyn Error> {
     match (&lost.cause, privileges::may_capture()) {
@@ -130,4 +155,37 @@ fn end_at_once() {
     // Nobody is left to be told where this fails.
     let _ = writeln!(io::stderr(), "mailtap: the output takes nothing any more: ended without the last records");
     std::process::exit(2);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_up_and_a_network_is_listed_and_the_rest_counted() {
+        let listed = |name: &str, state: &[&'static str]| live::Listed {
+            name: name.to_owned(),
+            description: None,
+            state: state.to_vec(),
+        };
+        let all = [
+            listed("enp0s31f6", &["up", "running", "connected"]),
+            listed("wlan0", &["up", "running", "wireless", "connected"]),
+            listed("eth1", &["up", "disconnected"]),
+            listed("eth2", &[]),
+            listed("lo", &["up", "running", "loopback"]),
+            listed("any", &["up", "running"]),
+            listed("nflog", &[]),
+            listed("bluetooth-monitor", &["wireless"]),
+            listed("usbmon1", &["up", "running"]),
+            listed("dbus-system", &[]),
+        ];
+        assert_eq!(
+            listing(&all, false),
+            "enp0s31f6  up, running, connected\nwlan0      up, running, wireless, connected\n\
+             eth1       up, disconnected\n7 more that are down, local or no network: mailtap interfaces -v\n"
+        );
+        assert_eq!(listing(&all, true).lines().count(), all.len());
+        assert!(listing(&[], false).contains("No network interface is up"));
+    }
 }

@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::base::meaning::Meaning;
 use crate::base::{Ordinal, Tally};
 
 /// A refusal: `reason` is its key in the summary, `layer` and `offset` say where decoding stopped.
@@ -77,42 +78,43 @@ pub(crate) enum Reason {
 /// One row of the table of reasons.
 pub(crate) struct Named {
     pub reason: Reason,
-    /// The name in the summary.
-    pub key: &'static str,
-    /// What it means, for a person.
-    pub what: &'static str,
+    /// Its name is the key in the summary.
+    pub meaning: Meaning,
 }
 
 impl Reason {
     /// Every reason, in the order of the enum.
     pub(crate) const ALL: &'static [Named] = &[
-        named(Reason::OtherPort, "other-port", "TCP, but neither port is wanted"),
-        named(Reason::OtherPortSmtp, "other-port-smtp", "TCP that begins as SMTP does, but neither port is wanted"),
-        named(Reason::NotTcp, "not-tcp", "IP that carries no TCP (UDP, ICMP and others)"),
-        named(Reason::NotIp, "not-ip", "a frame that carries no IP (ARP, LLDP, spanning tree and others)"),
-        named(Reason::UnsupportedLinkType, "unsupported-link-type", "a link type that is not decoded"),
-        named(Reason::LinkTruncated, "link-truncated", "the capture ends inside the link header or a VLAN tag"),
-        named(Reason::VlanDepth, "vlan-depth", "more VLAN tags than are followed"),
-        named(Reason::IpTruncated, "ip-truncated", "the capture ends inside the IP header or its extensions"),
-        named(Reason::IpVersion, "ip-version", "the IP version is not what the layer below says"),
-        named(Reason::IpHeaderLength, "ip-header-length", "an IPv4 header length below 20 octets"),
+        named(Reason::OtherPort, "other-port", "TCP on other ports")
+            .advice("If mail runs on other ports too, name them with --port."),
+        named(Reason::OtherPortSmtp, "other-port-smtp", "SMTP on other ports")
+            .advice("Name these ports with --port to analyse it."),
+        named(Reason::NotTcp, "not-tcp", "IP, but not TCP (UDP, ICMP and the like)"),
+        named(Reason::NotIp, "not-ip", "not IP (ARP, LLDP, spanning tree and the like)"),
+        named(Reason::UnsupportedLinkType, "unsupported-link-type", "a link type that mailtap cannot decode")
+            .advice("Capture on an interface with another link type, such as Ethernet."),
+        named(Reason::LinkTruncated, "link-truncated", "cut off inside the link header").advice(SNAP_LENGTH),
+        named(Reason::VlanDepth, "vlan-depth", "too many VLAN tags"),
+        named(Reason::IpTruncated, "ip-truncated", "cut off inside the IP header").advice(SNAP_LENGTH),
+        named(Reason::IpVersion, "ip-version", "an IP version that contradicts the layer below"),
+        named(Reason::IpHeaderLength, "ip-header-length", "an IPv4 header length below 20 bytes"),
         named(Reason::IpTotalLength, "ip-total-length", "an IPv4 total length below the header length"),
-        named(Reason::ExtensionDepth, "extension-depth", "more IPv6 extension headers than are followed"),
-        named(Reason::NestedFragment, "nested-fragment", "a fragment header inside a reassembled datagram"),
-        named(Reason::TcpTruncated, "tcp-truncated", "the capture ends inside the first 20 octets of TCP"),
-        named(Reason::TcpHeaderLength, "tcp-header-length", "a TCP header below 20 octets or beyond its datagram"),
-        named(Reason::Esp, "esp", "IPsec encryption"),
-        named(Reason::Macsec, "macsec", "MACsec, usually encrypted"),
-        named(Reason::Mpls, "mpls", "MPLS labels"),
-        named(Reason::Pppoe, "pppoe", "PPP over Ethernet"),
-        named(Reason::Etag, "etag", "an 802.1BR E-Tag"),
-        named(Reason::Vntag, "vntag", "a VN-Tag"),
-        named(Reason::IpInIp, "ip-in-ip", "IPv4 or IPv6 inside IP"),
-        named(Reason::Gre, "gre", "GRE, over IP or over UDP (ERSPAN among it)"),
-        named(Reason::Vxlan, "vxlan", "VXLAN"),
-        named(Reason::Geneve, "geneve", "Geneve"),
-        named(Reason::Teredo, "teredo", "Teredo"),
-        named(Reason::Gtp, "gtp", "GTP user data"),
+        named(Reason::ExtensionDepth, "extension-depth", "too many IPv6 extension headers"),
+        named(Reason::NestedFragment, "nested-fragment", "a fragment header inside a reassembled packet"),
+        named(Reason::TcpTruncated, "tcp-truncated", "cut off inside the TCP header").advice(SNAP_LENGTH),
+        named(Reason::TcpHeaderLength, "tcp-header-length", "a TCP header length that cannot be right"),
+        named(Reason::Esp, "esp", "encrypted with IPsec (ESP)").advice(DECRYPTED),
+        named(Reason::Macsec, "macsec", "MACsec, usually encrypted").advice(DECRYPTED),
+        named(Reason::Mpls, "mpls", "MPLS").advice(UNWRAPPED),
+        named(Reason::Pppoe, "pppoe", "PPP over Ethernet").advice(UNWRAPPED),
+        named(Reason::Etag, "etag", "802.1BR E-Tag").advice(UNWRAPPED),
+        named(Reason::Vntag, "vntag", "VN-Tag").advice(UNWRAPPED),
+        named(Reason::IpInIp, "ip-in-ip", "IP inside IP").advice(UNWRAPPED),
+        named(Reason::Gre, "gre", "GRE, over IP or UDP (including ERSPAN)").advice(UNWRAPPED),
+        named(Reason::Vxlan, "vxlan", "VXLAN").advice(UNWRAPPED),
+        named(Reason::Geneve, "geneve", "Geneve").advice(UNWRAPPED),
+        named(Reason::Teredo, "teredo", "Teredo").advice(UNWRAPPED),
+        named(Reason::Gtp, "gtp", "GTP user data").advice(UNWRAPPED),
     ];
 
     /// How many reasons there are.
@@ -120,12 +122,7 @@ impl Reason {
 
     /// The reason's name in the summary.
     pub(crate) fn key(self) -> &'static str {
-        Self::ALL.get(self as usize).map_or("", |named| named.key)
-    }
-
-    /// What it means, for a person.
-    pub(crate) fn what(self) -> &'static str {
-        Self::ALL.get(self as usize).map_or("", |named| named.what)
+        Self::ALL.get(self as usize).map_or("", |named| named.meaning.name)
     }
 
     /// A refusal for this reason.
@@ -134,8 +131,18 @@ impl Reason {
     }
 }
 
+const SNAP_LENGTH: &str = "Capture with a larger snap length.";
+const DECRYPTED: &str = "Capture where the traffic is decrypted.";
+const UNWRAPPED: &str = "mailtap does not look inside. Capture where this encapsulation has been removed.";
+
 const fn named(reason: Reason, key: &'static str, what: &'static str) -> Named {
-    Named { reason, key, what }
+    Named { reason, meaning: Meaning::packets(key, what) }
+}
+
+impl Named {
+    const fn advice(self, advice: &'static str) -> Self {
+        Named { meaning: self.meaning.advice(advice), ..self }
+    }
 }
 
 /// Skips counted by reason, with the first packet of each. Cheap enough for every packet of a mirror
@@ -227,9 +234,10 @@ mod tests {
     fn the_table_has_the_order_of_the_enum_and_no_name_twice() {
         let mut keys = std::collections::BTreeSet::new();
         for (place, named) in Reason::ALL.iter().enumerate() {
-            assert_eq!(named.reason as usize, place, "{}", named.key);
-            assert!(keys.insert(named.key), "{} twice", named.key);
-            assert!(named.key.bytes().all(|b| b.is_ascii_lowercase() || b == b'-'), "{}", named.key);
+            let key = named.meaning.name;
+            assert_eq!(named.reason as usize, place, "{key}");
+            assert!(keys.insert(key), "{key} twice");
+            assert!(key.bytes().all(|b| b.is_ascii_lowercase() || b == b'-'), "{key}");
         }
         assert_eq!(Reason::Gtp as usize + 1, Reason::COUNT);
     }

@@ -6,7 +6,7 @@ use ipnet::IpNet;
 
 use crate::base::{Limits, SMTP, ServerNames, ShardSet, Timeouts};
 use crate::capture;
-use crate::ledger::Records;
+use crate::ledger::{Filter, Records};
 use crate::rules::Selection;
 
 /// How to scan.
@@ -25,10 +25,14 @@ pub(crate) struct Config {
     pub selection: Selection,
     /// Report only what concerns servers in these networks; all where it is empty.
     pub servers: Vec<IpNet>,
+    /// What else is not reported.
+    pub filter: Filter,
     /// Which names stand for the addresses of servers.
     pub server_names: ServerNames,
     /// Which records are printed: events are kept only where they are.
     pub records: Records,
+    /// Whether what is reported once per server is reported with every session of it.
+    pub repeats: bool,
     /// Whether to remember in which connections something was found, so that their packets can be had.
     pub evidence: bool,
     /// The shards that are followed: some of them in one part of a scan, whose other parts follow the others.
@@ -45,8 +49,10 @@ impl Default for Config {
             threads: None,
             selection: Selection::default(),
             servers: Vec::new(),
+            filter: Filter::default(),
             server_names: ServerNames::default(),
             records: Records::default(),
+            repeats: false,
             evidence: false,
             shards: ShardSet::ALL,
         }

@@ -257,7 +257,8 @@ fn settings(config: &Config) -> Settings {
         limits: config.limits.of_one_shard(),
         timeouts: config.timeouts,
         selection: config.selection.clone(),
-        events: config.records.has(Kind::Events),
+        events: config.records.has(Kind::Events) || config.filter.pattern.is_some(),
+        data_hash: config.records.has(Kind::Events),
     }
 }
 
@@ -299,7 +300,8 @@ impl<'s> Writing<'s> {
     fn new(config: &Config, sink: &'s mut dyn Sink) -> Self {
         let records = if config.evidence { config.records.with(Kind::Findings) } else { config.records };
         let ledger = Ledger::new(records, config.servers.clone(), &config.limits, config.selection.catalogue());
-        let ledger = ledger.naming(config.server_names.clone());
+        let ledger = ledger.naming(config.server_names.clone()).filtering(config.filter.clone());
+        let ledger = if config.repeats { ledger.repeating() } else { ledger };
         Writing {
             ledger: if config.reading.separate { ledger.separate() } else { ledger },
             flagged: config.evidence.then(|| Flagged::new(&config.limits, config.reading.separate)),

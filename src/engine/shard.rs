@@ -20,8 +20,10 @@ pub(super) struct Settings {
     pub limits: Limits,
     pub timeouts: Timeouts,
     pub selection: Selection,
-    /// Whether events are wanted as records.
+    /// Whether events are wanted: as records, or to be matched.
     pub events: bool,
+    /// Whether message data is hashed.
+    pub data_hash: bool,
 }
 
 /// A shard's connections, and what they said in this round.
@@ -201,7 +203,7 @@ struct Mind {
 
 impl Ear {
     fn new(opening: &Opening, settings: &Arc<Settings>) -> Self {
-        let options = Options { want_data_hash: settings.events };
+        let options = Options { want_data_hash: settings.data_hash };
         Ear {
             parser: Parser::new(opening, |port| settings.ports.has(port), &settings.limits, options),
             mind: Mind {

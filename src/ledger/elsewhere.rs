@@ -67,11 +67,11 @@ impl fmt::Display for Noticed {
     }
 }
 
-/// So many packets of the server and to it begin so.
+/// The server, and how many packets of it and to it begin as SMTP does.
 pub(crate) fn tell(server: SocketAddr, packets: u64, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     match packets {
-        1 => write!(f, "{server} (1 packet begins so)"),
-        _ => write!(f, "{server} ({packets} packets begin so)"),
+        1 => write!(f, "{server} (1 packet)"),
+        _ => write!(f, "{server} ({packets} packets)"),
     }
 }
 
@@ -119,17 +119,11 @@ mod tests {
     fn a_line_names_those_with_the_most_packets() {
         let (a, b) = (server(0xc000_0209, 2525), server(0xc000_0201, 587));
         let noticed = of([a, b, a, a]).servers();
-        assert_eq!(
-            Line(&noticed).to_string(),
-            "192.0.2.9:2525 (3 packets begin so), 192.0.2.1:587 (1 packet begins so)"
-        );
+        assert_eq!(Line(&noticed).to_string(), "192.0.2.9:2525 (3 packets), 192.0.2.1:587 (1 packet)");
         let six = Endpoint { ip: "2001:db8::25".parse().unwrap(), port: 587 };
-        assert_eq!(Line(&of([six]).servers()).to_string(), "[2001:db8::25]:587 (1 packet begins so)");
+        assert_eq!(Line(&of([six]).servers()).to_string(), "[2001:db8::25]:587 (1 packet)");
         let line = Line(&of((0..9).map(|port| server(1, port))).servers()).to_string();
-        assert!(
-            line.starts_with("0.0.0.1:0 (1 ") && line.ends_with("0.0.0.1:2 (1 packet begins so) and 6 more"),
-            "{line}"
-        );
+        assert!(line.starts_with("0.0.0.1:0 (1 ") && line.ends_with("0.0.0.1:2 (1 packet) and 6 more"), "{line}");
     }
 
     #[test]

@@ -191,6 +191,8 @@ pub(crate) enum Told {
         at: Moment,
         verb: Option<Verb>,
         argument: Revealable<Vec<u8>>,
+        /// The whole line, where it is not the verb, a blank and the argument.
+        sent: Option<Revealable<Vec<u8>>>,
         uncertain: bool,
     },
     Reply {
@@ -198,6 +200,8 @@ pub(crate) enum Told {
         code: Option<u16>,
         /// Without their codes.
         lines: Revealable<Vec<Vec<u8>>>,
+        /// The whole lines, where they are not what code and text make.
+        sent: Option<Revealable<Vec<Vec<u8>>>>,
         answers: Answered,
         /// Of the command that it answers.
         argument: Option<Revealable<Vec<u8>>>,
@@ -210,6 +214,8 @@ pub(crate) enum Told {
         #[serde(with = "octets")]
         sha256: Option<[u8; 32]>,
         end: DataEnd,
+        /// The dot that ended it stood between LFs: the client never used CRLF.
+        by_lf: bool,
         uncertain: bool,
     },
     Tls(Moment, Tls),
@@ -283,6 +289,7 @@ impl Told {
                 at: command.at.last(),
                 verb: command.verb.clone(),
                 argument: argument(command),
+                sent: sent(command),
                 uncertain: command.uncertain,
             },
             Event::Data(data) => Told::Data {
@@ -291,6 +298,7 @@ impl Told {
                 lines: data.lines,
                 sha256: data.sha256,
                 end: data.end,
+                by_lf: data.end == DataEnd::Dot && !session.client_crlf,
                 uncertain: data.uncertain,
             },
             Event::Tls(tls, at) => Told::Tls(*at, (*tls).clone()),
@@ -307,19 +315,24 @@ impl Told {
 
     fn reply(reply: &Reply, answers: Answered, command: Option<&Command>) -> Told {
         let shown: Vec<Vec<u8>> = reply.texts().map(<[u8]>::to_vec).collect();
-        let whole = reply.secret.then(|| {
-            let mut whole = shown.clone();
+        let revealed = |mut lines: Vec<Vec<u8>>, of: fn(&[u8]) -> &[u8]| {
             for (place, secret) in &reply.hidden {
-                if let Some(line) = whole.get_mut(*place) {
-                    *line = smtp::wire::reply::text(secret.reveal()).to_vec();
+                if let Some(line) = lines.get_mut(*place) {
+                    *line = of(secret.reveal()).to_vec();
                 }
             }
-            whole
+            lines
+        };
+        let whole = reply.secret.then(|| revealed(shown.clone(), smtp::wire::reply::text));
+        let sent = (!are_usual(reply.code, &reply.lines)).then(|| Revealable {
+            whole: reply.secret.then(|| revealed(reply.lines.clone(), |line| line)),
+            shown: reply.lines.clone(),
         });
         Told::Reply {
             at: reply.at.last(),
             code: reply.code,
             lines: Revealable { shown, whole },
+            sent,
             answers,
             argument: command.map(argument),
             uncertain: reply.uncertain,
@@ -330,6 +343,29 @@ impl Told {
 /// A command's argument.
 fn argument(command: &Command) -> Revealable<Vec<u8>> {
     Revealable { shown: command.shown().to_vec(), whole: command.secret.then(|| command.argument_revealed().to_vec()) }
+}
+
+/// A command's line, where verb and argument do not tell it.
+fn sent(command: &Command) -> Option<Revealable<Vec<u8>>> {
+    let verb = command.verb.as_ref().map_or(b"".as_slice(), |verb| verb.name().as_bytes());
+    let (line, argument) = (command.shown_line(), command.shown());
+    let blank: &[u8] = if verb.is_empty() || argument.is_empty() { b"" } else { b" " };
+    let is_usual = line.strip_prefix(verb).and_then(|rest| rest.strip_prefix(blank)) == Some(argument);
+    (!is_usual)
+        .then(|| Revealable { shown: line.to_vec(), whole: command.secret.then(|| command.line_revealed().to_vec()) })
+}
+
+/// Whether code and texts tell these lines: each but the last has a hyphen behind its code, the last a blank or no text.
+fn are_usual(code: Option<u16>, lines: &[Vec<u8>]) -> bool {
+    let last = lines.len().saturating_sub(1);
+    let is_usual = |(nth, line): (usize, &Vec<u8>)| {
+        let follows = nth < last;
+        let behind = line.get(3);
+        let separated =
+            if follows { behind == Some(&b'-') } else { behind.is_none() || behind == Some(&b' ') && line.len() > 4 };
+        smtp::wire::reply::code(line) == (code, code.is_some() && follows) && (code.is_none() || separated)
+    };
+    lines.iter().enumerate().all(is_usual)
 }
 
 /// What may hold a secret: as it is shown, and where it differs as it is shown with `--show-secrets`.

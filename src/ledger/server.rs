@@ -223,8 +223,7 @@ impl Partial {
     }
 
     /// Joins another partial record of the same server; the order in which partial records are joined does not
-    /// matter. So far there is one of each server, and only tests join them.
-    #[cfg(test)]
+    /// matter.
     pub(super) fn merge(&mut self, other: Partial) {
         self.sessions = self.sessions.saturating_add(other.sessions);
         self.at = self.at.min(other.at);

@@ -428,3 +428,100 @@ fn what_is_reported_once_per_server_is_reported_again_after_the_time_by_the_capt
     let mut ledger = endless(None);
     assert_eq!((found(&mut ledger, 0, 0), found(&mut ledger, 100, 100 * DAY)), (1, 0));
 }
+
+/// What is printed of these dialogues through a filter; all that is found in one is found at the time when it is said.
+fn filtered(filter: Filter, dialogues: &[Dialogue]) -> Vec<Output> {
+    let ledger = Ledger::new(everything(), Vec::new(), &Limits::default(), &Catalogue::built_in());
+    let (mut ledger, mut out) = (ledger.filtering(filter), Vec::new());
+    for (at, dialogue) in (0..).step_by(100).zip(dialogues) {
+        for mut entry in entries(dialogue, at) {
+            if let Item::Finding(found) = &mut entry.item {
+                found.finding.at = found.who.first;
+            }
+            ledger.take(entry, &mut |output| out.push(output));
+        }
+    }
+    ledger.finish(Totals::default(), &mut |output| out.push(output));
+    out
+}
+
+/// How many findings, sessions and servers are reported, and what the summary counts of findings and sessions.
+fn reported(out: &[Output]) -> (usize, usize, usize, u64, u64) {
+    let sessions = out.iter().filter(|output| matches!(output, Output::Session(_))).count();
+    let Some(Output::Summary(summary)) = out.last() else { panic!("the summary is last") };
+    let counted = summary.findings.values().flat_map(BTreeMap::values).sum();
+    (findings(out).len(), sessions, servers(out).len(), counted, summary.sessions)
+}
+
+/// From the nanosecond `since` to `until`; each dialogue is said at one nanosecond, a hundred after the one before it.
+fn window(since: i64, until: i64) -> Filter {
+    Filter { since: Some(Time(since)), until: Some(Time(until)), ..Filter::default() }
+}
+
+#[test]
+fn what_was_reported_before_the_window_is_reported_at_its_first_time_in_it() {
+    let dialogues = read(&[EXPOSED, EXPOSED, EXPOSED]);
+    assert_eq!(reported(&all(&dialogues)), (1, 3, 1, 1, 3));
+    assert_eq!(reported(&filtered(window(100, 200), &dialogues)), (1, 2, 1, 1, 3));
+    assert_eq!(reported(&filtered(window(101, 199), &dialogues)), (0, 0, 0, 0, 3), "between two of them");
+    assert_eq!(reported(&filtered(Filter { until: None, ..window(200, 0) }, &dialogues)), (1, 1, 1, 1, 3));
+    let out = filtered(window(100, 200), &dialogues);
+    assert_eq!((servers(&out)[0].sessions, servers(&out)[0].findings[&answered()]), (2, 2));
+}
+
+#[test]
+fn a_session_that_overlaps_the_window_counts_no_finding_from_outside_it() {
+    let (mut ledger, mut out) = (
+        Ledger::new(everything(), Vec::new(), &Limits::default(), &Catalogue::built_in()).filtering(window(50, 60)),
+        Vec::new(),
+    );
+    for mut entry in entries(&Dialogue::read(EXPOSED), 0) {
+        if let Item::End(ended) = &mut entry.item {
+            ended.session.last.time = Time(50);
+        }
+        ledger.take(entry, &mut |output| out.push(output));
+    }
+    ledger.finish(Totals::default(), &mut |output| out.push(output));
+    assert_eq!(reported(&out), (0, 1, 1, 0, 1));
+    assert_eq!((servers(&out)[0].findings.len(), servers(&out)[0].help), (0, Help::Exposed));
+}
+
+#[test]
+fn of_a_client_what_its_server_already_said_to_another_is_reported() {
+    let mut dialogues = read(&[EXPOSED, EXPOSED, REFUSED]);
+    dialogues[1].session.client.ip = [203, 0, 113, 9].into();
+    let filter = Filter { clients: vec!["203.0.113.9/32".parse().unwrap()], ..Filter::default() };
+    let out = filtered(filter, &dialogues);
+    assert_eq!(reported(&out), (1, 1, 1, 1, 3));
+    assert_eq!((servers(&out)[0].sessions, servers(&out)[0].help), (1, Help::Exposed));
+}
+
+#[test]
+fn a_session_is_asked_for_by_the_first_digits_of_its_id() {
+    let dialogues = read(&[EXPOSED, REFUSED, EXPOSED]);
+    let Some(Entry { item: Item::End(last), .. }) = entries(&dialogues[2], 200).pop() else { panic!("an end") };
+    let id: String =
+        identity::session(&Who::of(&last.session)).iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    let asked = |ids: &[&str]| {
+        let sessions = ids.iter().map(|id| id.parse().unwrap()).collect();
+        reported(&filtered(Filter { sessions, ..Filter::default() }, &dialogues))
+    };
+    assert_eq!(asked(&[&id]), (1, 1, 1, 1, 3));
+    assert_eq!(asked(&[&id[..4], "0000"]), (1, 1, 1, 1, 3));
+    assert_eq!(asked(&["0000"]), (0, 0, 0, 0, 3));
+}
+
+#[test]
+fn a_pattern_is_matched_against_commands_arguments_and_replies_of_findings() {
+    let dialogues = read(&[EXPOSED, "S: 220 mx\nC: VRFY root\nS: 252 perhaps", "S: 220 mx\nC: XXXX\nS: 500 no"]);
+    let matching = |pattern: &str| {
+        let filter = Filter { pattern: Some(pattern.parse().unwrap()), ..Filter::default() };
+        let out = filtered(filter, &dialogues);
+        (findings(&out), servers(&out).len())
+    };
+    let answered = || vec!["help-exposed/answered".to_owned()];
+    assert_eq!(matching("^HELP$"), (answered(), 1));
+    assert_eq!(matching("^214 HELO"), (answered(), 1), "a reply begins with its code");
+    assert_eq!(matching("^XXXX$"), (vec!["starttls/masked".to_owned()], 1));
+    assert_eq!(matching("no such line"), (Vec::new(), 0));
+}

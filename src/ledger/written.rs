@@ -151,9 +151,13 @@ impl Entry {
         }
         match &mut self.item {
             Item::Event(_, _, told) => match &mut **told {
-                Told::Command { argument, .. } => hide(argument),
-                Told::Reply { lines, argument, .. } => {
+                Told::Command { argument, sent, .. } => {
+                    hide(argument);
+                    sent.iter_mut().for_each(hide);
+                }
+                Told::Reply { lines, sent, argument, .. } => {
                     hide(lines);
+                    sent.iter_mut().for_each(hide);
                     argument.iter_mut().for_each(hide);
                 }
                 Told::Data { .. } | Told::Tls(..) | Told::Gap { .. } => {}

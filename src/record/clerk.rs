@@ -8,14 +8,14 @@ use crate::ledger::{Output, Who};
 use crate::rules::Catalogue;
 
 use super::places::Places;
-use super::{Ascii, Finding, Record, Server, Session, Stats, Summary, event, ids};
+use super::{Finding, Record, Server, Session, SessionId, Stats, Summary, event, ids};
 
 /// Makes records, in the order of what it is given.
 #[derive(Debug)]
 pub(crate) struct Clerk {
     scene: Scene,
     /// The session of the last event and its id: events of one session often stand together.
-    last: Option<(Who, Ascii<16>)>,
+    last: Option<(Who, SessionId)>,
 }
 
 /// What a record is made with, beside the thing that it is of.
@@ -71,7 +71,18 @@ impl Clerk {
         })
     }
 
-    fn session_of(&mut self, who: &Who) -> Ascii<16> {
+    /// The session that it is of, if it is an event, a finding or an end of one.
+    pub(crate) fn session(&mut self, output: &Output) -> Option<SessionId> {
+        let who = match output {
+            Output::Event(who, ..) => *who,
+            Output::Finding(found) => found.who,
+            Output::Session(ended) => Who::of(&ended.session),
+            _ => return None,
+        };
+        Some(self.session_of(&who))
+    }
+
+    fn session_of(&mut self, who: &Who) -> SessionId {
         match &self.last {
             Some((last, session)) if last.flow() == who.flow() && last.first == who.first => *session,
             _ => {

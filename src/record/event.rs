@@ -41,6 +41,9 @@ pub struct Command {
     pub verb: Option<Name>,
     /// What follows the verb, or the whole line where there is none.
     pub argument: String,
+    /// The whole line as it came, where it is not the verb, a blank and the argument: [`Command::line`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sent: Option<String>,
     /// A gap leaves open whether it is one.
     #[serde(default, skip_serializing_if = "is_false")]
     pub uncertain: bool,
@@ -74,6 +77,10 @@ pub struct Reply {
     pub answers: Option<Name>,
     /// Of the command that it answers.
     pub argument: Option<String>,
+    /// The whole lines as they came, codes included, where they are not what `code` and `lines` make:
+    /// [`Reply::whole_lines`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sent: Option<Vec<String>>,
     /// A gap leaves open whether it is one.
     #[serde(default, skip_serializing_if = "is_false")]
     pub uncertain: bool,
@@ -106,7 +113,7 @@ pub struct Data {
     pub sha256: Option<Sha256Hex>,
     /// How it ended.
     pub end: DataEnd,
-    /// Where it was smuggled: what the server took for the end.
+    /// Where it was smuggled: what the server took for the end. `LF.LF` also in a session whose client never used CRLF.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended_by: Option<Name>,
     /// A gap leaves open whether it is one.
@@ -201,13 +208,42 @@ impl Tls {
     }
 }
 
+impl Command {
+    /// The whole line as it came, without its line end.
+    pub fn line(&self) -> Cow<'_, str> {
+        match (&self.sent, self.verb.as_deref()) {
+            (Some(sent), _) => Cow::Borrowed(sent),
+            (None, None | Some("")) => Cow::Borrowed(&self.argument),
+            (None, Some(verb)) if self.argument.is_empty() => Cow::Borrowed(verb),
+            (None, Some(verb)) => Cow::Owned(format!("{verb} {}", self.argument)),
+        }
+    }
+}
+
+impl Reply {
+    /// The whole lines as they came, codes included, without their line ends.
+    pub fn whole_lines(&self) -> Vec<Cow<'_, str>> {
+        if let Some(sent) = &self.sent {
+            return sent.iter().map(|line| Cow::Borrowed(line.as_str())).collect();
+        }
+        let last = self.lines.len().saturating_sub(1);
+        let line = |(nth, text): (usize, &String)| match self.code {
+            None => Cow::Owned(text.clone()),
+            Some(code) if nth < last => Cow::Owned(format!("{code:03}-{text}")),
+            Some(code) if text.is_empty() => Cow::Owned(format!("{code:03}")),
+            Some(code) => Cow::Owned(format!("{code:03} {text}")),
+        };
+        self.lines.iter().enumerate().map(line).collect()
+    }
+}
+
 /// The record of an event in the session of that id.
 pub(super) fn record(who: &Who, event: u64, told: Told, session: SessionId, scene: &Scene) -> Record {
     let at = told.at();
     let (time, client, server) = (When(at.time), End::from(who.client), ServerEnd::of(who.server, &scene.names));
     let Frame { capture, frame } = scene.places.of(at.ordinal);
     match told {
-        Told::Command { verb, argument, uncertain, .. } => Record::Command(Box::new(Command {
+        Told::Command { verb, argument, sent, uncertain, .. } => Record::Command(Box::new(Command {
             session,
             event,
             capture,
@@ -217,9 +253,10 @@ pub(super) fn record(who: &Who, event: u64, told: Told, session: SessionId, scen
             server,
             verb: verb.map(Verb::into_name),
             argument: shown(argument.into_shown(scene.show_secrets)),
+            sent: sent.map(|line| shown(line.into_shown(scene.show_secrets))),
             uncertain,
         })),
-        Told::Reply { code, lines, answers, argument, uncertain, .. } => Record::Reply(Box::new(Reply {
+        Told::Reply { code, lines, sent, answers, argument, uncertain, .. } => Record::Reply(Box::new(Reply {
             session,
             event,
             capture,
@@ -231,9 +268,10 @@ pub(super) fn record(who: &Who, event: u64, told: Told, session: SessionId, scen
             lines: all_shown(lines.into_shown(scene.show_secrets)),
             answers: answered(answers),
             argument: argument.map(|argument| shown(argument.into_shown(scene.show_secrets))),
+            sent: sent.map(|lines| all_shown(lines.into_shown(scene.show_secrets))),
             uncertain,
         })),
-        Told::Data { bytes, lines, sha256, end, uncertain, .. } => {
+        Told::Data { bytes, lines, sha256, end, by_lf, uncertain, .. } => {
             let (end, ended_by) = ended(end);
             Record::Data(Box::new(Data {
                 session,
@@ -247,7 +285,7 @@ pub(super) fn record(who: &Who, event: u64, told: Told, session: SessionId, scen
                 lines,
                 sha256: sha256.map(|hash| hex(&hash)),
                 end,
-                ended_by: ended_by.map(Cow::Borrowed),
+                ended_by: ended_by.or(by_lf.then_some("LF.LF")).map(Cow::Borrowed),
                 uncertain,
             }))
         }

@@ -1,13 +1,13 @@
 //! Names that others can find things by: session ids, Community IDs, fingerprints, Wireshark filters.
 
 use std::fmt::{self, Write as _};
-use std::net::IpAddr;
 
 use data_encoding::{BASE64, HEXLOWER};
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
 
 use crate::base::{Endpoint, FlowKey, ServerNames, Side, Time};
+use crate::ledger::identity::{self, FlowBytes, TCP};
 use crate::ledger::{Found, Who};
 use crate::rules::{Catalogue, Evidence, Finding};
 
@@ -15,28 +15,15 @@ use super::ascii::Ascii;
 use super::escape::Text;
 use super::places::Range;
 
-/// TCP's number among IP protocols.
-const TCP: u8 = 6;
-
-/// 16 hex digits over the five-tuple, the ids of the tunnels around it, and the time of the connection's first packet.
+/// The session's id in 16 hex digits ([`identity::session`]).
 pub(crate) fn session(who: &Who) -> Ascii<16> {
-    let flow = who.flow();
-    let mut told = Told::default();
-    for end in [Side::A, Side::B].map(|side| flow.end(side)) {
-        told.add(&[if end.ip.is_ipv4() { 4 } else { 16 }]);
-        told.add_ip(end.ip);
-        told.add(&end.port.to_be_bytes());
-    }
-    // The number of tunnel ids: none is opened yet.
-    told.add(&[TCP, 0]);
-    told.add(&who.first.time.0.to_be_bytes());
-    sixteen(&Sha256::digest(told.octets()))
+    sixteen(&identity::session(who))
 }
 
 /// Community ID v1, seed 0 (<https://github.com/corelight/community-id-spec>).
 pub(crate) fn community(flow: FlowKey) -> Ascii<30> {
     let (a, b) = (flow.end(Side::A), flow.end(Side::B));
-    let mut told = Told::default();
+    let mut told = FlowBytes::default();
     told.add(&[0, 0]);
     told.add_ip(a.ip);
     told.add_ip(b.ip);
@@ -45,7 +32,7 @@ pub(crate) fn community(flow: FlowKey) -> Ascii<30> {
     told.add(&b.port.to_be_bytes());
     let mut text = *b"1:............................";
     if let Some(digest) = text.get_mut(2..) {
-        BASE64.encode_mut(&Sha1::digest(told.octets()), digest);
+        BASE64.encode_mut(&Sha1::digest(told.bytes()), digest);
     }
     Ascii(text)
 }
@@ -87,39 +74,6 @@ fn told_apart(finding: &Finding, name: &str) -> Option<String> {
         Evidence::List(_) | Evidence::Secret { .. } => return None,
     };
     Some(if name == "verb" { text.to_ascii_uppercase() } else { text })
-}
-
-/// What is told of a flow to be hashed, put together so that it is hashed in one go: one block of either hash.
-struct Told {
-    octets: [u8; 48],
-    length: usize,
-}
-
-impl Default for Told {
-    fn default() -> Self {
-        Told { octets: [0; 48], length: 0 }
-    }
-}
-
-impl Told {
-    fn add(&mut self, octets: &[u8]) {
-        let end = self.length.saturating_add(octets.len());
-        if let Some(room) = self.octets.get_mut(self.length..end) {
-            room.copy_from_slice(octets);
-            self.length = end;
-        }
-    }
-
-    fn add_ip(&mut self, ip: IpAddr) {
-        match ip {
-            IpAddr::V4(v4) => self.add(&v4.octets()),
-            IpAddr::V6(v6) => self.add(&v6.octets()),
-        }
-    }
-
-    fn octets(&self) -> &[u8] {
-        self.octets.get(..self.length).unwrap_or_default()
-    }
 }
 
 /// A display filter of Wireshark that shows this window of the connection and nothing of another.
@@ -185,6 +139,8 @@ fn sixteen(hash: &[u8]) -> Ascii<16> {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+
+    use std::net::IpAddr;
 
     use super::*;
     use crate::base::{Moment, Ordinal};

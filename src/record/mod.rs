@@ -7,7 +7,7 @@
 #![doc = include_str!("FORMATS.md")]
 //!
 
-// Read in this order: escape, ascii, word, stamp, places, ids, then a file per record: start, finding, session, event,
+// Read in this order: escape, ascii, word, stamp, places, ids, window, then a file per record: start, finding, session, event,
 // server, stats, summary; then clerk, which makes them of what the ledger gives, and schema.
 
 mod ascii;
@@ -29,9 +29,11 @@ mod summary;
 pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
+mod window;
 mod word;
 
-pub use crate::base::{Limits, ServerName, ServerNames};
+pub use crate::base::{Limits, NotAPattern, Pattern, ServerName, ServerNames};
+pub use crate::ledger::identity::SessionPrefix;
 pub use crate::ledger::server::{Help, StartTls};
 pub use crate::rules::{About, Severity};
 pub use crate::smtp::wire::tls::State as TlsState;
@@ -47,6 +49,7 @@ pub use stamp::{NotATime, When};
 pub use start::{Filter, Options, Start};
 pub use stats::Stats;
 pub use summary::{Capture, OtherPort, Skipped, Summary};
+pub use window::{NotAMoment, Since, Until};
 pub use word::{BySeverity, DataEnd, Program, Side, UnknownWord};
 
 pub(crate) use clerk::Clerk;

@@ -10,13 +10,15 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
 
-use crate::base::{Limit, Limits, SMTP, ServerNames, Time, Timeouts};
+use crate::base::{Limit, Limits, Pattern, SMTP, ServerNames, Time, Timeouts};
 use crate::capture;
+use crate::ledger::identity::SessionPrefix;
 use crate::ledger::{Kind, Records};
 use crate::rules::Severity;
 use crate::rules::selection::Selector;
 
 use super::ids::FINGERPRINTS;
+use super::window::{Since, Until};
 use super::word::Program;
 use super::{FORMAT, Name};
 
@@ -45,6 +47,10 @@ pub struct Options {
     /// `watch` alone: what the kernel was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "there")]
     pub bpf: Option<Filter>,
+    /// Networks of clients; all where there is none.
+    #[serde(default)]
+    #[schemars(with = "Vec<String>")]
+    pub client: Vec<IpNet>,
     /// Seconds that a closed connection is kept.
     pub closed_timeout: u32,
     /// Networks of Exchange servers, whose own verbs are usual between them.
@@ -66,6 +72,10 @@ pub struct Options {
     pub interface: Option<Vec<String>>,
     /// Every limit.
     pub limits: Limits,
+    /// What the lines that are reported match; everything where it is null.
+    #[serde(default, rename = "match")]
+    #[schemars(with = "Option<String>")]
+    pub pattern: Option<Pattern>,
     /// Captures that may be open at once.
     pub merge_files: NonZeroU32,
     /// Nothing below it is reported.
@@ -92,17 +102,27 @@ pub struct Options {
     /// Networks of servers; all where there is none.
     #[schemars(with = "Vec<String>")]
     pub servers: Vec<IpNet>,
+    /// Ids of sessions, or their first digits; all where there is none.
+    #[serde(default)]
+    #[schemars(with = "Vec<String>")]
+    pub session: Vec<SessionPrefix>,
     /// Severities that were set, of whole rules or of checks.
     #[schemars(with = "BTreeMap<String, Severity>")]
     pub severity: BTreeMap<Selector, Severity>,
     /// Whether secrets are shown.
     pub show_secrets: bool,
+    /// Nothing before it is reported.
+    #[serde(default)]
+    pub since: Option<Since>,
     /// `watch` alone: octets that are captured of a packet at most.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub snap_length: Option<u32>,
     /// `watch` alone: seconds from one `stats` record to the next.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stats_interval: Option<u32>,
+    /// Nothing after it is reported.
+    #[serde(default)]
+    pub until: Option<Until>,
 }
 
 impl Default for Options {
@@ -113,6 +133,7 @@ impl Default for Options {
         let kinds = Kind::ALL.into_iter().filter(|kind| Records::default().has(*kind));
         Options {
             bpf: None,
+            client: Vec::new(),
             closed_timeout: seconds(closed),
             exchange_peers: Vec::new(),
             fragment_timeout: seconds(fragments),
@@ -122,6 +143,7 @@ impl Default for Options {
             ignore: Vec::new(),
             interface: None,
             limits: Limits::default(),
+            pattern: None,
             merge_files: capture::Options::DEFAULT_MERGE_FILES,
             min_severity: Severity::Info,
             notice_ports: None,
@@ -132,10 +154,13 @@ impl Default for Options {
             separate: false,
             server_name: ServerNames::default(),
             servers: Vec::new(),
+            session: Vec::new(),
             severity: BTreeMap::new(),
             show_secrets: false,
+            since: None,
             snap_length: None,
             stats_interval: None,
+            until: None,
         }
     }
 }

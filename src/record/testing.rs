@@ -147,18 +147,21 @@ pub(crate) fn outputs() -> Vec<Output> {
         lines: 3,
         sha256: Some([0xab; 32]),
         end: DataEnd::Smuggled("LF.LF"),
+        by_lf: false,
         uncertain: false,
     };
     let command = |verb: Option<Verb>, shown: &[u8], whole: Option<&[u8]>| Told::Command {
         at: at(101, 12),
         verb,
         argument: Revealable { shown: shown.to_vec(), whole: whole.map(<[u8]>::to_vec) },
+        sent: None,
         uncertain: false,
     };
     let reply = Told::Reply {
         at: at(103, 20),
         code: Some(214),
         lines: Revealable { shown: vec![b"first".to_vec(), b"last \xff".to_vec()], whole: None },
+        sent: None,
         answers: Answered::Verb(Verb::Help),
         argument: Some(Revealable { shown: b"MAIL".to_vec(), whole: None }),
         uncertain: true,
@@ -244,5 +247,6 @@ pub(crate) fn summed_up() -> Summary {
         time_backwards: 1,
         ..Totals::default()
     };
-    Summary { totals, sessions: 2, findings: [("help-exposed".to_owned(), [(Severity::Low, 1)].into())].into() }
+    let findings = [("help-exposed".to_owned(), [(Severity::Low, 1)].into())].into();
+    Summary { totals, sessions: 2, encrypted_sessions: 1, findings }
 }

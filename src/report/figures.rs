@@ -102,7 +102,8 @@ mod tests {
 
     #[test]
     fn a_share_is_never_rounded_to_none_or_all() {
-        let shares = [(0, 9, "0.0 %"), (273, 16_256, "1.7 %"), (1, 1_000_000, "<0.1 %"), (999_999, 1_000_000, ">99.9 %")];
+        let shares =
+            [(0, 9, "0.0 %"), (273, 16_256, "1.7 %"), (1, 1_000_000, "<0.1 %"), (999_999, 1_000_000, ">99.9 %")];
         for (part, whole, text) in shares.into_iter().chain([(9, 9, "100.0 %"), (0, 0, "0.0 %")]) {
             assert_eq!(percent(part, whole), text);
         }
@@ -114,7 +115,10 @@ mod tests {
         let (first, later, next) =
             (at("2026-11-24T21:43:34.1Z"), at("2026-11-24T23:00:00Z"), at("2026-11-25T01:23:53.9Z"));
         let year = at("2027-01-01T00:00:00Z");
-        assert_eq!([Span::of(first, later), Span::of(first, next), Span::of(first, year)], [Span::Day, Span::Year, Span::Years]);
+        assert_eq!(
+            [Span::of(first, later), Span::of(first, next), Span::of(first, year)],
+            [Span::Day, Span::Year, Span::Years]
+        );
         assert_eq!(Span::Day.times(first, later), "21:43:34 to 23:00:00");
         assert_eq!(Span::Year.times(first, later), "11-24 21:43:34 to 23:00:00");
         assert_eq!(Span::Year.times(first, next), "11-24 21:43:34 to 11-25 01:23:53");

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::record::{Finding, Frame, ServerEnd, End};
+use crate::record::{End, Finding, Frame, ServerEnd};
 
 /// These frames of one capture and no other: `frame.number == 8`, `frame.number in {8, 10}`.
 pub(crate) fn frames(frames: &[Frame]) -> String {
@@ -51,7 +51,7 @@ mod tests {
     fn a_session_is_its_two_ends() {
         let Record::Finding(finding) = testing::finding() else { unreachable!("a finding's record") };
         let whole = session(finding.client, &finding.server);
-        assert_eq!(whole, "ip.addr == 192.0.2.1 && tcp.port == 40000 && ip.addr == 192.0.2.2 && tcp.port == 25");
+        assert_eq!(whole, "ip.addr == 192.0.2.1 && tcp.port == 40000 && ip.addr == 198.51.100.25 && tcp.port == 25");
         let client = End { ip: "2001:db8::1".parse().unwrap(), port: 40000 };
         assert!(session(client, &finding.server).starts_with("ipv6.addr == 2001:db8::1 && "));
     }

@@ -170,6 +170,10 @@ fn write_command(command: &Command, clock: &mut Clockwork, json: &mut Json<'_>) 
     json.option(command.verb.as_deref(), Json::string);
     json.raw(",\"argument\":");
     json.string(&command.argument);
+    if let Some(sent) = &command.sent {
+        json.raw(",\"sent\":");
+        json.string(sent);
+    }
     write_uncertain(command.uncertain, json);
 }
 
@@ -183,6 +187,10 @@ fn write_reply(reply: &Reply, clock: &mut Clockwork, json: &mut Json<'_>) {
     json.option(reply.answers.as_deref(), Json::string);
     json.raw(",\"argument\":");
     json.option(reply.argument.as_deref(), Json::string);
+    if let Some(sent) = &reply.sent {
+        json.raw(",\"sent\":");
+        json.strings(sent);
+    }
     write_uncertain(reply.uncertain, json);
 }
 

@@ -5,13 +5,15 @@
 //! Write its file with a type that is a [`Format`], add one line to [`FORMATS`].
 //!
 //! Read in this order: for what a person reads [`figures`], [`layout`] and [`filters`], then [`digest`], which gathers records,
-//! [`meaning`], [`unread`] and [`verdict`]; then [`json`] and a file per format; then [`pcapng`], which is no report but the
+//! [`meaning`], [`unread`], [`words`], [`naming`] and [`verdict`]; then [`dialogue`], which shows one session; then [`json`] and a file per format; then [`pcapng`], which is no report but the
 //! packets behind one.
 
 #[cfg(feature = "cli")]
+pub(crate) mod dialogue;
+#[cfg(feature = "cli")]
 pub(crate) mod digest;
 #[cfg(feature = "cli")]
-mod figures;
+pub(crate) mod figures;
 #[cfg(feature = "cli")]
 mod filters;
 #[cfg(feature = "cli")]
@@ -22,6 +24,8 @@ mod jsonl;
 pub(crate) mod layout;
 #[cfg(feature = "cli")]
 pub(crate) mod meaning;
+#[cfg(feature = "cli")]
+mod naming;
 pub(crate) mod pcapng;
 #[cfg(feature = "cli")]
 mod text;
@@ -29,6 +33,8 @@ mod text;
 mod unread;
 #[cfg(feature = "cli")]
 mod verdict;
+#[cfg(feature = "cli")]
+mod words;
 
 use std::io::{self, Write};
 
@@ -68,14 +74,6 @@ impl Look {
     /// The columns to print for.
     pub(crate) fn width(&self) -> usize {
         self.terminal.map_or(layout::USUAL, layout::of_terminal)
-    }
-
-    /// What the names of all captures begin with, where one directory was named.
-    fn common(&self) -> String {
-        match self.inputs.as_slice() {
-            [one] => format!("{}/", one.trim_end_matches('/')),
-            _ => String::new(),
-        }
     }
 }
 
@@ -144,17 +142,6 @@ static HTML: Named = Named {
 /// Every output format, the default first.
 #[cfg(feature = "cli")]
 pub(crate) static FORMATS: &[&Named] = &[&TEXT, &JSONL, &HTML];
-
-/// An argument as a shell takes it.
-#[cfg(feature = "cli")]
-fn quoted(argument: &str) -> String {
-    let is_plain = |char: char| char.is_ascii_alphanumeric() || "/._-+,:=@%".contains(char);
-    if !argument.is_empty() && argument.chars().all(is_plain) {
-        argument.to_owned()
-    } else {
-        format!("'{}'", argument.replace('\'', "'\\''"))
-    }
-}
 
 /// The format of that name.
 #[cfg(feature = "cli")]

@@ -7,7 +7,7 @@ use crate::record::{Severity, Summary};
 
 use super::digest::{Digest, Listed};
 use super::figures::{count, counted, percent};
-use super::unread;
+use super::{unread, words};
 
 /// One severity and how many findings have it; or words.
 #[derive(Debug, PartialEq, Eq)]
@@ -26,9 +26,11 @@ pub(crate) fn verdict(digest: &Digest) -> Vec<Part> {
     let interrupted = digest.summary.as_ref().is_some_and(|summary| summary.interrupted);
     let so_far = if interrupted { " (interrupted: this is what was read until then)" } else { "" };
     let servers = digest.servers.len();
-    let found: Vec<_> = digest.times.iter().rev().filter(|(_, times)| **times > 0).collect();
+    let times = digest.times();
+    let found: Vec<_> = times.iter().rev().filter(|(_, times)| **times > 0).collect();
     if found.is_empty() {
-        let on = if servers == 0 { String::new() } else { format!(" on {}", counted(servers as u64, "server", "servers")) };
+        let on =
+            if servers == 0 { String::new() } else { format!(" on {}", counted(servers as u64, "server", "servers")) };
         return vec![Part::Words(format!("No findings{on}{so_far}"))];
     }
     let mut parts = Vec::new();
@@ -63,6 +65,9 @@ pub(crate) fn lines(digest: &Digest) -> Vec<(&'static str, String)> {
 }
 
 fn help(servers: &[Listed<'_>]) -> String {
+    if let [one] = servers {
+        return words::help(one.server.help).to_owned();
+    }
     let said = |help: Help| match help {
         Help::Exposed => ("answers it", "answer it"),
         Help::Advertised => ("only advertises it", "only advertise it"),
@@ -76,6 +81,9 @@ fn help(servers: &[Listed<'_>]) -> String {
 }
 
 fn starttls(servers: &[Listed<'_>]) -> String {
+    if let [one] = servers {
+        return words::starttls(one.server.starttls).to_owned();
+    }
     let said = |offer: StartTls| match offer {
         StartTls::Offered => ("offers it", "offer it"),
         StartTls::NotOffered => ("does not", "do not"),
@@ -97,12 +105,16 @@ fn not_read(summary: &Summary) -> String {
         let (all, share) = (count(summary.packets), percent(unread, summary.packets));
         parts.push(format!("{} of {all} packets ({share}) not analysed", count(unread)));
     }
-    let missing = summary.not_analysed.get(crate::ledger::MISSING.0).copied().unwrap_or(0);
+    let missing = summary.not_analysed.get(crate::ledger::MISSING.name).copied().unwrap_or(0);
     if missing > 0 {
         parts.push(format!("{} missing", counted(missing, "byte", "bytes")));
     }
     if summary.encrypted_sessions > 0 {
-        parts.push(format!("{} of {} encrypted", count(summary.encrypted_sessions), counted(summary.sessions, "session", "sessions")));
+        parts.push(format!(
+            "{} of {} encrypted",
+            count(summary.encrypted_sessions),
+            counted(summary.sessions, "session", "sessions")
+        ));
     }
     if summary.capture_dropped > 0 {
         parts.push(format!("{} dropped while capturing", counted(summary.capture_dropped, "packet", "packets")));

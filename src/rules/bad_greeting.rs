@@ -8,33 +8,35 @@ use crate::smtp::{Answers, Command, End, Event, Reply, Session, Verb};
 
 pub(super) static RULE: Rule = Rule {
     id: "bad-greeting",
-    title: "The server's greeting is not a lawful 220",
-    what: "The first reply of a server should be 220 and its name. This one refuses, has another code, has lines that \
-           differ in their code, is no reply at all, or never came.",
-    why: "A greeting that is none shows a server that is overloaded, misconfigured or blocked, a middlebox that answers in \
-          its place, or a service that is no mail server and listens on its port. Clients and filters that expect 220 \
-          misread what follows.",
-    honesty: "SBP-2010-06 names this protection without its triggers; what triggers it here is this project's own reading \
-              of RFC 5321.",
+    title: "The server's greeting is not a valid 220",
+    what: "A server's first reply should be 220 with its name. Here it is a refusal, has another code, has lines with \
+           different codes, is not a reply at all, or never came.",
+    why: "A server should open with 220 and its name. Anything else points to a server that is overloaded, \
+          misconfigured or blocked, to a middlebox answering in its place, or to a service that is not a mail server. \
+          Clients and filters that expect 220 may misread what follows.",
+    honesty: "SBP-2010-06 names this protection but not what triggers it; the triggers here are this project's own \
+              reading of RFC 5321.",
     checks: &[&REFUSED, &UNEXPECTED_CODE, &NOT_SMTP, &INCONSISTENT, &NONE],
     fixes: &[
         Fix {
             software: None,
             checks: &[],
-            text: "A server that cannot serve should greet with 421, 521 or 554 and close. Where the greeting is no SMTP, \
-                   find out what listens there.",
+            text: "A server that cannot serve should greet with 421, 521 or 554 and close. If the greeting is not \
+                   SMTP, find out what is listening there.",
             source: "RFC 5321 sections 3.1, 3.8 and 4.2, RFC 7504",
         },
         Fix {
             software: Some("Sendmail"),
             checks: &["refused"],
-            text: "It refuses a client that speaks before the greeting with 554: it is the client that must wait for the whole greeting.",
+            text: "It refuses clients that speak before the greeting with 554. The client must wait for the whole \
+                   greeting.",
             source: "recorded from Sendmail 8.17.1.9; RFC 5321 section 3.1",
         },
         Fix {
             software: Some("smtp-server"),
             checks: &["refused"],
-            text: "It refuses a client that speaks before the greeting with 421: it is the client that must wait for the whole greeting.",
+            text: "It refuses clients that speak before the greeting with 421. The client must wait for the whole \
+                   greeting.",
             source: "recorded from smtp-server 3.21.6; RFC 5321 section 3.1",
         },
     ],
@@ -59,13 +61,15 @@ static REFUSED: Check = Check {
     otherwise: &[Otherwise {
         severity: Severity::Info,
         about: About::Client,
-        title: "Client turned away: it spoke early",
+        title: "Client turned away: spoke early",
     }],
     discriminator: &["reply_code"],
     severity: Severity::Low,
     confidence: 95,
     scope: Scope::Server,
-    fires: "the greeting's code is 4yz or 5yz; info where the client had spoken before it, which many servers punish so",
+    fires: "the greeting's code is 4yz or 5yz; info if the client had spoken before it, which many servers answer this \
+            way",
+    why: None,
 };
 
 static UNEXPECTED_CODE: Check = Check {
@@ -77,7 +81,8 @@ static UNEXPECTED_CODE: Check = Check {
     severity: Severity::Medium,
     confidence: 95,
     scope: Scope::Server,
-    fires: "the greeting's code is another 1yz, 2yz or 3yz than 220, or no code that SMTP has",
+    fires: "the greeting's code is 1yz, 2yz or 3yz but not 220, or no code that SMTP has",
+    why: None,
 };
 
 static NOT_SMTP: Check = Check {
@@ -89,19 +94,21 @@ static NOT_SMTP: Check = Check {
     severity: Severity::Medium,
     confidence: 90,
     scope: Scope::Server,
-    fires: "the server's first line has no three-digit code followed by space, hyphen or line end",
+    fires: "the server's first line has no three-digit code followed by a space, a hyphen or the end of the line",
+    why: None,
 };
 
 static INCONSISTENT: Check = Check {
     id: "inconsistent",
-    title: "The lines of the greeting have different codes",
+    title: "The greeting's lines have different codes",
     about: About::Server,
     otherwise: &[],
     discriminator: &["reply_code"],
     severity: Severity::Medium,
     confidence: 90,
     scope: Scope::Server,
-    fires: "the lines of the greeting differ in their code",
+    fires: "the lines of the greeting have different codes",
+    why: None,
 };
 
 static NONE: Check = Check {
@@ -113,8 +120,9 @@ static NONE: Check = Check {
     severity: Severity::Low,
     confidence: 70,
     scope: Scope::Server,
-    fires: "the client's first command was sent though nothing had been said, and the server's first reply fits that \
-            command and came after it",
+    fires: "the client sent its first command although the server had said nothing, and the server's first reply fits \
+            that command and came after it",
+    why: None,
 };
 
 /// The word: where the first command ended in the client's stream, and what would fit it.
@@ -161,10 +169,10 @@ fn judge(event: &Event<'_>, session: &Session, word: &mut u32, out: &mut Finding
 fn judge_greeting(greeting: &Reply, session: &Session, word: &mut u32, out: &mut Findings<'_>) {
     let found = |check, message: String| Finding::new(&RULE, check, &greeting.at, message).greeting(greeting);
     let Some(first) = greeting.lines.first().and_then(|line| reading::code(line)) else {
-        return out.fire(found(&NOT_SMTP, "the server's first line is no SMTP greeting".to_owned()));
+        return out.fire(found(&NOT_SMTP, "The server's first line is not an SMTP greeting".to_owned()));
     };
     if greeting.codes_differ || greeting.code.is_none() {
-        let message = format!("the greeting's lines differ in their code; the first has {first}");
+        let message = format!("The lines of the greeting have different codes; the first is {first}");
         return out.fire(found(&INCONSISTENT, message));
     }
     let code = greeting.code.unwrap_or(first);
@@ -176,7 +184,7 @@ fn judge_greeting(greeting: &Reply, session: &Session, word: &mut u32, out: &mut
     match code {
         220 => {}
         400..=599 => {
-            let finding = found(&REFUSED, format!("the server refused the session with {code}"));
+            let finding = found(&REFUSED, format!("The server greeted with {code}"));
             let standard = Evidence::Flag(matches!(code, 421 | 521 | 554));
             out.defer(finding.with("standard_refusal", standard));
             if session.early_talk && !may_answer {
@@ -184,7 +192,7 @@ fn judge_greeting(greeting: &Reply, session: &Session, word: &mut u32, out: &mut
             }
         }
         _ => {
-            let finding = found(&UNEXPECTED_CODE, format!("the server greeted with {code}, not 220"));
+            let finding = found(&UNEXPECTED_CODE, format!("The server greeted with {code} instead of 220"));
             if may_answer { out.defer(finding) } else { out.fire(finding) }
         }
     }
@@ -197,7 +205,7 @@ fn judge_missing(reply: &Reply, answers: &Answers<'_>, out: &mut Findings<'_>) {
 }
 
 fn missing(code: u16) -> String {
-    format!("the server said nothing before the client spoke, then answered {code}")
+    format!("No greeting: the server answered {code} only after the client had spoken")
 }
 
 fn judge_end(end: &End, session: &Session, out: &mut Findings<'_>) {
@@ -220,7 +228,7 @@ fn judge_refusal(early: bool, at: Moment, out: &mut Findings<'_>) {
     let Some(mut finding) = out.take(&REFUSED, at) else { return };
     if early {
         finding.severity = Severity::Info;
-        finding.message.push_str(", after the client had spoken too early");
+        finding.message.push_str(" after the client had spoken too early");
     }
     out.fire(finding);
 }

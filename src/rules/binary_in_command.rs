@@ -5,47 +5,48 @@ use crate::smtp::{Answers, Command, Ending, Event, Session, Verb};
 
 pub(super) static RULE: Rule = Rule {
     id: "binary-in-command",
-    title: "A command line holds binary octets",
-    what: "A line that the client sent as a command (or in an AUTH exchange) holds a NUL, another control character, or \
-           an octet above ASCII that no extension allows there. Message data, BDAT chunks, TLS and a PROXY header never \
-           count.",
-    why: "SMTP's commands are lines of ASCII text. Binary octets in them are what exploits of a server's parser look like, \
-          and what cheats filters that stop reading at a NUL; at best a client is broken or speaks another protocol.",
-    honesty: "SBP-2010-06 names this protection without its triggers; what triggers it here is this project's own reading \
-              of RFC 5321 and RFC 6531.",
+    title: "A command line contains binary bytes",
+    what: "A line that the client sent as a command, or in an AUTH exchange, contains a NUL, another control \
+           character, or a non-ASCII byte that no extension allows there. Message data, BDAT chunks, TLS and a PROXY \
+           header do not count.",
+    why: "SMTP commands are lines of ASCII text. Binary bytes in them are typical of exploits against a server's \
+          parser, and can fool filters that stop reading at a NUL. At best, the client is broken or speaks another \
+          protocol.",
+    honesty: "SBP-2010-06 names this protection but not what triggers it; the triggers here are this project's own \
+              reading of RFC 5321 and RFC 6531.",
     checks: &[&NUL, &CONTROL, &EIGHT_BIT, &INVALID_UTF8],
     fixes: &[
         Fix {
             software: None,
             checks: &[],
-            text: "Find the client: software that speaks SMTP sends no such octets. Mail addresses beyond ASCII need SMTPUTF8 in the \
-                   EHLO reply and on MAIL.",
+            text: "Find the client: mail software does not send such bytes. Addresses beyond ASCII need SMTPUTF8, in \
+                   the EHLO reply and on MAIL.",
             source: "RFC 5321 section 2.4, RFC 6531 section 3.4",
         },
         Fix {
             software: Some("Postfix"),
             checks: &[],
-            text: "It refuses a NUL in an address (501) and what is not UTF-8 (500), but takes NOOP with a NUL or a control \
-                   character and, without SMTPUTF8, a sender's address in UTF-8.",
+            text: "It refuses a NUL in an address (501) and invalid UTF-8 (500), but accepts NOOP with a NUL or a \
+                   control character and, without SMTPUTF8, a sender address in UTF-8.",
             source: "recorded from Postfix 3.7.11; recorded from Postfix 3.10.13",
         },
         Fix {
             software: Some("Exim"),
             checks: &[],
-            text: "It refuses a NUL in any command (501), but takes NOOP with a control character or an octet above ASCII.",
+            text: "It refuses a NUL in any command (501), but accepts NOOP with a control character or a non-ASCII byte.",
             source: "recorded from Exim 4.96",
         },
         Fix {
             software: Some("Sendmail"),
             checks: &[],
-            text: "It takes NOOP with any of them, and takes the eighth bit off a sender's address and accepts what is left: \
-                   let a relay in front of it refuse these.",
+            text: "It accepts NOOP with any of them, and strips the eighth bit from a sender address before accepting \
+                   it. Put a relay in front that refuses them.",
             source: "recorded from Sendmail 8.17.1.9",
         },
         Fix {
             software: Some("OpenSMTPD"),
             checks: &[],
-            text: "It refuses addresses that hold any of them (553), and NOOP with an argument (500).",
+            text: "It refuses addresses that contain any of them (553), and NOOP with an argument (500).",
             source: "recorded from OpenSMTPD 6.8.0p2",
         },
     ],
@@ -76,7 +77,8 @@ static NUL: Check = Check {
     severity: Severity::High,
     confidence: 95,
     scope: Scope::Session,
-    fires: "a NUL in a command line",
+    fires: "a command line contains a NUL",
+    why: None,
 };
 
 static CONTROL: Check = Check {
@@ -88,7 +90,8 @@ static CONTROL: Check = Check {
     severity: Severity::Medium,
     confidence: 95,
     scope: Scope::Session,
-    fires: "another octet below 0x20 or 0x7f in a command line; CR and LF are none, nor is a tab between words",
+    fires: "a command line contains another byte below 0x20, or 0x7f; CR, LF and a tab between words do not count",
+    why: None,
 };
 
 static EIGHT_BIT: Check = Check {
@@ -100,8 +103,9 @@ static EIGHT_BIT: Check = Check {
     severity: Severity::Medium,
     confidence: 90,
     scope: Scope::Session,
-    fires: "an octet of 0x80 or above where SMTPUTF8 is not in force: the server does not offer it, or neither the \
-            transaction's MAIL nor this VRFY or EXPN says it",
+    fires: "a byte of 0x80 or above where SMTPUTF8 is not in use: the server does not offer it, or neither the \
+            transaction's MAIL nor this VRFY or EXPN asks for it",
+    why: None,
 };
 
 static INVALID_UTF8: Check = Check {
@@ -113,7 +117,8 @@ static INVALID_UTF8: Check = Check {
     severity: Severity::Medium,
     confidence: 90,
     scope: Scope::Session,
-    fires: "SMTPUTF8 is in force, and the argument is not UTF-8",
+    fires: "SMTPUTF8 is in use, and the argument is not valid UTF-8",
+    why: None,
 };
 
 /// EHLO keyword and parameter of RFC 6531.
@@ -163,18 +168,18 @@ fn judge_line(command: &Command, session: &Session, word: u32, out: &mut Finding
             out.fire(finding(check, command, line, first, count, what));
         }
     };
-    found(&NUL, |byte| byte == 0, "a NUL");
+    found(&NUL, |byte| byte == 0, "a NUL byte");
     if command.exchange {
         found(&CONTROL, |byte| byte == b'\t' || is_control(byte), "a control character");
-        return found(&EIGHT_BIT, |byte| !byte.is_ascii(), "an octet above ASCII");
+        return found(&EIGHT_BIT, |byte| !byte.is_ascii(), "a non-ASCII byte");
     }
     found(&CONTROL, is_control, "a control character");
     match utf8_in_force(command, session, word) {
-        Some(false) => found(&EIGHT_BIT, |byte| !byte.is_ascii(), "an octet above ASCII, without SMTPUTF8"),
+        Some(false) => found(&EIGHT_BIT, |byte| !byte.is_ascii(), "a non-ASCII byte, and SMTPUTF8 is not in use"),
         Some(true) => {
             let argument = line.get(command.argument_at..).unwrap_or_default();
             if let Some(first) = not_utf8(argument, is_whole(command)) {
-                let what = "an argument that is not UTF-8, under SMTPUTF8";
+                let what = "invalid UTF-8, although SMTPUTF8 is in use";
                 out.fire(finding(&INVALID_UTF8, command, line, command.argument_at.saturating_add(first), 1, what));
             }
         }
@@ -185,11 +190,11 @@ fn judge_line(command: &Command, session: &Session, word: u32, out: &mut Finding
 /// Where the octets stand is told unless the line is a secret one.
 fn finding(check: &'static Check, command: &Command, line: &[u8], first: usize, count: usize, what: &str) -> Finding {
     let place = match &command.verb {
-        Some(_) => format!("the command {}", command.verb_as_sent()),
-        None if command.exchange => "a line of an AUTH exchange".to_owned(),
-        None => "a command line".to_owned(),
+        Some(verb) => verb.name(),
+        None if command.exchange => "A line of an AUTH exchange",
+        None => "A command line",
     };
-    let finding = Finding::new(&RULE, check, &command.at, format!("{place} holds {what}")).command(command);
+    let finding = Finding::new(&RULE, check, &command.at, format!("{place} contains {what}")).command(command);
     let finding = finding.with("octets", Evidence::Number(count as u64));
     if command.secret {
         return finding;

@@ -208,6 +208,11 @@ impl Dialogue {
             }
         }
         judge.hear(&Event::End(&self.end()), None, &session, &self.selection, &mut limits, &mut out);
+        for verdict in &out {
+            if let What::Finding(finding) = &verdict.what {
+                assert_reads_as_a_sentence(&finding.message);
+            }
+        }
         (judge, limits, out)
     }
 
@@ -251,6 +256,12 @@ impl Dialogue {
     pub(crate) fn limits(&self) -> Tally {
         self.run().1
     }
+}
+
+/// A message stands beside others in a list, so it begins with a capital and has no full stop.
+fn assert_reads_as_a_sentence(message: &str) {
+    let begins = message.starts_with(|first: char| first.is_ascii_uppercase());
+    assert!(begins && !message.ends_with('.') && !message.contains("octet"), "{message:?}");
 }
 
 fn verb(word: &str) -> Verb {

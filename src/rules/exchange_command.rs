@@ -7,28 +7,29 @@ use crate::smtp::{Command, Event, Reply, Secret, Session, Verb};
 
 pub(super) static RULE: Rule = Rule {
     id: "exchange-command",
-    title: "The client sent a command of Microsoft Exchange",
-    what: "The client sent XEXCH50, X-LINK2STATE or X-EXPS: verbs of Exchange 5.5 to 2003 for their own links, which no \
-           client needs elsewhere. It is high where the arguments are those of the attacks on them, and info between \
-           servers that the configuration names as Exchange servers.",
-    why: "XEXCH50 and X-LINK2STATE let anyone who could connect run code on an Exchange server (MS03-046, MS05-021), and \
-          worms and scanners try them still. X-EXPS is a login beside AUTH, which a policy for AUTH does not see.",
-    honesty: "SBP-2010-06 names this protection without its triggers; what triggers it here is this project's own reading. \
-              What tells an attack of X-LINK2STATE is as Snort 3 reads the flaw.",
+    title: "The client sent a Microsoft Exchange command",
+    what: "The client sent XEXCH50, X-LINK2STATE or X-EXPS: commands that Exchange 5.5 to 2003 servers use among \
+           themselves and nobody else needs. High if the arguments are those of known attacks; info between servers \
+           that the configuration names as Exchange servers.",
+    why: "XEXCH50 and X-LINK2STATE once let anyone who could connect run code on an Exchange server (MS03-046, \
+          MS05-021); worms and scanners still try them. X-EXPS is a second way to log in, which a policy for AUTH does \
+          not cover. No mail client needs these commands.",
+    honesty: "SBP-2010-06 names this protection but not what triggers it; the triggers here are this project's own \
+              reading. What counts as an attack with X-LINK2STATE follows Snort 3.",
     checks: &[&XEXCH50, &X_LINK2STATE, &X_EXPS],
     fixes: &[
         Fix {
             software: Some("Microsoft Exchange"),
             checks: &[],
-            text: "Exchange 5.5 to 2003: install the updates of both bulletins, and let only the organisation's own Exchange servers reach the \
-                   server's port directly.",
+            text: "On Exchange 5.5 to 2003, install the updates of both bulletins, and let only your own Exchange \
+                   servers reach the port directly.",
             source: "MS03-046, MS05-021",
         },
         Fix {
             software: None,
             checks: &[],
-            text: "Find out who the client is: nobody sends these verbs to it for mail. Postfix, Exim, Sendmail and OpenSMTPD \
-                   refuse them with 500 as they are installed.",
+            text: "Find out who the client is: nobody needs these commands to send mail. Postfix, Exim, Sendmail and \
+                   OpenSMTPD refuse them with 500 as installed.",
             source: "RFC 5321 section 4.1.5, on private-use commands; recorded from Postfix 3.10.13; recorded from Exim 4.96; \
                      recorded from Sendmail 8.17.1.9; recorded from OpenSMTPD 6.8.0p2",
         },
@@ -61,7 +62,8 @@ static XEXCH50: Check = Check {
     severity: Severity::Medium,
     confidence: 95,
     scope: Scope::Session,
-    fires: "XEXCH50; high where its first number is below 0 or above 1 MiB (CVE-2003-0714)",
+    fires: "XEXCH50 was sent; high if its first number is negative or above 1 MiB (CVE-2003-0714)",
+    why: None,
 };
 
 static X_LINK2STATE: Check = Check {
@@ -77,8 +79,9 @@ static X_LINK2STATE: Check = Check {
     severity: Severity::Medium,
     confidence: 95,
     scope: Scope::Session,
-    fires: "X-LINK2STATE; high for a CHUNK= of more than 520 octets with none of FIRST, NEXT, LAST, and no FIRST earlier in \
-            the session (CVE-2005-0560)",
+    fires: "X-LINK2STATE was sent; high for a CHUNK= of more than 520 bytes without FIRST, NEXT or LAST and with no \
+            FIRST earlier in the session (CVE-2005-0560)",
+    why: None,
 };
 
 static X_EXPS: Check = Check {
@@ -90,7 +93,8 @@ static X_EXPS: Check = Check {
     severity: Severity::Medium,
     confidence: 95,
     scope: Scope::Session,
-    fires: "X-EXPS",
+    fires: "X-EXPS was sent",
+    why: None,
 };
 
 /// The most octets that follow an honest XEXCH50.
@@ -115,10 +119,8 @@ fn judge(event: &Event<'_>, session: &Session, word: &mut u32, out: &mut Finding
             Verb::XExps => (&X_EXPS, None),
             _ => return None,
         };
-        let mut message = format!("the client sent {}, a command between Exchange servers", command.verb_as_sent());
-        if let Some((_, says)) = attack {
-            message = format!("{message}, {says}");
-        }
+        let says = attack.map_or(", a command that Exchange servers use among themselves", |(_, says)| says);
+        let message = format!("The client sent {}{says}", verb.name());
         let finding = Finding::new(&RULE, check, reply.map_or(&command.at, |reply| &reply.at), message);
         let finding = match attack {
             _ if peers => finding.severity(Severity::Info),
@@ -155,9 +157,9 @@ fn evidence(finding: Finding, command: &Command, verb: &Verb, session: &Session)
 fn attacks_xexch50(command: &Command) -> Option<(&'static str, &'static str)> {
     let Argument::Exch50 { octets: Some(octets) } = *command.argument() else { return None };
     match octets {
-        ..0 => Some(("below-0", "with a size below 0")),
+        ..0 => Some(("below-0", " with a negative size, as in attacks on CVE-2003-0714")),
         0..=MOST_OCTETS => None,
-        _ => Some(("above-1-mib", "with a size above 1 MiB")),
+        _ => Some(("above-1-mib", " with a size above 1 MiB, as in attacks on CVE-2003-0714")),
     }
 }
 
@@ -175,7 +177,7 @@ fn attacks_link2state(
     // A FIRST may be among the missing bytes.
     let all_heard = session.from_start && session.missing_client == 0;
     let attack = !link.placed && !begun && all_heard && octets.is_some_and(|octets| octets > MOST_CHUNK);
-    attack.then_some(("chunk", "with a chunk of more than 520 octets out of sequence"))
+    attack.then_some(("chunk", " with a long chunk out of sequence, as in attacks on CVE-2005-0560"))
 }
 
 /// The mechanism's name (RFC 4422 section 3.1); what cannot be one may be a blob.

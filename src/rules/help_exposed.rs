@@ -13,20 +13,20 @@ use crate::smtp::{Answers, Command, Event, Reply, Session, Verb};
 pub(super) static RULE: Rule = Rule {
     id: "help-exposed",
     title: "The server answers HELP",
-    what: "The server answers the command HELP, or offers it in its EHLO reply. The answer lists the commands that it \
-           takes and often names the software and its version.",
-    why: "Anyone who can connect can enumerate the server's commands, and often learns its software and version, \
-          without logging in and without sending mail: what an attacker needs to choose the next step.",
-    honesty: "RFC 5321 section 4.1.1.8 says that servers SHOULD support HELP; to close it departs from that on purpose. \
-              What is read as an answer beyond 211 and 214 is this project's own reading.",
+    what: "The server answers the HELP command, or lists HELP in its EHLO reply. The answer lists the commands the \
+           server accepts, and often names the software and its version.",
+    why: "Anyone who can connect learns which commands the server accepts, and often its software and version, without \
+          logging in or sending mail. That is what an attacker needs to choose the next step.",
+    honesty: "RFC 5321 section 4.1.1.8 says that servers SHOULD support HELP; turning it off departs from that on \
+              purpose. Which replies other than 211 and 214 count as an answer is this project's own choice.",
     checks: &[&ANSWERED, &ADVERTISED, &PATTERN],
     fixes: &[
         Fix {
             software: Some("Postfix"),
             checks: &[],
-            text: "3.7.11 refuses HELP by itself (500), 3.10.13 answers it. There smtpd_command_filter = regexp:FILE with \
-                   the line `/^help/ XHELP` has it refused with 500, and smtpd_noop_commands = HELP has it answered \
-                   250 Ok and no more. HELP in smtpd_forbidden_commands has no effect.",
+            text: "3.7.11 refuses HELP on its own (500); 3.10.13 answers it. There, smtpd_command_filter = regexp:FILE \
+                   with the line `/^help/ XHELP` makes it refuse HELP with 500, and smtpd_noop_commands = HELP makes \
+                   it answer 250 Ok and nothing more. Adding HELP to smtpd_forbidden_commands has no effect.",
             source: "recorded from Postfix 3.7.11; recorded from Postfix 3.10.13; recorded from Postfix 3.10.13 command-filter; \
                      recorded from Postfix 3.10.13 noop-help; recorded from Postfix 3.10.13 forbidden-help; \
                      https://www.postfix.org/postconf.5.html#smtpd_command_filter",
@@ -34,9 +34,10 @@ pub(super) static RULE: Rule = Rule {
         Fix {
             software: Some("Exim"),
             checks: &[],
-            text: "There is neither an option nor an ACL for HELP, and nothing takes it out of the EHLO reply. \
-                   smtp_accept_max_nonmail = 0 answers it 554 and closes the connection, and does so to every command but \
-                   those of a mail, NOOP and VRFY too. Else only a relay in front whose own HELP is refused helps.",
+            text: "There is no option or ACL for HELP, and it cannot be removed from the EHLO reply. \
+                   smtp_accept_max_nonmail = 0 answers HELP with 554 and closes the connection, but does so for every \
+                   command that is not part of a mail, including NOOP and VRFY. Otherwise, put a relay in front whose \
+                   own HELP is refused.",
             source: "recorded from Exim 4.96; recorded from Exim 4.96 no-nonmail; Exim specification, chapters 14 (main \
                      configuration) and 44 (access control lists), \
                      https://www.exim.org/exim-html-current/doc/html/spec_html/ch-main_configuration.html",
@@ -44,8 +45,9 @@ pub(super) static RULE: Rule = Rule {
         Fix {
             software: Some("Sendmail"),
             checks: &[],
-            text: "Set HELP_FILE to /dev/null, or have no line `O HelpFile` in sendmail.cf: HELP then gets 502, which still \
-                   names the version, and the EHLO reply still lists it. An empty help file is no fix: it answers 214.",
+            text: "Set HELP_FILE to /dev/null, or remove the line `O HelpFile` from sendmail.cf: HELP then gets 502, \
+                   which still names the version, and stays in the EHLO reply. An empty help file does not help: it \
+                   answers 214.",
             source: "recorded from Sendmail 8.17.1.9 help-file-dev-null; recorded from Sendmail 8.17.1.9 no-help-file; \
                      recorded from Sendmail 8.17.1.9 empty-help-file; \"sendmail\", 4th edition, O'Reilly 2007, \
                      HelpFile, \
@@ -54,8 +56,8 @@ pub(super) static RULE: Rule = Rule {
         Fix {
             software: Some("OpenSMTPD"),
             checks: &[],
-            text: "There is no option for HELP, nor to take it out of the EHLO reply. Only a relay in front whose own HELP is \
-                   refused helps.",
+            text: "There is no option for HELP, and none to remove it from the EHLO reply. Put a relay in front whose \
+                   own HELP is refused.",
             source: "recorded from OpenSMTPD 6.8.0p2; smtpd.conf(5), which names none, https://man.openbsd.org/smtpd.conf.5",
         },
         Fix {
@@ -125,10 +127,11 @@ static ANSWERED: Check = Check {
     severity: Severity::Low,
     confidence: 95,
     scope: Scope::Server,
-    fires: "HELP, with or without argument, before or after the greeting, got 211 or 214; or (confidence 80) 250, or 501 \
-            to HELP with an argument, whose text names at least three SMTP verbs, or lines of a 211 or 214 whose last line \
-            was not captured. A one-line 211 or 214 that says there is none, and names no other verb, no software, no URL \
-            and no address, is a refusal",
+    fires: "HELP, with or without an argument, before or after the greeting, got 211 or 214. Confidence 80 for a 250, \
+            or a 501 to HELP with an argument, that names at least three SMTP commands, and for a 211 or 214 whose \
+            last line was not captured. A one-line 211 or 214 that says there is no help, and names no other command, \
+            no software, URL or address, counts as a refusal",
+    why: None,
 };
 
 static ADVERTISED: Check = Check {
@@ -140,8 +143,9 @@ static ADVERTISED: Check = Check {
     severity: Severity::Info,
     confidence: 85,
     scope: Scope::Server,
-    fires: "the EHLO reply lists HELP, and no HELP of this server was refused before; info, since it cannot be removed where it \
-            is usual: on Exim, Sendmail and OpenSMTPD",
+    fires: "the EHLO reply lists HELP, and this server had not refused HELP before. Info, because it cannot be turned \
+            off where it is common: on Exim, Sendmail and OpenSMTPD",
+    why: None,
 };
 
 static PATTERN: Check = Check {
@@ -153,8 +157,9 @@ static PATTERN: Check = Check {
     severity: Severity::Low,
     confidence: 70,
     scope: Scope::Server,
-    fires: "at the session's end, where neither of the others fired and no HELP was refused: greeting and replies of 200 to \
-            399, in order, match the ATK plugin's glob `220 *HELP*`, upper case as written",
+    fires: "at the end of a session in which neither of the others fired and no HELP was refused, the greeting and the \
+            replies with codes 200 to 399, in order, match the ATK plugin's glob `220 *HELP*` (upper case as written)",
+    why: None,
 };
 
 /// One of the other checks fired, or HELP was refused: the glob has nothing to add.
@@ -257,16 +262,17 @@ fn tell(
     *word |= SETTLED;
     out.note(Note::HelpExposed);
     let software = software(reply);
-    let mut message = format!("HELP was answered {code}");
+    let mut message = format!("HELP got {code}");
     match verbs.len() {
         0 => {}
-        1 => message.push_str(", naming 1 command"),
+        1 => message.push_str(", listing 1 command"),
         many => {
-            let _ = write!(message, ", naming {many} commands");
+            let _ = write!(message, ", listing {many} commands");
         }
     }
     if let Some(software) = &software {
-        let _ = write!(message, " and the software {software}");
+        let joint = if verbs.is_empty() { "," } else { " and" };
+        let _ = write!(message, "{joint} naming {software}");
     }
     finding.message = message;
     finding = finding.reply(reply);
@@ -288,9 +294,9 @@ fn judge_capabilities(command: &Command, reply: &Reply, session: &Session, word:
     out.note(Note::HelpAdvertised);
     let greeting = session.greeting.as_ref().map_or(&[][..], |greeting| &greeting.text);
     let software = greeting.split(|&byte| byte == b'\n').find_map(|text| patterns::software(behind_host(text)));
-    let mut message = "the EHLO reply offers HELP".to_owned();
+    let mut message = "The EHLO reply lists HELP".to_owned();
     if let Some(software) = software.filter(|software| CANNOT_LEAVE_OUT.contains(&software.name)) {
-        let _ = write!(message, ", which {} cannot leave out", software.name);
+        let _ = write!(message, ", which {} cannot turn off", software.name);
     }
     let finding = Finding::new(&RULE, &ADVERTISED, &reply.at, message).command(command).reply(reply);
     out.fire(finding.list("keywords", keywords(reply)));
@@ -308,7 +314,7 @@ fn read_on(reply: &Reply, session: &Session, word: &mut u32, out: &mut Findings<
         Glob::Begun => *word |= BEGUN,
         Glob::Matched => {
             *word |= BEGUN | MATCHED;
-            let message = "the server's replies match the pattern 220 *HELP*";
+            let message = "The server's replies match the pattern 220 *HELP*";
             let mut finding = Finding::new(&RULE, &PATTERN, &reply.at, message).reply(reply);
             if let Some(greeting) = session.greeting.as_ref().filter(|_| begun == Glob::Begun) {
                 finding = finding.bytes("greeting", &greeting.text);
@@ -463,9 +469,9 @@ mod tests {
             let dialogue = Dialogue::read(&format!("S: 220 mx\nC: HELP\nS: {reply}"));
             dialogue.findings().remove(0).message
         };
-        assert_eq!(message("214 2.0.0 End of HELP info"), "HELP was answered 214");
-        assert_eq!(message("214 try VRFY"), "HELP was answered 214, naming 1 command");
-        assert_eq!(message("214 HELP VRFY"), "HELP was answered 214, naming 2 commands");
+        assert_eq!(message("214 2.0.0 End of HELP info"), "HELP got 214");
+        assert_eq!(message("214 try VRFY"), "HELP got 214, listing 1 command");
+        assert_eq!(message("214 HELP VRFY"), "HELP got 214, listing 2 commands");
     }
 
     #[test]
@@ -520,9 +526,9 @@ mod tests {
             let dialogue = format!("S: 220 mx.example.org {greeting}\nC: EHLO a\nS: 250-mx\nS: 250 HELP");
             Dialogue::read(&dialogue).findings().remove(0).message
         };
-        assert_eq!(message("ESMTP Exim 4.96"), "the EHLO reply offers HELP, which Exim cannot leave out");
-        assert_eq!(message("ESMTP Haraka/3.0.3"), "the EHLO reply offers HELP");
-        assert_eq!(message("ESMTP"), "the EHLO reply offers HELP");
+        assert_eq!(message("ESMTP Exim 4.96"), "The EHLO reply lists HELP, which Exim cannot turn off");
+        assert_eq!(message("ESMTP Haraka/3.0.3"), "The EHLO reply lists HELP");
+        assert_eq!(message("ESMTP"), "The EHLO reply lists HELP");
     }
 
     #[test]
@@ -567,7 +573,7 @@ mod tests {
         let finding =
             Dialogue::read("S: 220 mx\nC: HELP\nS: 214-2.0.0 This is sendmail version 8.17\nS: 214 MAIL RCPT");
         let finding = finding.findings().remove(0);
-        assert_eq!(finding.message, "HELP was answered 214, naming 2 commands and the software Sendmail 8.17");
+        assert_eq!(finding.message, "HELP got 214, listing 2 commands and naming Sendmail 8.17");
         let names: Vec<_> = finding.evidence.iter().map(|(name, _)| *name).collect();
         assert_eq!(names, ["verb", "command", "reply_code", "reply_text", "verbs", "software"]);
         assert_eq!(finding.verb.as_deref(), Some("HELP"));

@@ -257,6 +257,11 @@ impl Counts {
         self.0.retain(|(counted, _)| *counted != check);
     }
 
+    /// Forgets all checks but these.
+    pub(crate) fn keep(&mut self, is_kept: impl Fn(CheckNumber) -> bool) {
+        self.0.retain(|(counted, _)| is_kept(*counted));
+    }
+
     /// Each check and how often.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (CheckNumber, u64)> + '_ {
         self.0.iter().copied()

@@ -7,45 +7,45 @@ use crate::smtp::{Command, Event, Reply, Session, Verb};
 pub(super) static RULE: Rule = Rule {
     id: "private-command",
     title: "The client sent a private command",
-    what: "The client sent a command whose verb begins with X: one that no standard knows, which both ends must have agreed \
-           on. It is medium where the server takes it though its EHLO reply does not offer it, and info where the server \
-           offers it and its product's own servers use it among themselves.",
-    why: "Private commands do what standard ones may not: XCLIENT and XPROXY change who the client seems to be. A server \
-          that takes them from anyone, or takes one that it does not offer, has a door that nobody looks after.",
-    honesty: "SBP-2010-06 names this protection without its triggers; what triggers it here is this project's own reading \
-              of RFC 5321. The verbs of exchange-command are not told here, nor those that a middlebox crossed out \
-              (starttls/masked).",
+    what: "The client sent a command that begins with X: no standard defines it, so both ends must have agreed on it. \
+           Medium if the server accepts it without listing it in its EHLO reply; info if the server lists it and \
+           servers of its product use it among themselves.",
+    why: "Private commands can do what standard ones may not: XCLIENT and XPROXY change who the client appears to be. \
+          A server that accepts them from anyone, or accepts one it does not advertise, has a door nobody watches.",
+    honesty: "SBP-2010-06 names this protection but not what triggers it; the triggers here are this project's own \
+              reading of RFC 5321. The commands of exchange-command are not reported here, nor are those that a \
+              middlebox masked (starttls/masked).",
     checks: &[&USED],
     fixes: &[
         Fix {
             software: Some("Postfix"),
             checks: &[],
-            text: "Name in smtpd_authorized_xclient_hosts and smtpd_authorized_xforward_hosts only the proxies and filters \
-                   that stand in front of it; both are empty by default, and XCLIENT and XFORWARD get 550.",
+            text: "List only the proxies and filters in front of it in smtpd_authorized_xclient_hosts and \
+                   smtpd_authorized_xforward_hosts. Both are empty by default; XCLIENT and XFORWARD then get 550.",
             source: "https://www.postfix.org/postconf.5.html#smtpd_authorized_xclient_hosts; recorded from Postfix 3.10.13",
         },
         Fix {
             software: Some("Exim"),
             checks: &[],
-            text: "As it is installed it knows none of XCLIENT, XFORWARD and XADR (500): find out who the client is.",
+            text: "As installed, it does not know XCLIENT, XFORWARD or XADR (500). Find out who the client is.",
             source: "recorded from Exim 4.96",
         },
         Fix {
             software: Some("Sendmail"),
             checks: &[],
-            text: "As it is installed it knows none of XCLIENT, XFORWARD and XADR (500): find out who the client is.",
+            text: "As installed, it does not know XCLIENT, XFORWARD or XADR (500). Find out who the client is.",
             source: "recorded from Sendmail 8.17.1.9",
         },
         Fix {
             software: Some("OpenSMTPD"),
             checks: &[],
-            text: "As it is installed it knows none of XCLIENT, XFORWARD and XADR (500): find out who the client is.",
+            text: "As installed, it does not know XCLIENT, XFORWARD or XADR (500). Find out who the client is.",
             source: "recorded from OpenSMTPD 6.8.0p2",
         },
         Fix {
             software: None,
             checks: &[],
-            text: "Take private commands only from hosts that are to use them, and offer them only to these.",
+            text: "Accept private commands only from hosts that need them, and offer them only to those.",
             source: "RFC 5321 section 4.1.5",
         },
     ],
@@ -78,8 +78,10 @@ static USED: Check = Check {
     severity: Severity::Low,
     confidence: 95,
     scope: Scope::Session,
-    fires: "a verb that begins with X, other than exchange-command's; medium where the server accepts it and its EHLO reply \
-            does not list it; info for one that the reply lists and that servers of its product use among themselves",
+    fires: "a command that begins with X, other than those of exchange-command; medium if the server accepts it but \
+            its EHLO reply does not list it; info if the reply lists it and servers of its product use it among \
+            themselves",
+    why: None,
 };
 
 /// A private verb that is known.
@@ -151,16 +153,16 @@ fn finding(command: &Command, verb: &Verb, offered: Option<bool>, reply: Option<
     let known = known(verb.name());
     let usual = known.is_some_and(|known| known.usual);
     let accepted = reply.is_some_and(|reply| matches!(reply.code, Some(200..=399)));
-    let (severity, how) = match offered {
-        Some(true) if usual => (Severity::Info, ", which the server offers"),
+    let (severity, who, how) = match offered {
+        Some(true) if usual => (Severity::Info, "client sent", " that the server advertises"),
         // It may have been offered.
-        None if usual => (Severity::Info, ""),
-        Some(true) => (Severity::Low, ", which the server offers"),
-        Some(false) if accepted => (Severity::Medium, ", and the server took it without having offered it"),
-        _ => (Severity::Low, ""),
+        None if usual => (Severity::Info, "client sent", ""),
+        Some(true) => (Severity::Low, "client sent", " that the server advertises"),
+        Some(false) if accepted => (Severity::Medium, "server accepted", " that it does not advertise"),
+        _ => (Severity::Low, "client sent", ""),
     };
     let whose = known.map_or(String::new(), |known| format!(" of {}", known.product));
-    let message = format!("the client sent {}, a private command{whose}{how}", command.verb_as_sent());
+    let message = format!("The {who} {}, a private command{whose}{how}", verb.name());
     let at = reply.map_or(&command.at, |reply| &reply.at);
     let mut finding = Finding::new(&RULE, &USED, at, message).severity(severity).command(command);
     if let Some(known) = known {

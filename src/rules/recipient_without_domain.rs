@@ -9,47 +9,48 @@ use crate::smtp::{Command, Event, Reply, Session, Verb};
 pub(super) static RULE: Rule = Rule {
     id: "recipient-without-domain",
     title: "A recipient has no domain",
-    what: "RCPT names a recipient that is no mailbox: a local part alone, a mailbox with an empty local part or domain, or \
-           nothing. `<postmaster>` alone is lawful. Five or more of them in one session look like a search for accounts.",
-    why: "Clients that send mail give a domain. Names alone are how accounts of the host itself are guessed (root, admin, \
-          test), and user%domain or host!user are tricks to make a server relay where its rules look for a domain.",
-    honesty: "SBP-2010-06 names this protection without its triggers; what triggers it here is this project's own reading \
-              of RFC 5321. That five are a harvest is this project's own choice.",
+    what: "RCPT names a recipient that is not a mailbox: a local part alone, a mailbox with an empty local part or \
+           domain, or nothing at all. `<postmaster>` alone is valid. Five or more in one session look like a search \
+           for accounts.",
+    why: "Clients that send mail give a domain. Bare names are how accounts on the host itself (root, admin, test) are \
+          guessed, and forms such as user%domain or host!user try to relay where the server only checks the domain.",
+    honesty: "SBP-2010-06 names this protection but not what triggers it; the triggers here are this project's own \
+              reading of RFC 5321. That five make a harvest is this project's own choice.",
     checks: &[&LOCAL_PART_ONLY, &HARVEST, &EMPTY_DOMAIN, &EMPTY_LOCAL_PART, &EMPTY],
     fixes: &[
         Fix {
             software: Some("Postfix"),
             checks: &[],
-            text: "reject_non_fqdn_recipient in smtpd_recipient_restrictions refuses recipients without a full domain; \
-                   allow_percent_hack = no and swap_bangpath = no take the routing tricks away. As it is installed it takes \
-                   <bob> and <@example.org>, and refuses <bob@> and <> (501).",
+            text: "Add reject_non_fqdn_recipient to smtpd_recipient_restrictions to refuse recipients without a full \
+                   domain; allow_percent_hack = no and swap_bangpath = no turn off the routing tricks. As installed, \
+                   it accepts <bob> and <@example.org>, and refuses <bob@> and <> (501).",
             source: "https://www.postfix.org/postconf.5.html#reject_non_fqdn_recipient; recorded from Postfix 3.10.13",
         },
         Fix {
             software: Some("Exim"),
             checks: &[],
-            text: "Leave recipient_unqualified_hosts unset, as it is by default: recipients without a domain get 501.",
+            text: "Leave recipient_unqualified_hosts unset (the default): recipients without a domain get 501.",
             source: "Exim specification, chapter 14, \
                      https://www.exim.org/exim-html-current/doc/html/spec_html/ch-main_configuration.html; recorded from Exim 4.96",
         },
         Fix {
             software: Some("Sendmail"),
             checks: &[],
-            text: "As it is installed it takes <bob> and <@relay.example.org:bob> for its own users, and refuses <bob@>, \
+            text: "As installed, it accepts <bob> and <@relay.example.org:bob> for its own users, and refuses <bob@>, \
                    <@example.org> and <> (553).",
             source: "recorded from Sendmail 8.17.1.9",
         },
         Fix {
             software: Some("OpenSMTPD"),
             checks: &[],
-            text: "It adds its own host name to a recipient without a domain: as long as no `match` rule names that host, such \
-                   recipients get 550.",
+            text: "It adds its own host name to a recipient without a domain. As long as no `match` rule names that \
+                   host, such recipients get 550.",
             source: "recorded from OpenSMTPD 6.8.0p2",
         },
         Fix {
             software: None,
             checks: &[],
-            text: "Refuse recipients without a domain, but for postmaster.",
+            text: "Refuse recipients without a domain, except postmaster.",
             source: "RFC 5321 sections 2.3.5 and 4.5.1",
         },
     ],
@@ -72,15 +73,16 @@ pub(super) static RULE: Rule = Rule {
 
 static LOCAL_PART_ONLY: Check = Check {
     id: "local-part-only",
-    title: "Recipient without domain",
+    title: "Recipient without domain not refused",
     about: About::Server,
     otherwise: &[Otherwise { severity: Severity::Low, about: About::Client, title: "Recipient without domain" }],
     discriminator: &["routing", "reply_code"],
     severity: Severity::Medium,
     confidence: 90,
     scope: Scope::Session,
-    fires: "a local part without a domain, behind a source route too; low when refused; user%domain and host!user are named \
-            as routing tricks",
+    fires: "a local part without a domain, also after a source route; low if refused. user%domain and host!user are \
+            reported as routing tricks",
+    why: None,
 };
 
 static HARVEST: Check = Check {
@@ -92,43 +94,47 @@ static HARVEST: Check = Check {
     severity: Severity::High,
     confidence: 85,
     scope: Scope::Session,
-    fires: "five or more distinct recipients without a domain in one session",
+    fires: "five or more different recipients without a domain in one session",
+    why: Some("Five or more bare names in one session look like a search for accounts that exist on this host."),
 };
 
 static EMPTY_DOMAIN: Check = Check {
     id: "empty-domain",
-    title: "Empty recipient domain",
+    title: "Empty recipient domain not refused",
     about: About::Server,
     otherwise: &[Otherwise { severity: Severity::Low, about: About::Client, title: "Empty recipient domain" }],
     discriminator: &["reply_code"],
     severity: Severity::Medium,
     confidence: 90,
     scope: Scope::Session,
-    fires: "a mailbox whose domain is empty; low when refused",
+    fires: "a recipient with an empty domain; low if refused",
+    why: None,
 };
 
 static EMPTY_LOCAL_PART: Check = Check {
     id: "empty-local-part",
-    title: "Empty local part",
+    title: "Empty local part not refused",
     about: About::Server,
     otherwise: &[Otherwise { severity: Severity::Low, about: About::Client, title: "Empty local part" }],
     discriminator: &["reply_code"],
     severity: Severity::Medium,
     confidence: 90,
     scope: Scope::Session,
-    fires: "a mailbox whose local part is empty; low when refused",
+    fires: "a recipient with an empty local part; low if refused",
+    why: None,
 };
 
 static EMPTY: Check = Check {
     id: "empty",
-    title: "Empty recipient (<>)",
+    title: "Empty recipient (<>) not refused",
     about: About::Server,
     otherwise: &[Otherwise { severity: Severity::Low, about: About::Client, title: "Empty recipient (<>)" }],
     discriminator: &["reply_code"],
     severity: Severity::Medium,
     confidence: 95,
     scope: Scope::Session,
-    fires: "the null path as a recipient; low when refused",
+    fires: "the empty path <> as a recipient; low if refused",
+    why: None,
 };
 
 /// Those that wait for a reply.
@@ -163,11 +169,11 @@ impl Flaw {
     fn says(self) -> &'static str {
         match self {
             Flaw::LocalPartOnly => "a recipient without a domain",
-            Flaw::Percent => "a recipient without a domain, which user%domain routing would send on",
-            Flaw::Bang => "a recipient without a domain, which host!user routing would send on",
-            Flaw::EmptyDomain => "a recipient whose domain is empty",
-            Flaw::EmptyLocalPart => "a recipient whose local part is empty",
-            Flaw::Empty => "the null path as a recipient",
+            Flaw::Percent => "a recipient without a domain, but with user%domain routing",
+            Flaw::Bang => "a recipient without a domain, but with host!user routing",
+            Flaw::EmptyDomain => "a recipient with an empty domain",
+            Flaw::EmptyLocalPart => "a recipient with an empty local part",
+            Flaw::Empty => "the empty recipient <>",
         }
     }
 }
@@ -197,9 +203,9 @@ fn judge(event: &Event<'_>, session: &Session, word: &mut u32, out: &mut Finding
 fn finding(command: &Command, path: &[u8], flaw: Flaw, reply: Option<&Reply>) -> Finding {
     let refused = reply.and_then(|reply| reply.code).filter(|code| matches!(code, 400..=599));
     let (severity, what) = match (refused, reply) {
-        (Some(_), _) => (Severity::Low, "the server refused "),
-        (None, Some(_)) => (Severity::Medium, "the server took "),
-        (None, None) => (Severity::Medium, "the client named "),
+        (Some(_), _) => (Severity::Low, "The server refused "),
+        (None, Some(_)) => (Severity::Medium, "The server accepted "),
+        (None, None) => (Severity::Medium, "The client named "),
     };
     let message = format!("{what}{}", flaw.says());
     let at = reply.map_or(&command.at, |reply| &reply.at);
@@ -218,7 +224,7 @@ fn gather(command: &Command, path: &[u8], out: &mut Findings<'_>) -> bool {
     const RECIPIENTS: &str = "recipients";
     let kept = out.take(&HARVEST, command.at.last());
     let mut finding = kept.unwrap_or_else(|| {
-        let message = format!("{MANY} distinct recipients without a domain in one session: a search for accounts");
+        let message = format!("The client named {MANY} different recipients without a domain");
         Finding::new(&RULE, &HARVEST, &command.at, message).verb(Verb::Rcpt.name()).list(RECIPIENTS, [b""; 0])
     });
     let mut count = 0;

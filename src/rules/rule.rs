@@ -98,6 +98,8 @@ pub struct Check {
     pub(crate) scope: Scope,
     /// When it fires, for the catalogue.
     pub(crate) fires: &'static str,
+    /// Why it matters, where that is something else than the rule as a whole says.
+    pub(crate) why: Option<&'static str>,
 }
 
 impl Check {
@@ -134,6 +136,11 @@ impl Check {
     /// When it fires.
     pub fn fires(&self) -> &'static str {
         self.fires
+    }
+
+    /// Why it matters; where there is nothing special to say of it, [`Rule::why`] says it.
+    pub fn why(&self) -> Option<&'static str> {
+        self.why
     }
 
     /// What a finding of this severity, which its rule gave it, is called, and whom it is about.

@@ -10,95 +10,105 @@ use crate::smtp::{Command, Event, Reply, Secret, Session, Verb};
 
 pub(super) static RULE: Rule = Rule {
     id: "starttls",
-    title: "TLS began, was refused, or was tampered with",
-    what: "The session went over to TLS, asked for it in vain, or shows that somebody between client and server had a \
-           hand in it: commands slipped in around the change to TLS, or a middlebox that masked it.",
-    why: "What follows a STARTTLS cannot be inspected. Where it is refused or masked, mail travels in clear though both \
-          ends could encrypt. Bytes slipped in before the handshake are taken by faulty software for bytes of the \
-          protected session (CVE-2011-0411).",
-    honesty: "SBP-2010-06 names this protection without its triggers; what triggers it here is this project's own reading \
-              of RFC 3207.",
+    title: "TLS started, refused or tampered with",
+    what: "The session switched to TLS, asked for it in vain, or shows that somebody between client and server \
+           interfered: plaintext slipped in around the change to TLS, or a middlebox that masked STARTTLS.",
+    why: "What follows STARTTLS cannot be inspected. If it is refused or masked, mail travels in plaintext although \
+          both ends could encrypt. Faulty software takes plaintext slipped in before the handshake for part of the \
+          encrypted session (CVE-2011-0411).",
+    honesty: "SBP-2010-06 names this protection but not what triggers it; the triggers here are this project's own \
+              reading of RFC 3207.",
     checks: &[&STARTED, &IMPLICIT, &REFUSED, &NOT_TLS, &INJECTED, &MASKED],
     fixes: &[
         Fix {
             software: None,
             checks: &["injected"],
-            text: "After the 220 to STARTTLS a server must forget what it had received before and read nothing that came in \
-                   the same flight; a client likewise. Server software older than 2011 is to be updated.",
+            text: "After answering 220 to STARTTLS, a server must forget what it received before, and must not read \
+                   anything that arrived along with the command; the same goes for the client. Update server software \
+                   older than 2011.",
             source: "RFC 3207 sections 4.2 and 6, CVE-2011-0411",
         },
         Fix {
             software: Some("Postfix"),
             checks: &["refused"],
-            text: "Give it a certificate (smtpd_tls_chain_files) and set smtpd_tls_security_level = may: it then offers STARTTLS.",
+            text: "Give it a certificate (smtpd_tls_chain_files) and set smtpd_tls_security_level = may. It then \
+                   offers STARTTLS.",
             source: "https://www.postfix.org/postconf.5.html#smtpd_tls_security_level",
         },
         Fix {
             software: Some("Exim"),
             checks: &["refused"],
-            text: "Give it a certificate (tls_certificate), and leave tls_advertise_hosts at `*`, its default.",
+            text: "Give it a certificate (tls_certificate), and leave tls_advertise_hosts at `*`, the default.",
             source: "Exim specification, chapters 14 and 43, \
                      https://www.exim.org/exim-html-current/doc/html/spec_html/ch-main_configuration.html",
         },
         Fix {
             software: Some("Sendmail"),
             checks: &["refused"],
-            text: "Give it a certificate and its key (ServerCertFile, ServerKeyFile).",
+            text: "Give it a certificate and a key (ServerCertFile, ServerKeyFile).",
             source: "Sendmail Installation and Operation Guide, section 5.6, options; recorded from Sendmail 8.17.1.9 tls-auth",
         },
         Fix {
             software: Some("OpenSMTPD"),
             checks: &["refused"],
-            text: "Name a certificate and its key by `pki NAME cert FILE` and `pki NAME key FILE`, and say `tls pki NAME` in \
-                   `listen on`.",
+            text: "Name a certificate and a key with `pki NAME cert FILE` and `pki NAME key FILE`, and use `tls pki \
+                   NAME` in `listen on`.",
             source: "smtpd.conf(5), https://man.openbsd.org/smtpd.conf.5",
+        },
+        Fix {
+            software: None,
+            checks: &["refused"],
+            text: "After 501 or 503 it is the client that must change: STARTTLS takes no argument, and must not be sent \
+                   again in a session that uses TLS already.",
+            source: "RFC 3207 sections 4 and 4.2; RFC 5321 section 4.2.2",
         },
         Fix {
             software: Some("Postfix"),
             checks: &["injected"],
-            text: "It answers 220 to STARTTLS with a command behind it, and forgets that command.",
+            text: "It answers 220 to STARTTLS with a command sent along, and discards that command.",
             source: "recorded from Postfix 3.7.11 tls-auth",
         },
         Fix {
             software: Some("Exim"),
             checks: &["injected"],
-            text: "It answers 220 to STARTTLS with a command behind it, and forgets that command.",
+            text: "It answers 220 to STARTTLS with a command sent along, and discards that command.",
             source: "recorded from Exim 4.96 tls-auth",
         },
         Fix {
             software: Some("Sendmail"),
             checks: &["injected"],
-            text: "It answers 220 to STARTTLS with a command behind it, and forgets that command.",
+            text: "It answers 220 to STARTTLS with a command sent along, and discards that command.",
             source: "recorded from Sendmail 8.17.1.9 tls-auth",
         },
         Fix {
             software: Some("aiosmtpd"),
             checks: &["injected"],
-            text: "It answers 220 to STARTTLS with a command behind it, and forgets that command.",
+            text: "It answers 220 to STARTTLS with a command sent along, and discards that command.",
             source: "recorded from aiosmtpd 1.4.6 tls-auth",
         },
         Fix {
             software: Some("Haraka"),
             checks: &["injected"],
-            text: "It answers 220 to STARTTLS with a command behind it, and forgets that command.",
+            text: "It answers 220 to STARTTLS with a command sent along, and discards that command.",
             source: "recorded from Haraka 3.3.4 tls-auth",
         },
         Fix {
             software: Some("smtp-server"),
             checks: &["injected"],
-            text: "It answers 220 to STARTTLS with a command behind it, and forgets that command.",
+            text: "It answers 220 to STARTTLS with a command sent along, and discards that command.",
             source: "recorded from smtp-server 3.21.6 tls-auth",
         },
         Fix {
             software: Some("OpenSMTPD"),
             checks: &["injected"],
-            text: "It refuses STARTTLS with a command behind it (500).",
+            text: "It refuses STARTTLS with a command sent along (500).",
             source: "recorded from OpenSMTPD 6.8.0p2 tls-auth",
         },
         Fix {
             software: None,
             checks: &["masked"],
-            text: "Switch the inspection of SMTP off in the middlebox between them: masked verbs and keywords take STARTTLS from both ends.",
+            text: "Turn off SMTP inspection in the middlebox: masked commands and keywords take STARTTLS away from \
+                   both ends.",
             source: "RFC 3207 section 6, on what is lost where STARTTLS is taken out",
         },
     ],
@@ -133,7 +143,8 @@ static STARTED: Check = Check {
     severity: Severity::Info,
     confidence: 95,
     scope: Scope::Server,
-    fires: "STARTTLS or X-ANONYMOUSTLS got 220; told when the handshake is over, with what it shows",
+    fires: "STARTTLS or X-ANONYMOUSTLS got 220; reported when the handshake is over, with what it shows",
+    why: Some("For information: what follows is normally encrypted, and mailtap cannot see it."),
 };
 
 static IMPLICIT: Check = Check {
@@ -145,7 +156,8 @@ static IMPLICIT: Check = Check {
     severity: Severity::Info,
     confidence: 95,
     scope: Scope::Server,
-    fires: "TLS from the first byte on a port that is for it (465); told when the handshake is over",
+    fires: "TLS from the first byte on a port meant for it (465); reported when the handshake is over",
+    why: Some("For information: the session is normally encrypted, and mailtap cannot see what is said."),
 };
 
 static REFUSED: Check = Check {
@@ -155,13 +167,14 @@ static REFUSED: Check = Check {
     otherwise: &[Otherwise {
         severity: Severity::Info,
         about: About::Client,
-        title: "STARTTLS refused, by the client's own error",
+        title: "STARTTLS refused (client's error)",
     }],
     discriminator: &["reply_code"],
     severity: Severity::Low,
     confidence: 95,
     scope: Scope::Server,
-    fires: "STARTTLS got another reply than 220; info for 501 and 503, which are the client's error",
+    fires: "STARTTLS got a reply other than 220; info for 501 and 503, which are the client's error",
+    why: None,
 };
 
 static NOT_TLS: Check = Check {
@@ -173,7 +186,12 @@ static NOT_TLS: Check = Check {
     severity: Severity::Medium,
     confidence: 90,
     scope: Scope::Session,
-    fires: "after the 220 the client's first bytes are neither a TLS record (an alert is one) nor SMTP that the server answers",
+    fires: "after the 220, the client's first bytes are neither a TLS record (an alert counts as one) nor SMTP that \
+            the server answers",
+    why: Some(
+        "The server agreed to TLS and then got something else. Either the client is broken, or somebody is \
+               testing how the server behaves between the reply and the handshake.",
+    ),
 };
 
 static INJECTED: Check = Check {
@@ -185,9 +203,13 @@ static INJECTED: Check = Check {
     severity: Severity::High,
     confidence: 90,
     scope: Scope::Session,
-    fires: "client bytes in the flight of STARTTLS that are no TLS record, where the server answered 220; or server bytes \
-            in clear behind its 220 before the handshake, but for a line that came after the client's FIN or behind a \
-            handshake that failed",
+    fires: "client bytes that are not a TLS record arrived along with STARTTLS, and the server answered 220; or server \
+            plaintext between its 220 and the handshake, except a line after the client's FIN or after a failed \
+            handshake",
+    why: Some(
+        "Plaintext that arrives between STARTTLS and the handshake must be thrown away. Software that keeps it \
+               treats an attacker's bytes as part of the encrypted session (CVE-2011-0411).",
+    ),
 };
 
 static MASKED: Check = Check {
@@ -199,7 +221,9 @@ static MASKED: Check = Check {
     severity: Severity::Medium,
     confidence: 90,
     scope: Scope::Session,
-    fires: "a client's verb or an EHLO keyword of X's only (its last letter aside), or a greeting masked with asterisks",
+    fires: "a client command or an EHLO keyword that is only X's (apart from its last letter), or a greeting masked \
+            with asterisks",
+    why: None,
 };
 
 /// The port that is for TLS from the first byte (RFC 8314 section 7.3).
@@ -225,7 +249,7 @@ fn judge(event: &Event<'_>, session: &Session, _word: &mut u32, out: &mut Findin
 
 fn judge_greeting(greeting: &Reply, out: &mut Findings<'_>) {
     if !greeting.uncertain && greeting.texts().any(starred) {
-        let message = "the greeting is masked with asterisks: a middlebox rewrites this session";
+        let message = "A middlebox masked the greeting with asterisks";
         let finding = Finding::new(&RULE, &MASKED, &greeting.at, message).greeting(greeting);
         out.fire(finding.with("place", Evidence::Word("greeting")));
     }
@@ -234,7 +258,7 @@ fn judge_greeting(greeting: &Reply, out: &mut Findings<'_>) {
 fn judge_command(command: &Command, out: &mut Findings<'_>) {
     let Some(Verb::Other(verb)) = &command.verb else { return };
     if !command.uncertain && crossed_out(verb.as_bytes()) {
-        let message = format!("the client's verb reads {verb}: a middlebox masked it");
+        let message = format!("A middlebox masked a command of the client as {verb}");
         let finding = Finding::new(&RULE, &MASKED, &command.at, message).command(command);
         out.fire(finding.with("place", Evidence::Word("command")));
     }
@@ -251,8 +275,8 @@ fn judge_reply(command: &Command, verb: &Verb, reply: &Reply, out: &mut Findings
         let masked: Vec<&[u8]> = keywords_in(reply, b'X').filter(|keyword| crossed_out(keyword)).collect();
         if !masked.is_empty() {
             let offered = keywords(reply).any(|keyword| patterns::known_keyword(keyword) == Some(patterns::STARTTLS));
-            let lost = if offered { "" } else { ", and STARTTLS is not among the others" };
-            let message = format!("the EHLO reply has masked keywords: a middlebox took them out{lost}");
+            let lost = if offered { "" } else { "; the others do not include STARTTLS" };
+            let message = format!("A middlebox masked keywords of the EHLO reply{lost}");
             let finding = Finding::new(&RULE, &MASKED, &reply.at, message).reply(reply).list("masked", masked);
             out.fire(finding.with("place", Evidence::Word("reply")));
         }
@@ -264,10 +288,10 @@ fn judge_reply(command: &Command, verb: &Verb, reply: &Reply, out: &mut Findings
         }
         (Verb::StartTls, Some(code)) => {
             let (severity, whose) = match code {
-                501 | 503 => (Severity::Info, ", the client's error"),
+                501 | 503 => (Severity::Info, ": the client's error"),
                 _ => (Severity::Low, ""),
             };
-            let message = format!("the server answered STARTTLS with {code}{whose}");
+            let message = format!("The server answered STARTTLS with {code}{whose}");
             let finding = Finding::new(&RULE, &REFUSED, &reply.at, message).severity(severity);
             out.fire(finding.command(command).reply(reply));
         }
@@ -281,7 +305,7 @@ fn judge_tls(tls: &Tls, at: Moment, session: &Session, out: &mut Findings<'_>) {
             out.defer(Finding::new(&RULE, &IMPLICIT, &Packets::one(at), ""));
         }
         _ if tls.not_tls => {
-            let message = "after the 220 the client sent neither TLS nor SMTP that the server answered";
+            let message = "After the 220 the client sent neither TLS nor SMTP";
             let finding = behind_prompt(Finding::new(&RULE, &NOT_TLS, &Packets::one(at), message), out);
             out.fire(handshake(finding, tls));
         }
@@ -304,7 +328,7 @@ fn judge_tls(tls: &Tls, at: Moment, session: &Session, out: &mut Findings<'_>) {
 fn judge_fault(fault: &Fault, out: &mut Findings<'_>) {
     match &fault.kind {
         FaultKind::Injected { bytes, hidden, accepted: true } => {
-            let message = "client bytes in clear came in the flight of STARTTLS, and the server answered 220";
+            let message = "Plaintext arrived together with STARTTLS, and the server answered 220";
             let (line, whole) = (first_line(bytes), hidden.as_ref().map(Secret::reveal));
             let shown = match whole {
                 Some(whole) => Evidence::partly_hidden(&line, &first_line(whole)),
@@ -321,7 +345,7 @@ fn judge_fault(fault: &Fault, out: &mut Findings<'_>) {
             );
         }
         FaultKind::ServerInjected { bytes } => {
-            let message = "server bytes in clear came behind its 220 to STARTTLS, before the handshake";
+            let message = "The server sent plaintext between its 220 to STARTTLS and the handshake";
             let finding = behind_prompt(Finding::new(&RULE, &INJECTED, &fault.at, message), out);
             let finding = finding.bytes("injected", &first_line(bytes)).with("side", Evidence::Word("server"));
             out.fire(finding.verb("server"));
@@ -351,22 +375,22 @@ fn settle(tls: &Tls, at: Moment, out: &mut Findings<'_>) {
         finding.at = told_at(&finding, tls, at);
         let verb = finding.verb.clone().unwrap_or_default();
         finding.message = match (tls.state, tls.version, tls.alert) {
-            (State::Decrypted, _, _) => format!("{verb} was answered 220, and the capture goes on decrypted"),
-            (_, _, Some(_)) => format!("{verb} was answered 220, but the TLS handshake ended in an alert"),
-            (_, Some(version), _) => format!("{verb} was answered 220: TLS {version} follows and cannot be inspected"),
+            (State::Decrypted, _, _) => format!("{verb} got 220; the rest of the session was captured decrypted"),
+            (_, _, Some(_)) => format!("{verb} got 220, but the TLS handshake ended in an alert"),
+            (_, Some(version), _) => format!("{verb} got 220; TLS {version} from here on"),
             (State::Failed, None, _) if tls.hello => {
-                format!("{verb} was answered 220, but the server answered the client's TLS hello in clear")
+                format!("{verb} got 220, but the server answered the client's TLS hello in plaintext")
             }
             (_, None, _) if tls.hello => {
-                format!("{verb} was answered 220, but of the TLS handshake only the client's hello was captured")
+                format!("{verb} got 220, but only the client's TLS hello was captured")
             }
-            (_, None, _) => format!("{verb} was answered 220, but no TLS handshake was captured"),
+            (_, None, _) => format!("{verb} got 220, but no TLS handshake was captured"),
         };
         out.fire(handshake(finding, tls));
     }
     if let Some(mut finding) = out.take(&IMPLICIT, at) {
         finding.at = told_at(&finding, tls, at);
-        finding.message.push_str("the session is TLS from its first byte and cannot be inspected");
+        finding.message.push_str("TLS from the first byte: the session cannot be inspected");
         out.fire(handshake(finding, tls));
     }
 }
@@ -431,7 +455,7 @@ mod tests {
             Tls { state: State::Started, version: Some("1.3"), sni: Some(b"mx.example".to_vec()), ..Tls::default() };
         assert_eq!(dialogue.judged(), ["starttls/started info 95"]);
         let finding = dialogue.findings().remove(0);
-        assert_eq!(finding.message, "STARTTLS was answered 220: TLS 1.3 follows and cannot be inspected");
+        assert_eq!(finding.message, "STARTTLS got 220; TLS 1.3 from here on");
         assert!(finding.evidence.iter().any(|(name, _)| *name == "sni"));
         assert_eq!(finding.at, dialogue.end().at);
         let anonymous = judged("S: 220 mx\nC: X-ANONYMOUSTLS\nS: 220 go");
@@ -443,13 +467,13 @@ mod tests {
         assert_eq!(finding.at.ordinal.frame(), 4, "the packet that told the version, not one that told nothing more");
         assert_eq!(finding.packets.last().ordinal.frame(), 4);
         for (state, hello, expected) in [
-            (State::Started, true, "of the TLS handshake only the client's hello was captured"),
+            (State::Started, true, "only the client's TLS hello was captured"),
             (State::Started, false, "no TLS handshake was captured"),
-            (State::Failed, true, "the server answered the client's TLS hello in clear"),
+            (State::Failed, true, "the server answered the client's TLS hello in plaintext"),
         ] {
             let tls = Tls { state, hello, settled: true, ..Tls::default() };
             let message = Dialogue::read("S: 220 mx\nC: STARTTLS\nS: 220 go").tls(tls).findings().remove(0).message;
-            assert_eq!(message, format!("STARTTLS was answered 220, but {expected}"));
+            assert_eq!(message, format!("STARTTLS got 220, but {expected}"));
         }
         let failed = Tls { state: State::Failed, alert: Some(48), settled: true, ..Tls::default() };
         let finding = Dialogue::read("S: 220 mx\nC: STARTTLS\nS: 220 go").tls(failed).findings().remove(0);

@@ -1,6 +1,8 @@
 //! What reassembly counts beside what it hands on.
 
 use crate::base::Tally;
+#[cfg(feature = "cli")]
+use crate::base::meaning::Meaning;
 
 /// What reassembly counts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -30,11 +32,11 @@ const LATE: &str = "segments-after-close";
 
 /// The names of what was no part of a stream in the summary, and what they mean for a person.
 #[cfg(feature = "cli")]
-pub(crate) const NAMES: &[(&str, &str)] = &[
-    (STRAY, "RSTs that end no connection, by their numbers"),
-    (OVERLAPPING, "segments that bring other bytes than an earlier copy"),
-    (OUTSIDE, "segments whose numbers cannot be part of their stream"),
-    (LATE, "segments of connections that were over"),
+pub(crate) const NAMES: &[Meaning] = &[
+    Meaning::packets(STRAY, "TCP resets whose sequence number ends no connection"),
+    Meaning::packets(OVERLAPPING, "TCP data that contradicts an earlier copy"),
+    Meaning::packets(OUTSIDE, "TCP sequence numbers outside the window"),
+    Meaning::packets(LATE, "TCP after the end of its connection"),
 ];
 
 impl Counters {

@@ -43,10 +43,10 @@ S: 250 ok\n\
 C: QUIT\n\
 S: 221 bye\n";
 
-/// The limits by their options, as the help names them, each with a value at which it acts.
+/// The limits by their options, as the configuration names them, each with a value at which it acts.
 fn limits() -> Vec<(String, &'static str)> {
-    let help = support::run(&["scan", "--help"]).stdout;
-    let words = help.split_whitespace().filter_map(|word| word.strip_prefix("--max-"));
+    let page = support::run(&["config"]).stdout;
+    let words = page.split_whitespace().filter_map(|word| word.strip_prefix("(--max-")?.strip_suffix(')'));
     // Those act where packets are kept, which `evidence` tests.
     let words = words.filter(|limit| !limit.starts_with("evidence-"));
     let limits: Vec<_> =

@@ -79,6 +79,9 @@ fn the_command_line_wins_over_the_file() {
         ("ignore = ['help-exposed']", ["--ignore", "starttls"]),
         ("min_severity = 'high'", ["--min-severity", "low"]),
         ("servers = ['203.0.113.0/24']", ["--servers", "198.51.100.25"]),
+        ("client = ['203.0.113.0/24']", ["--client", "192.0.2.0/24"]),
+        ("match = '^VRFY'", ["--match", "^HELP"]),
+        ("until = 2000-01-01", ["--until", "2100-01-01"]),
         ("port = [587]", ["--port", "25"]),
         ("records = ['summary']", ["--records", "findings"]),
     ] {
@@ -143,6 +146,11 @@ fn the_start_record_has_what_the_file_changed() {
         ("server_name", r#"{"192.0.2.0/24":"mx-c","198.51.100.25/32":"mx-a","[2001:db8::25]:587":"mx-b"}"#),
         ("exchange_peers", r#"["192.0.2.25/32"]"#),
         ("severity", r#"{"help-exposed":"medium","help-exposed/answered":"critical"}"#),
+        ("client", r#"["192.0.2.10/32","2001:db8::/32"]"#),
+        ("session", r#"["abcd1234"]"#),
+        ("since", r#""2026-11-24T00:00:00.000000000Z""#),
+        ("until", r#""2026-11-24T14:45:59.999999999Z""#),
+        ("match", r#""^(?i)help\\b""#),
         ("records", r#"["findings","events"]"#),
         ("port", "[587,25]"),
         ("separate", "true"),
@@ -166,6 +174,11 @@ ignore = ['help-exposed/pattern']
 servers = ['198.51.100.0/24', '2001:db8::25']
 server_name = { '198.51.100.25' = 'mx-a', '[2001:db8::25]:587' = 'mx-b', '192.0.2.7/24' = 'mx-c' }
 exchange_peers = ['192.0.2.25']
+client = ['192.0.2.10', '2001:db8::/32']
+session = ['ABCD1234']
+since = 2026-11-24
+until = '2026-11-24T14:45'
+match = '^(?i)help\\b'
 records = ['findings', 'events']
 port = [587, 25]
 separate = true
@@ -234,6 +247,8 @@ fn what_is_wrong_in_the_file_is_one_line_with_file_line_and_cause() {
         ("exchange_peers = ['192.0.2.0/33']", 1, "'192.0.2.0/33': a network such as"),
         ("[server_name]\n'192.0.2.1' = 'a'\n'192.0.2' = 'b'", 3, "'192.0.2': a network, an address or ADDRESS:PORT"),
         ("[server_name]\n'192.0.2.1' = 'mx a'", 2, "'mx a' is no name of a server: 1 to 64 printable"),
+        ("since = 'yesterday'", 1, "'yesterday': expected a date or a date and time, such as 2026-11-24"),
+        ("match = '('", 1, "not a regular expression: unclosed group"),
         ("separate = true\nport = [25", 2, "unclosed array, expected `]`"),
         ("separate = true\nseparate = true", 2, "duplicate key `separate`"),
     ] {

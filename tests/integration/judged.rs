@@ -62,17 +62,21 @@ fn summary(ran: &Ran) -> Value {
 fn smtp_on_another_port_fails_with_the_port_to_ask_for() {
     let captures = Captures::new();
     let capture = captures.put("port.pcap", &session("192.0.2.1", "192.0.2.9:2525"));
-    let hint = "SMTP was seen on 192.0.2.9:2525 (2 packets begin so): try --port 25,2525";
+    let hint = "SMTP was seen on 192.0.2.9:2525 (2 packets); add --port 25,2525 to analyse it";
     for threads in ["1", "2", "8"] {
         let told = judged(&["--threads", threads], &capture);
-        assert_eq!(told, (2, format!("mailtap: nothing was judged: {hint} (or --allow-nothing)\n")), "{threads}");
+        assert_eq!(
+            told,
+            (2, format!("mailtap: nothing was judged: {hint}. --allow-nothing accepts that.\n")),
+            "{threads}"
+        );
     }
     assert_eq!(judged(&["--port", "25,2525"], &capture), (1, String::new()), "what it says helps");
     assert_eq!(judged(&["--quiet"], &capture).0, 2);
     assert_eq!(judged(&["--allow-nothing"], &capture), (0, format!("mailtap: {hint}\n")));
     let plain = scan(&[], &capture);
     assert_eq!((plain.code(), plain.stderr), (0, format!("mailtap: {hint}\n")), "without --fail-on it is a hint");
-    assert!(plain.stdout.contains("other ports   SMTP was seen on 192.0.2.9:2525 (2 packets begin so)\n"));
+    assert!(plain.stdout.contains("  SMTP was seen on 192.0.2.9:2525 (2 packets); analyse it with --port.\n"));
     assert_eq!(scan(&["--quiet"], &capture).stderr, "");
 }
 
@@ -113,7 +117,7 @@ fn more_servers_than_are_kept_on_other_ports_are_counted_as_a_limit_that_acted()
     assert_eq!(one["limits_hit"]["servers_on_other_ports"], 2 * (1100 - 1024));
     assert_eq!(one, eight);
     let (_, line) = judged(&[], &capture);
-    assert!(line.contains("203.0.0.2:587 (2 packets begin so) and 1021 more: try --port 25,587 ("), "{line}");
+    assert!(line.contains("203.0.0.2:587 (2 packets) and 1021 more; add --port 25,587 to"), "{line}");
 }
 
 #[test]
@@ -122,8 +126,8 @@ fn a_capture_wholly_inside_a_tunnel_fails_and_says_so() {
     let packets = in_vxlan(&session("192.0.2.1", "192.0.2.9:25"));
     let capture = captures.put("vxlan.pcap", &packets);
     let why = format!(
-        "mailtap: nothing was judged: all {} packets were skipped: VXLAN, which is not opened: capture behind its end \
-         (or --allow-nothing)\n",
+        "mailtap: nothing was judged: all {} packets were skipped: VXLAN. mailtap does not look inside. Capture \
+         where this encapsulation has been removed. --allow-nothing accepts that.\n",
         packets.len()
     );
     assert_eq!(judged(&[], &capture), (2, why));
@@ -136,10 +140,10 @@ fn a_capture_wholly_inside_a_tunnel_fails_and_says_so() {
 fn what_has_no_session_fails_and_one_session_is_enough() {
     let captures = Captures::new();
     let whole = session("192.0.2.1", "192.0.2.9:25");
-    let line = |why: &str| (2, format!("mailtap: nothing was judged: {why} (or --allow-nothing)\n"));
+    let line = |why: &str| (2, format!("mailtap: nothing was judged: {why}. --allow-nothing accepts that.\n"));
     let (empty, syn) = (captures.put("empty.pcap", &[]), captures.put("syn.pcap", &whole[..1]));
     assert_eq!(judged(&[], &empty), line("no packet was read"));
-    assert_eq!(judged(&[], &syn), line("the connections to port 25 carried no byte"));
+    assert_eq!(judged(&[], &syn), line("the connections to port 25 carried no data"));
     assert_eq!(judged(&["--allow-nothing"], &empty), (0, String::new()));
     let one = captures.put("one.pcap", &whole);
     assert_eq!(judged(&[], &one), (1, String::new()));

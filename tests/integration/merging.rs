@@ -4,7 +4,7 @@
 use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use serde_json::Value;
 use synth::{Dialogue, LinkType, Packet, Plan, pcap};
@@ -342,29 +342,6 @@ fn one_packet_years_ahead_ends_no_connection_and_sets_nothing_behind_the_others(
     assert!(summary["last_time"].as_str().unwrap().starts_with("2034"), "what is told is the packet's own: {summary}");
 }
 
-/// The greatest memory in KiB and the most open files of a scan, as long as it runs, and what it printed.
-fn measured(arguments: &[&str]) -> (u64, usize, String, String) {
-    let mut command = Command::new("sh");
-    command.args(["-c", "ulimit -n 1024 && exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_mailtap")]).args(arguments);
-    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    let (mut stdout, mut stderr) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
-    let (mut memory, mut files) = (0, 0);
-    let folder = PathBuf::from(format!("/proc/{}", child.id()));
-    let (out, err) = std::thread::scope(|scope| {
-        let out = scope.spawn(move || std::io::read_to_string(&mut stdout).unwrap());
-        let err = scope.spawn(move || std::io::read_to_string(&mut stderr).unwrap());
-        while child.try_wait().unwrap().is_none() {
-            let status = fs::read_to_string(folder.join("status")).unwrap_or_default();
-            let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-            let peak = peak.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or(0);
-            memory = memory.max(peak);
-            files = files.max(fs::read_dir(folder.join("fd")).map_or(0, Iterator::count));
-        }
-        (out.join().unwrap(), err.join().unwrap())
-    });
-    (memory, files, out, err)
-}
-
 #[test]
 fn ten_thousand_captures_at_once_stay_within_memory_and_files_and_what_was_not_merged_is_told() {
     const CAPTURES: u32 = 10_000;
@@ -378,8 +355,16 @@ fn ten_thousand_captures_at_once_stay_within_memory_and_files_and_what_was_not_m
     let path = folder.path().to_str().unwrap();
     let mut first = None;
     for threads in ["1", "2", "8"] {
-        let (memory, files, out, err) =
-            measured(&["scan", "--format", "jsonl", "--records", "sessions,summary", "--threads", threads, path]);
+        let (memory, files, out, err) = support::measured(&[
+            "scan",
+            "--format",
+            "jsonl",
+            "--records",
+            "sessions,summary",
+            "--threads",
+            threads,
+            path,
+        ]);
         let records = support::records(&out);
         assert_eq!(count(&records, "session"), CAPTURES as usize, "--threads {threads}: {err}");
         assert!(support::of_type(&records, "session").iter().all(|session| session["closed"] == "fin"));

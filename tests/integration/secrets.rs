@@ -333,9 +333,11 @@ fn outputs(logins: &[Login], plan: &Plan) -> Vec<String> {
     fs::write(&capture, synth::render(&dialogue(logins), plan).pcap()).unwrap();
     let capture = capture.to_str().unwrap();
     let everything = "findings,sessions,servers,events,summary";
-    let scans: [&[&str]; 5] = [
+    let scans: [&[&str]; 7] = [
         &["--format", "html"],
         &["--format", "text"],
+        &["--format", "text", "-vv"],
+        &["--format", "text", "-v", "--group-by", "session"],
         &["--format", "text", "--records", everything, "--color", "always"],
         &["--format", "jsonl"],
         &["--format", "jsonl", "--records", everything],

@@ -39,6 +39,7 @@ pub(crate) fn run_in(folder: &Path, arguments: &[impl AsRef<OsStr>]) -> Ran {
     let output = Command::new(env!("CARGO_BIN_EXE_mailtap"))
         .args(arguments)
         .current_dir(folder)
+        .env_remove("COLUMNS")
         .env_remove("NO_COLOR")
         .env_remove("CLICOLOR_FORCE")
         .output()
@@ -128,4 +129,27 @@ pub(crate) fn files_ending(folder: &Path, endings: &[&str]) -> Vec<PathBuf> {
     }
     found.sort();
     found
+}
+
+/// The greatest memory in KiB and the most open files of a scan, as long as it runs, and what it printed.
+pub(crate) fn measured(arguments: &[&str]) -> (u64, usize, String, String) {
+    let mut command = Command::new("sh");
+    command.args(["-c", "ulimit -n 1024 && exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_mailtap")]).args(arguments);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let (mut stdout, mut stderr) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
+    let (mut memory, mut files) = (0, 0);
+    let folder = PathBuf::from(format!("/proc/{}", child.id()));
+    let (out, err) = std::thread::scope(|scope| {
+        let out = scope.spawn(move || std::io::read_to_string(&mut stdout).unwrap());
+        let err = scope.spawn(move || std::io::read_to_string(&mut stderr).unwrap());
+        while child.try_wait().unwrap().is_none() {
+            let status = std::fs::read_to_string(folder.join("status")).unwrap_or_default();
+            let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+            let peak = peak.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or(0);
+            memory = memory.max(peak);
+            files = files.max(std::fs::read_dir(folder.join("fd")).map_or(0, Iterator::count));
+        }
+        (out.join().unwrap(), err.join().unwrap())
+    });
+    (memory, files, out, err)
 }

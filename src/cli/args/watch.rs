@@ -15,64 +15,63 @@ use crate::cli::host::sandbox::Confinement;
 use crate::cli::units::{self, Rotate};
 
 const CAPTURE: &str = "Capture";
-const PRIVILEGES: &str = "Privileges";
 
-pub(super) const EXIT_CODES: &str = "Signals: SIGINT and SIGTERM end the capture, SIGHUP opens the output file anew.\n\n\
-                                     Exit codes: 0 ended as it was told to, 1 with findings at or above --fail-on, 2 wrong \
-                                     usage, an interface that is gone, no session for --fail-on to judge, or an output that \
-                                     could not be written; 2 wins over 1";
+pub(super) const AFTER_HELP: &str = "More options, such as timeouts and limits, are listed by 'mailtap config'.\n\
+                                     SIGINT and SIGTERM end the capture, SIGHUP reopens the output file.\n\
+                                     Exit code: 1 findings at or above --fail-on; 2 an error, or nothing to judge.";
 
 /// The arguments of `watch`.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Watch {
-    /// The interface to listen on, or any; may be given several times
-    #[arg(short, long = "interface", value_name = "IFACE", required = true, value_delimiter = ',', help_heading = CAPTURE)]
+    /// Interface, or any; may be given several times
+    #[arg(short, long = "interface", value_name = "IFACE", required_unless_present = "named", value_delimiter = ',', help_heading = CAPTURE)]
     pub interfaces: Vec<String>,
-    /// Take only what is addressed to this machine
+    /// The same without the option
+    #[arg(value_name = "IFACE", value_delimiter = ',', hide = true)]
+    named: Vec<String>,
+    /// Capture only what is addressed to this machine
     #[arg(short = 'p', long, help_heading = CAPTURE)]
     pub no_promiscuous_mode: bool,
-    /// The kernel's buffer for each interface
+    /// Kernel buffer per interface
     #[arg(long, value_name = "SIZE", default_value = "64MiB", value_parser = units::size, help_heading = CAPTURE)]
     pub buffer: u64,
-    /// Octets kept of a packet
+    /// Number of bytes to keep of each packet
     #[arg(long, short, value_name = "N", default_value_t = 262_144, value_parser = clap::value_parser!(u32).range(64..=262_144), help_heading = CAPTURE)]
     pub snap_length: u32,
-    /// A filter for the kernel instead of the one that --port makes, in libpcap's language (pcap-filter(7))
+    /// Kernel filter, instead of one made from --port
     #[arg(long, value_name = "FILTER", help_heading = CAPTURE)]
     pub bpf: Option<String>,
-    /// Notice SMTP on other ports too: the kernel passes all that begins so
+    /// Also report SMTP seen on other ports
     #[arg(long, conflicts_with = "bpf", help_heading = CAPTURE)]
     pub notice_ports: bool,
-    /// End after so many packets
+    /// Stop after N packets
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), help_heading = CAPTURE)]
     pub packets: Option<u64>,
-    /// End after so long, as 90s, 30m or 24h
+    /// Stop after this long: 90s, 30m, 24h
     #[arg(long, value_name = "TIME", value_parser = units::duration, help_heading = CAPTURE)]
     pub duration: Option<Duration>,
-    /// Threads that analyse, besides one that reads and one that writes [default: one per core]
+    /// Number of threads that analyse [default: one per core]
     #[arg(long, value_name = "N", help_heading = CAPTURE)]
     pub threads: Option<NonZeroUsize>,
-
-    /// The user to go on as once the interfaces are open [default: nobody where it is started as root]
-    #[arg(long, value_name = "USER", help_heading = PRIVILEGES)]
+    /// User to run as once the interfaces are open
+    #[arg(long, value_name = "USER", help_heading = CAPTURE)]
     pub user: Option<String>,
-    /// Be killed by a system call that the program has no use for, where it would otherwise be logged; begin only where
-    /// the kernel can confine it
-    #[arg(long, help_heading = PRIVILEGES)]
+    /// Refuse to start unless fully sandboxed
+    #[arg(long, help_heading = CAPTURE)]
     pub strict_sandbox: bool,
 
     #[command(flatten)]
     pub output: Output,
-    /// Begin another output file after a time (1h) or at a size (100MB); the finished one gets its time in its name
+    /// New output file by time (1h) or size (100MB)
     #[arg(long, value_name = "WHEN", value_parser = units::rotate, help_heading = OUTPUT)]
     pub rotate: Option<Rotate>,
-    /// A record of what was counted every so many seconds, and a server's at most so often; 0 for no such record
-    #[arg(long, value_name = "SECONDS", default_value_t = 60, help_heading = OUTPUT)]
+    /// Seconds between stats, 0 for none
+    #[arg(long, value_name = "N", default_value_t = 60, help_heading = OUTPUT)]
     pub stats_interval: u32,
-    /// Serve what was counted to Prometheus at GET /metrics; a port alone is one of loopback
-    #[arg(long, value_name = "ADDRESS:PORT", help_heading = OUTPUT)]
+    /// Serve Prometheus metrics at [ADDRESS:]PORT
+    #[arg(long, value_name = "ADDRESS", help_heading = OUTPUT)]
     pub metrics: Option<String>,
-    /// Report again after so long what is reported once per server
+    /// Repeat once-per-server findings
     #[arg(long, value_name = "TIME", default_value = "24h", value_parser = units::duration, help_heading = OUTPUT)]
     pub renotify: Duration,
 
@@ -81,6 +80,16 @@ pub(in crate::cli) struct Watch {
 }
 
 impl Watch {
+    /// Interfaces that are named without the option are so with it.
+    pub(super) fn settle(&mut self) {
+        self.interfaces.append(&mut self.named);
+    }
+
+    /// An interface that is a file: somebody wants to scan it.
+    pub(in crate::cli) fn file(&self) -> Option<&str> {
+        self.interfaces.iter().find(|name| Path::new(name).is_file()).map(String::as_str)
+    }
+
     /// What to listen on.
     pub(in crate::cli) fn request(&self) -> Result<Request, &'static str> {
         // libpcap takes its size as an int.

@@ -12,6 +12,8 @@ use crate::cli::progress::Terminal;
 use crate::engine::{Bug, Host, Observer};
 use crate::ledger::Stats;
 
+use super::status;
+
 /// The host of a live capture.
 pub(in crate::cli) struct Station {
     terminal: Terminal,
@@ -20,6 +22,8 @@ pub(in crate::cli) struct Station {
     page: u64,
     stats: Arc<Mutex<Stats>>,
     drops: Mutex<Drops>,
+    /// Which interfaces it is, for the status.
+    interfaces: String,
 }
 
 /// What was told of dropped packets.
@@ -33,10 +37,10 @@ struct Drops {
 const BETWEEN: Duration = Duration::from_secs(30);
 
 impl Station {
-    pub(in crate::cli) fn new(terminal: Terminal, stats: Arc<Mutex<Stats>>) -> Self {
+    pub(in crate::cli) fn new(terminal: Terminal, stats: Arc<Mutex<Stats>>, interfaces: String) -> Self {
         let page = rustix::param::page_size() as u64;
         let memory = File::open("/proc/self/statm").ok();
-        Station { terminal, memory, page, stats, drops: Mutex::default() }
+        Station { terminal, memory, page, stats, drops: Mutex::default(), interfaces }
     }
 
     /// Something that a person may want to know, in one line.
@@ -105,6 +109,10 @@ impl Host for Station {
     }
 
     fn publish(&self, stats: &Stats) {
+        if self.terminal.has_status() {
+            let columns = terminal_size::terminal_size_of(std::io::stderr()).map_or(80, |(width, _)| width.0.into());
+            self.terminal.status(status::status(stats, &self.interfaces, columns));
+        }
         self.stats.lock().unwrap_or_else(PoisonError::into_inner).clone_from(stats);
     }
 

@@ -4,9 +4,13 @@ use serde::{Serialize, Serializer};
 
 use crate::rules::{Check, Fix, Otherwise, RULES, Reference, Rule, Scope};
 
-/// The catalogue, or the same with one rule alone.
-pub(super) fn document(one: Option<&Rule>) -> String {
-    let rules = RULES.iter().copied().filter(|rule| one.is_none_or(|one| one.id == rule.id)).map(OneRule::of).collect();
+/// The catalogue, or the same with one rule alone, or with one check of it.
+pub(super) fn document(one: Option<&Rule>, check: Option<&Check>) -> String {
+    let asked = RULES.iter().copied().filter(|rule| one.is_none_or(|one| one.id == rule.id));
+    let mut rules: Vec<OneRule> = asked.map(OneRule::of).collect();
+    for rule in &mut rules {
+        rule.checks.retain(|known| check.is_none_or(|check| known.id == check.id));
+    }
     let document = Document { mailtap: env!("CARGO_PKG_VERSION"), format: 2, rules };
     // Nothing in it can fail to be JSON: strings and numbers under names.
     serde_json::to_string_pretty(&document).unwrap_or_default() + "\n"
@@ -65,6 +69,8 @@ struct OneCheck {
     /// What it is reported once for: `server` or `session`.
     scope: &'static str,
     fires_when: &'static str,
+    /// `null` where the rule's says it.
+    why: Option<&'static str>,
 }
 
 impl OneCheck {
@@ -73,10 +79,10 @@ impl OneCheck {
             Scope::Server => "server",
             Scope::Session | Scope::Total => "session",
         };
-        let &Check { id, title, confidence, discriminator, fires: fires_when, .. } = check;
+        let &Check { id, title, confidence, discriminator, fires: fires_when, why, .. } = check;
         let otherwise = check.otherwise.iter().map(OneOtherwise::of).collect();
         let (about, severity) = (check.about.name(), check.severity.name());
-        OneCheck { id, title, about, severity, otherwise, confidence, discriminator, scope, fires_when }
+        OneCheck { id, title, about, severity, otherwise, confidence, discriminator, scope, fires_when, why }
     }
 }
 
@@ -135,7 +141,7 @@ mod tests {
 
     #[test]
     fn the_document_has_every_rule_whole() {
-        let document: Value = serde_json::from_str(&document(None)).unwrap();
+        let document: Value = serde_json::from_str(&document(None, None)).unwrap();
         let listed = document["rules"].as_array().unwrap();
         assert_eq!(listed.len(), RULES.len());
         for (rule, listed) in RULES.iter().zip(listed) {

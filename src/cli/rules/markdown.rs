@@ -41,7 +41,10 @@ fn section(rule: &Rule, depth: &str) -> String {
             let _ = write!(text, "\n{depth}# {title}\n\n{}\n", body.trim_end());
         }
     };
-    part("Why it matters", &prose(rule.why));
+    let reasons = rule.checks.iter().filter_map(|check| Some((check.id, check.why?)));
+    let reasons = reasons.map(|(check, why)| format!("- `{check}`: {}\n", prose(why))).collect::<String>();
+    let blank = if reasons.is_empty() { "" } else { "\n\n" };
+    part("Why it matters", &format!("{}{blank}{reasons}", prose(rule.why)));
     let rows = rule.checks.iter().map(|check| row(check)).collect::<String>();
     part(
         "Checks",
@@ -120,6 +123,7 @@ mod tests {
             let texts = rule.fixes.iter().flat_map(|fix| [fix.text, fix.source]);
             let texts = texts.chain(rule.checks.iter().flat_map(|check| [check.title, check.fires]));
             let texts = texts.chain(rule.references.iter().map(|reference| reference.text));
+            let texts = texts.chain(rule.checks.iter().filter_map(|check| check.why));
             for text in texts.chain([rule.title, rule.what, rule.why, rule.honesty]) {
                 assert_eq!(text.matches('`').count() % 2, 0, "{text}");
                 assert!(!text.contains('\n'), "{text}");

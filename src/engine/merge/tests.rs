@@ -39,6 +39,12 @@ const OVERLAPPING: Case =
 const SEPARATE: Case =
     Case { name: "separate", parts: &[2, 7], config: |config| config.reading.separate = true, ..NO_LIMITS };
 const FLOWS: Case = Case { name: "flows", parts: &[1, 2, 3, 7], ..NO_LIMITS };
+const FILTERED: Case = Case {
+    name: "filtered",
+    parts: &[2, 7],
+    config: |config| config.filter.pattern = Some("(?i)^(HELP|214 )".parse().unwrap()),
+    ..NO_LIMITS
+};
 const FEW_AT_ONCE: Case = Case {
     name: "few at once",
     parts: &[1, 2, 3, 7, 64],
@@ -70,7 +76,8 @@ const LITTLE_OF_EACH: Case = Case {
     ..NO_LIMITS
 };
 
-const CASES: &[&Case] = &[&SERVERS, &SECRETS, &OVERLAPPING, &SEPARATE, &FLOWS, &FEW_AT_ONCE, &LITTLE_OF_EACH];
+const CASES: &[&Case] =
+    &[&SERVERS, &SECRETS, &OVERLAPPING, &SEPARATE, &FLOWS, &FILTERED, &FEW_AT_ONCE, &LITTLE_OF_EACH];
 
 fn limit(config: &mut Config, limits: &[Limit], most: u64) {
     for &limit in limits {
@@ -108,7 +115,8 @@ fn printed<E>(
 ) -> Result<(Outcome, String), E> {
     let config = case.config();
     let clerk = Clerk::new(std::sync::Arc::clone(config.selection.catalogue()), case.show_secrets);
-    let mut printing = Printing(Printer::new(clerk, Report::new(&JSONL, &Look::default(), config.records, Vec::new(), String::new())));
+    let mut printing =
+        Printing(Printer::new(clerk, Report::new(&JSONL, &Look::default(), config.records, Vec::new(), String::new())));
     let outcome = give(&config, &mut printing)?;
     Ok((outcome, String::from_utf8(std::mem::take(printing.0.target())).unwrap()))
 }
@@ -302,6 +310,11 @@ fn mix() -> tempfile::TempDir {
 #[test]
 fn parts_of_captures_of_real_servers_give_what_the_whole_gives() {
     holds(&SERVERS, &[testdata("servers")]);
+}
+
+#[test]
+fn parts_of_which_only_what_matches_is_reported_give_what_the_whole_gives() {
+    holds(&FILTERED, &["exim-4.96", "postfix-3.7.11"].map(|name| testdata("servers").join(name)));
 }
 
 #[test]

@@ -196,6 +196,7 @@ const OPTIONAL: &[&str] = &[
     "medium",
     "high",
     "critical",
+    "sent",
     "uncertain",
     "ended_by",
     "kept",

@@ -174,7 +174,8 @@ impl Groups {
         }
         all.sort_by_cached_key(|grouped| {
             let worst = grouped.groups.first().map(|group| group.rank());
-            (worst, std::cmp::Reverse(grouped.times()), grouped.subject.clone())
+            let first = grouped.groups.iter().map(|group| group.first).min();
+            (worst, std::cmp::Reverse(grouped.times()), first, grouped.subject.clone())
         });
         all
     }
@@ -280,7 +281,10 @@ mod tests {
             finding.server.ip = [192, 0, 2, nth].into();
             finding
         };
-        let groups = gathered(By::Check, (0..9).map(client).chain([finding(Severity::Low, "low"), finding(Severity::High, "server")]));
+        let groups = gathered(
+            By::Check,
+            (0..9).map(client).chain([finding(Severity::Low, "low"), finding(Severity::High, "server")]),
+        );
         let all = groups.worst_first();
         let titles: Vec<_> = all[0].groups.iter().map(|group| &*group.title).collect();
         assert_eq!(titles, ["server", "client", "low"]);
@@ -292,7 +296,8 @@ mod tests {
         let many = |severity, title| (0..50).map(move |_| finding(severity, title));
         let groups = gathered(By::Check, many(Severity::Low, "low").chain(many(Severity::High, "high")));
         let all = groups.worst_first();
-        let kept: Vec<_> = all[0].groups.iter().map(|group| (&*group.title, group.times, group.findings.len())).collect();
+        let kept: Vec<_> =
+            all[0].groups.iter().map(|group| (&*group.title, group.times, group.findings.len())).collect();
         assert_eq!(kept, [("high", 50, 11), ("low", 50, 1)], "the first of each, and ten of the worst");
     }
 

@@ -16,6 +16,7 @@ pub(crate) use servers::{Listed, Servers};
 
 use std::collections::BTreeMap;
 
+use crate::ledger::Kind;
 use crate::record::{Record, Start, Summary};
 use crate::rules::Severity;
 
@@ -27,7 +28,7 @@ pub(crate) struct Digest {
     pub servers: Servers,
     pub summary: Option<Box<Summary>>,
     /// Every finding that came, by severity.
-    pub times: BTreeMap<Severity, u64>,
+    times: BTreeMap<Severity, u64>,
 }
 
 impl Digest {
@@ -39,6 +40,25 @@ impl Digest {
             summary: None,
             times: BTreeMap::new(),
         }
+    }
+
+    /// How many findings there were, by severity: those that came or, where none were asked for, those that the summary counts.
+    pub(crate) fn times(&self) -> BTreeMap<Severity, u64> {
+        let asked = self.start.as_ref().is_none_or(|start| start.options.records.contains(&Kind::Findings));
+        match &self.summary {
+            Some(summary) if !asked => {
+                let of = |severity: Severity| {
+                    summary.findings.values().map(|by| by.of(severity)).fold(0, u64::saturating_add)
+                };
+                Severity::ALL.into_iter().map(|severity| (severity, of(severity))).collect()
+            }
+            _ => self.times.clone(),
+        }
+    }
+
+    /// Whether anything came that there is something to say of.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.summary.is_none() && self.servers.len() == 0 && self.times.is_empty()
     }
 
     /// Takes the next record; sessions and events leave nothing here.

@@ -80,7 +80,8 @@ impl Servers {
 
     /// Those of which there is a record, the worst first.
     pub(crate) fn worst_first(&self) -> Vec<Listed<'_>> {
-        let mut all: Vec<(&Which, Listed<'_>)> = self.told.iter().map(|(which, server)| (which, self.row(which, server))).collect();
+        let mut all: Vec<(&Which, Listed<'_>)> =
+            self.told.iter().map(|(which, server)| (which, self.row(which, server))).collect();
         all.sort_by_cached_key(|(which, row)| {
             let worst = self.found.get(which).and_then(|found| found.worst.as_ref());
             let worst = worst.map(|worst| (worst.severity, worst.about));
@@ -169,7 +170,8 @@ mod tests {
             servers.told(&Server { capture: Some(capture.into()), ..server(2) });
         }
         servers.found(&finding(2, Severity::Low), true);
-        let found: Vec<_> = servers.worst_first().iter().map(|row| (row.server.capture.clone(), row.times(Severity::Low))).collect();
+        let found: Vec<_> =
+            servers.worst_first().iter().map(|row| (row.server.capture.clone(), row.times(Severity::Low))).collect();
         assert_eq!(found, [(Some("mail/tuesday.pcap".into()), 1), (Some("mail/monday.pcap".into()), 0)]);
     }
 }

@@ -1,12 +1,12 @@
-//! What every section of the page is made with: the digest, what all names of captures begin with, how much of a time has to be
-//! said, and where on the page a group or a session is.
+//! What every section of the page is made with: the digest, how captures are named, how much of a time has to be said, and where
+//! on the page a group or a session is.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::record::{Frame, SessionId, Software, When};
 use crate::report::digest::{Digest, Group};
 use crate::report::figures::{Span, count};
-use crate::report::{Look, filters};
+use crate::report::{Look, filters, naming};
 
 use super::line::Line;
 
@@ -15,8 +15,6 @@ pub(super) struct Context<'c> {
     pub digest: &'c Digest,
     pub look: &'c Look,
     pub span: Span,
-    /// Captures are named without it.
-    common: String,
     /// Groups that have a place on the page, by what they are, the worst first.
     anchors: BTreeMap<String, String>,
     /// Sessions that are in the table.
@@ -31,7 +29,6 @@ impl<'c> Context<'c> {
             digest,
             look,
             span: times.map_or(Span::Years, |(first, last)| Span::of(first, last)),
-            common: look.common(),
             anchors: anchors.collect(),
             sessions,
         }
@@ -39,7 +36,7 @@ impl<'c> Context<'c> {
 
     /// A capture's name without what all of them have in common.
     pub(super) fn capture(&self, path: &str) -> Line {
-        Line::of(path.strip_prefix(&self.common).unwrap_or(path))
+        Line::of(naming::below(&self.look.inputs, path))
     }
 
     pub(super) fn time(&self, time: When) -> String {
@@ -61,7 +58,7 @@ impl<'c> Context<'c> {
         let can_be_typed = |input: &String| !input.contains('\\') && input != "-";
         let inputs = &self.look.inputs;
         let inputs = (!inputs.is_empty() && inputs.len() <= 3 && inputs.iter().all(can_be_typed)).then_some(inputs)?;
-        let inputs: Vec<String> = inputs.iter().map(|input| crate::report::quoted(input)).collect();
+        let inputs: Vec<String> = inputs.iter().map(|input| naming::quoted(input)).collect();
         Some(format!("mailtap show {session} {}", inputs.join(" ")))
     }
 

@@ -3,10 +3,11 @@
 
 use askama::Template;
 
+use crate::base::meaning::Unit;
 use crate::record::{Name, Summary};
 use crate::report::digest::Digest;
 use crate::report::figures::{count, percent};
-use crate::report::meaning::{self, Unit};
+use crate::report::meaning;
 use crate::report::unread;
 
 use super::context::Context;
@@ -65,11 +66,16 @@ pub(super) fn coverage(counts: Counts, context: &Context<'_>) -> Coverage {
             colour: 0,
             what: Line::of(&row.what),
             first: row.first.as_ref().map(|(capture, frame)| (context.capture(capture), *frame)),
-            advice: row.advice.clone(),
+            advice: row.advice.clone().unwrap_or_default(),
             number: count(row.count),
-            share: row.unit.to_owned(),
+            share: row.unit.word(row.count).to_owned(),
         };
-        if nth < reasons { of_packets.push((row.count, part)) } else { others.push(part) }
+        match row.unit {
+            _ if nth < reasons => of_packets.push((row.count, part)),
+            // They are among all sessions.
+            Unit::Sessions => {}
+            _ => others.push(part),
+        }
     }
     Coverage {
         wholes: [packets(summary, of_packets), sessions(counts)].into_iter().flatten().collect(),

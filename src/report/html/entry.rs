@@ -80,30 +80,17 @@ impl Entry {
     }
 
     fn of_command(command: &Command) -> Self {
-        let (verb, argument) = (command.verb.as_deref().unwrap_or_default(), &command.argument);
-        let line = match (verb.is_empty(), argument.is_empty()) {
-            (true, _) => Line::of(argument),
-            (false, true) => Line::of(verb),
-            (false, false) => Line::of(&format!("{verb} {argument}")),
-        };
+        let line = Line::of(&command.line());
         let entry = Self::new(command.event, &command.capture, command.frame, Kind::Said);
         Entry { side: Some(Side::Client), lines: vec![line], uncertain: command.uncertain, ..entry }
     }
 
     fn of_reply(reply: &Reply) -> Self {
-        let last = reply.lines.len().saturating_sub(1);
-        let left_out = if reply.lines.len() > MOST_LINES { last.saturating_sub(FIRST_LINES) } else { 0 };
-        let line = |(nth, text): (usize, &String)| match reply.code {
-            Some(code) if nth < last => Line::of(&format!("{code:03}-{text}")),
-            Some(code) if text.is_empty() => Line::of(&format!("{code:03}")),
-            Some(code) => Line::of(&format!("{code:03} {text}")),
-            None => Line::of(text),
-        };
-        let kept = reply.lines.iter().enumerate().filter(|(nth, _)| left_out == 0 || *nth < FIRST_LINES || *nth == last);
-        let mut lines: Vec<Line> = kept.map(line).collect();
-        if lines.is_empty() {
-            lines.push(Line::of(&reply.code.map(|code| format!("{code:03}")).unwrap_or_default()));
-        }
+        let all = reply.whole_lines();
+        let last = all.len().saturating_sub(1);
+        let left_out = if all.len() > MOST_LINES { last.saturating_sub(FIRST_LINES) } else { 0 };
+        let kept = all.iter().enumerate().filter(|(nth, _)| left_out == 0 || *nth < FIRST_LINES || *nth == last);
+        let lines = kept.map(|(_, line)| Line::of(line)).collect();
         let entry = Self::new(reply.event, &reply.capture, reply.frame, Kind::Said);
         Entry { side: Some(Side::Server), lines, left_out, uncertain: reply.uncertain, ..entry }
     }

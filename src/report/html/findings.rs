@@ -10,7 +10,7 @@ use crate::record::{Fingerprint, Side};
 use crate::report::digest::Group;
 use crate::report::figures::{count, counted, millisecond};
 use crate::report::filters;
-use crate::rules::{self, About, Severity};
+use crate::rules::{self, About, Rule, Severity};
 
 use super::context::{Context, places, some};
 use super::entry::{Entry, Kind};
@@ -168,7 +168,7 @@ fn head<'p>(group: &'p Group, context: &'p Context<'_>) -> Head<'p> {
         servers,
         times: if group.times == 1 { "once".to_owned() } else { format!("{} times", count(group.times)) },
         on: if group.servers.is_more() { format!("more than {on}") } else { on },
-        why: rule.map_or("", |rule| rule.why),
+        why: rule.map_or("", |rule| why(rule, &group.check)),
         look_at: match group.about {
             About::Server => "Look at the server first.",
             About::Client => "Look at the client first.",
@@ -179,6 +179,12 @@ fn head<'p>(group: &'p Group, context: &'p Context<'_>) -> Head<'p> {
         references: rule.map(|rule| rule.references().iter().map(|known| (known.text(), known.url())).collect()).unwrap_or_default(),
         findings: counted(group.times, "finding", "findings"),
     }
+}
+
+/// Why a check matters.
+fn why(rule: &Rule, check: &str) -> &'static str {
+    let check = rule.checks.iter().find(|known| known.id == check);
+    check.and_then(|check| check.why).unwrap_or(rule.why)
 }
 
 fn full<'p>(

@@ -43,12 +43,13 @@ const INPUTS: usize = 3;
 
 pub(super) fn header<'p>(groups: &[&'p Group], context: &'p Context<'_>) -> Header<'p> {
     let digest = context.digest;
+    let times = digest.times();
     let big = |severity: &Severity| {
-        let number = digest.times.get(severity).copied().unwrap_or(0);
+        let number = times.get(severity).copied().unwrap_or(0);
         let first = groups.iter().find(|group| group.severity == *severity);
         Big { severity: *severity, number: count(number), anchor: first.map(|group| context.anchor(group)) }
     };
-    let is_told = |severity: &&Severity| **severity != Severity::Critical || digest.times.contains_key(severity);
+    let is_told = |severity: &&Severity| **severity != Severity::Critical || times.contains_key(severity);
     let inputs = &context.look.inputs;
     let more = inputs.len().saturating_sub(INPUTS) as u64;
     Header {
@@ -66,7 +67,7 @@ pub(super) fn header<'p>(groups: &[&'p Group], context: &'p Context<'_>) -> Head
 fn headline(digest: &Digest) -> String {
     let nothing_judged = digest.summary.as_ref().is_some_and(|summary| summary.sessions == 0);
     let is_bad = |severity: Severity| severity >= Severity::Medium;
-    let found: Vec<(Severity, u64)> = digest.times.iter().rev().map(|(severity, times)| (*severity, *times)).collect();
+    let found: Vec<(Severity, u64)> = digest.times().into_iter().rev().filter(|(_, times)| *times > 0).collect();
     let bad: Vec<(Severity, u64)> = found.iter().copied().filter(|(severity, _)| is_bad(*severity)).collect();
     let told = if bad.is_empty() { found } else { bad };
     if nothing_judged || told.is_empty() {

@@ -43,7 +43,7 @@ pub(super) fn page(html: &Html) -> Markup {
     let (listed, _) = sessions.rows();
     let context = Context::new(digest, look, &groups, listed.iter().map(|seen| seen.session).collect());
     let header = header::header(&groups, &context);
-    let times = digest.times.values().copied().fold(0, u64::saturating_add);
+    let times = digest.times().into_values().fold(0, u64::saturating_add);
     let line = timeline::timeline(moments);
     let mut sections = vec![
         ("findings", "Findings", count(times)),

@@ -8,7 +8,7 @@ use askama::Template;
 use crate::record::Severity;
 use crate::report::digest::{Group, Listed};
 use crate::report::figures::{count, counted};
-use crate::report::text::{help, starttls};
+use crate::report::words;
 
 use super::context::Context;
 use super::line::Line;
@@ -107,7 +107,7 @@ fn row<'p>(
         sessions: count(server.sessions),
         heat: heat.collect(),
         worst,
-        help: help(server.help),
-        starttls: starttls(server.starttls),
+        help: words::help(server.help),
+        starttls: words::starttls(server.starttls),
     }
 }

@@ -2,8 +2,7 @@
 
 use super::*;
 use crate::ledger::Kind;
-use crate::record::{Command, Finding, Session, SessionId, Start, testing};
-use crate::record::{Options, Program};
+use crate::record::{Command, Finding, Options, Program, Session, SessionId, Start, testing};
 use crate::rules::Severity;
 
 fn start() -> Record {

@@ -34,7 +34,11 @@ pub(super) fn write(page: &mut Page, group: &Group, context: &Context<'_>) {
     if more > 0 {
         page.blank();
         let more = counted(more, "more finding", "more findings");
-        page.labelled(&" ".repeat(SEVERITY), SEVERITY, &format!("{more} of this check; --format jsonl has all of them"));
+        page.labelled(
+            &" ".repeat(SEVERITY),
+            SEVERITY,
+            &format!("{more} of this check; --format jsonl has all of them"),
+        );
     }
     page.blank();
 }
@@ -43,7 +47,11 @@ pub(super) fn write(page: &mut Page, group: &Group, context: &Context<'_>) {
 fn head(page: &mut Page, finding: &Finding) {
     let ends = format!("{} > {}", finding.client, finding.server);
     let indent = " ".repeat(SEVERITY);
-    let line = format!("{indent}{}  {}", page.style.dim(millisecond(finding.time)), cut_middle(&ends, page.width.saturating_sub(33)));
+    let line = format!(
+        "{indent}{}  {}",
+        page.style.dim(millisecond(finding.time)),
+        cut_middle(&ends, page.width.saturating_sub(33))
+    );
     page.line(line);
     page.labelled(&" ".repeat(INDENT), INDENT, &finding.message);
 }
@@ -62,7 +70,7 @@ fn brief(page: &mut Page, finding: &Finding, context: &Context<'_>) {
     }
     places(page, finding, context);
     let session = context.session(&finding.session, page);
-    page.line(format!("{indent}session {session}  fingerprint {}", finding.fingerprint));
+    page.labelled(&indent, INDENT, &format!("session {session}  fingerprint {}", finding.fingerprint));
 }
 
 fn places(page: &mut Page, finding: &Finding, context: &Context<'_>) {

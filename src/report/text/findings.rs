@@ -4,7 +4,7 @@ use crate::record::{Frame, Severity};
 use crate::report::digest::{By, Digest, Group, Grouped, Subject};
 use crate::report::figures::{Span, count, counted};
 use crate::report::layout::{cut_end, cut_middle, cut_path, left, right, some_of, width};
-use crate::report::{Detail, Look, filters};
+use crate::report::{Detail, Look, filters, naming};
 
 use super::each;
 use super::page::Page;
@@ -23,10 +23,9 @@ const MOST_SUBJECTS: usize = 25;
 /// How many of several are named.
 const NAMED: usize = 3;
 
-/// What the whole scan's times leave to be said of one, and what captures' names begin with.
+/// What the whole scan's times leave to be said of one.
 pub(super) struct Context<'c> {
     pub span: Span,
-    pub common: &'c str,
     pub digest: &'c Digest,
     pub look: &'c Look,
 }
@@ -34,7 +33,7 @@ pub(super) struct Context<'c> {
 impl Context<'_> {
     /// A capture's name without what all of them have in common.
     pub(super) fn capture<'p>(&self, path: &'p str) -> &'p str {
-        path.strip_prefix(self.common).unwrap_or(path)
+        naming::below(&self.look.inputs, path)
     }
 
     /// A session's id, as long as there is room for.
@@ -65,9 +64,11 @@ pub(super) fn write(page: &mut Page, context: &Context<'_>) {
 fn by_check(page: &mut Page, all: &[Grouped<'_>], context: &Context<'_>) {
     let groups: Vec<&Group> = all.iter().flat_map(|grouped| &grouped.groups).copied().collect();
     head(page, "Findings, worst first", true);
-    let most = if context.look.detail == Detail::Overview { context.look.limit.unwrap_or(usize::MAX) } else { usize::MAX };
+    let most =
+        if context.look.detail == Detail::Overview { context.look.limit.unwrap_or(usize::MAX) } else { usize::MAX };
     let (shown, rest) = groups.split_at_checked(most).unwrap_or((&groups, &[]));
-    let form = Form::of(shown, page.width);
+    let short: Vec<&Group> = shown.iter().filter(|group| is_short(group.severity)).copied().collect();
+    let form = Form::of(&short, page.width.saturating_sub(SERVERS));
     for (nth, group) in shown.iter().enumerate() {
         if nth > 0 && shown.get(nth.saturating_sub(1)).is_some_and(|before| before.severity != group.severity) {
             page.blank();
@@ -90,15 +91,17 @@ fn by_subject(page: &mut Page, all: &[Grouped<'_>], by: By, context: &Context<'_
         By::Session => ("Findings by session, worst first", "sessions"),
     };
     head(page, title, false);
-    let most = context.look.limit.unwrap_or(if context.look.detail == Detail::Overview { MOST_SUBJECTS } else { usize::MAX });
+    let most =
+        context.look.limit.unwrap_or(if context.look.detail == Detail::Overview { MOST_SUBJECTS } else { usize::MAX });
     let (shown, rest) = all.split_at_checked(most).unwrap_or((all, &[]));
     for (nth, Grouped { subject, groups }) in shown.iter().enumerate() {
         if nth > 0 {
             page.blank();
         }
-        let name = page.style.bold(cut_middle(&self::subject(subject, groups, context), page.width));
+        let name = self::subject(subject, groups, context, page);
+        let name = page.style.bold(name);
         page.line(name);
-        let form = Form::of(groups, page.width.saturating_sub(SERVERS));
+        let form = Form::of(groups, page.width);
         for group in groups {
             row(page, group, form, None);
             each::write(page, group, context);
@@ -107,29 +110,38 @@ fn by_subject(page: &mut Page, all: &[Grouped<'_>], by: By, context: &Context<'_
     if let Some(worst) = rest.first().and_then(|grouped| grouped.groups.first()) {
         page.blank();
         let number = count(rest.len() as u64);
-        page.labelled("", 0, &format!("{number} more {many}, none with a finding above {}; --limit N lists more", worst.severity));
+        page.labelled(
+            "",
+            0,
+            &format!("{number} more {many}, none with a finding above {}; --limit N lists more", worst.severity),
+        );
     }
 }
 
-/// Who it is.
-fn subject(subject: &Subject, groups: &[&Group], context: &Context<'_>) -> String {
-    match subject {
-        Subject::All => String::new(),
+/// Who it is, and as much more of it as fits.
+fn subject(subject: &Subject, groups: &[&Group], context: &Context<'_>, page: &Page) -> String {
+    let (name, more) = match subject {
+        Subject::All => (String::new(), Vec::new()),
         Subject::Server(known) => {
             let software = context.digest.servers.get(known).and_then(|server| server.software.as_ref());
-            software.map_or_else(|| known.to_string(), |software| format!("{known}  {software}"))
+            (known.to_string(), software.iter().map(ToString::to_string).collect())
         }
-        Subject::Client(ip) => ip.to_string(),
+        Subject::Client(ip) => (ip.to_string(), Vec::new()),
         Subject::Session(session) => {
-            let finding = groups.first().and_then(|group| group.findings.first());
-            let ends = finding.map(|finding| {
+            let first = groups.first().and_then(|group| group.findings.first());
+            let more = first.map(|finding| {
                 let capture = finding.packets.first().map_or("", |packet| &packet.capture);
-                let time = context.span.time(finding.time);
-                format!("  {} > {}  {time}  {}", finding.client, finding.server, context.capture(capture))
+                let ends = format!("{} > {}", finding.client, finding.server);
+                vec![ends, context.span.time(finding.time), context.capture(capture).to_owned()]
             });
-            format!("{session}{}", ends.unwrap_or_default())
+            (session.to_string(), more.unwrap_or_default())
         }
-    }
+    };
+    let name = cut_middle(&name, page.width).into_owned();
+    more.into_iter().fold(name, |name, part| {
+        let longer = format!("{name}  {part}");
+        if width(&longer) <= page.width { longer } else { name }
+    })
 }
 
 fn head(page: &mut Page, title: &str, with_servers: bool) {
@@ -139,9 +151,16 @@ fn head(page: &mut Page, title: &str, with_servers: bool) {
     page.line(line);
 }
 
-/// How much of a check's name stands in each line of a block.
+/// How lines that stand alone are divided, the same for a whole block: where the check's name begins, and how much of it there is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Form {
+struct Form {
+    name: Naming,
+    /// Cells of the title.
+    title: usize,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Naming {
     /// `rule/check`.
     Whole,
     /// `check`.
@@ -149,22 +168,27 @@ enum Form {
     None,
 }
 
-/// The column of titles in lines that stand alone.
-const TITLE: usize = 35;
+/// A title of an ordinary length.
+const TITLE: usize = 34;
 
 impl Form {
-    /// The longest that fits for all of them.
+    /// Titles whole beside the longest name that fits for all lines; a title that is longer than usual gives way to a name.
     fn of(groups: &[&Group], cells: usize) -> Self {
-        let room = cells.saturating_sub(SEVERITY).saturating_sub(TITLE).saturating_sub(TIMES).saturating_sub(SERVERS);
-        let fits = |name: fn(&Group) -> usize| {
-            groups.iter().filter(|group| is_short(group.severity)).all(|group| name(group) <= room)
-        };
-        if fits(|group| width(&group.id())) {
-            Form::Whole
-        } else if fits(|group| width(&group.check)) {
-            Form::Check
-        } else {
-            Form::None
+        let longest = |of: fn(&Group) -> usize| groups.iter().map(|group| of(group)).max().unwrap_or(0);
+        let titles = longest(|group| width(&group.title));
+        let (ids, checks) = (longest(|group| width(&group.id())), longest(|group| width(&group.check)));
+        let room = cells.saturating_sub(SEVERITY).saturating_sub(TIMES).saturating_sub(2);
+        let usual = titles.min(TITLE);
+        let forms = [
+            (Naming::Whole, titles, ids),
+            (Naming::Whole, usual, ids),
+            (Naming::Check, titles, checks),
+            (Naming::Check, usual, checks),
+        ];
+        let fits = forms.into_iter().find(|(_, title, name)| title.saturating_add(*name) <= room);
+        match fits {
+            Some((name, title, _)) => Form { name, title: title.max(usual) },
+            None => Form { name: Naming::None, title: room },
         }
     }
 }
@@ -195,15 +219,19 @@ fn one(page: &mut Page, group: &Group, form: Form, context: &Context<'_>) {
 
 /// A group in one line.
 fn row(page: &mut Page, group: &Group, form: Form, servers: Option<&str>) {
-    let id = match form {
-        Form::Whole => group.id(),
-        Form::Check => group.check.to_string(),
-        Form::None => String::new(),
+    let id = match form.name {
+        Naming::Whole => group.id(),
+        Naming::Check => group.check.to_string(),
+        Naming::None => String::new(),
     };
-    let counts = format!("{}{}", right(&count(group.times), TIMES), servers.map(|servers| right(servers, SERVERS)).unwrap_or_default());
+    let counts = format!(
+        "{}{}",
+        right(&count(group.times), TIMES),
+        servers.map(|servers| right(servers, SERVERS)).unwrap_or_default()
+    );
     let room = page.width.saturating_sub(SEVERITY).saturating_sub(width(&counts));
-    let title = if form == Form::None { room.saturating_sub(1) } else { TITLE.saturating_sub(1) };
-    let named = format!("{} {id}", left(&cut_end(&group.title, title), title));
+    let title = form.title.min(room);
+    let named = format!("{}  {id}", left(&cut_end(&group.title, title), title));
     let severity = page.style.severity(group.severity, left(group.severity.name(), SEVERITY));
     let line = format!("{severity}{}{counts}", left(&named, room));
     page.line(line);

@@ -78,7 +78,8 @@ fn line(finding: &Finding, look: &Look) -> String {
         who(finding.client, &finding.server)
     };
     // Eight for the time and for the severity, blanks between.
-    let used = 8_usize.saturating_add(2).saturating_add(8).saturating_add(super::super::layout::width(&who)).saturating_add(2);
+    let used =
+        8_usize.saturating_add(2).saturating_add(8).saturating_add(super::super::layout::width(&who)).saturating_add(2);
     let session = finding.session.get(..8).filter(|_| width >= WITH_SESSION);
     let room = width.saturating_sub(used).saturating_sub(if session.is_some() { 10 } else { 0 });
     let message = cut_end(&finding.message, room);

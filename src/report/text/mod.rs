@@ -19,7 +19,6 @@ use super::{Detail, Format, Look};
 use crate::record::{Clockwork, Record};
 
 use live::Live;
-pub(in crate::report) use servers::{help, starttls};
 pub(in crate::report) use styles::Styles;
 
 /// A person reads no more findings whole.
@@ -65,7 +64,12 @@ impl Text {
             Detail::Overview => Keep { per_group: 1, in_all: 0 },
             Detail::Each | Detail::Whole => Keep { per_group: in_all, in_all },
         };
-        Text { clock: Clockwork::default(), digest: Digest::new(look.by, keep), live: Live::default(), look: look.clone() }
+        Text {
+            clock: Clockwork::default(),
+            digest: Digest::new(look.by, keep),
+            live: Live::default(),
+            look: look.clone(),
+        }
     }
 }
 

@@ -2,7 +2,8 @@
 
 use crate::report::digest::Digest;
 use crate::report::layout::{left, width};
-use crate::report::{Detail, Look, quoted};
+use crate::report::naming::quoted;
+use crate::report::{Detail, Look};
 
 use super::page::Page;
 
@@ -25,12 +26,12 @@ pub(super) fn write(page: &mut Page, digest: &Digest, look: &Look) {
         commands.push(("--report html=FILE".to_owned(), "a page to share"));
     }
     page.blank();
-    let fits = |(command, what): &(String, &str), cells: usize| cells.saturating_add(width(what)).saturating_add(4) <= page.width || width(command) > cells;
-    let widest = commands.iter().map(|(command, _)| width(command)).max().unwrap_or(0);
-    let in_columns = commands.iter().all(|command| fits(command, widest));
-    for (command, what) in commands {
-        let both = if in_columns { format!("  {}  {what}", left(&command, widest)) } else { format!("  {command}  {what}") };
-        // A command is never cut: whoever copies it wants all of it.
-        page.line(if width(&both) <= page.width { both } else { format!("  {command}") });
+    // A command is never cut: whoever copies it wants all of it. What is too long stands without its words.
+    let fits =
+        |(command, what): &&(String, &str)| width(command).saturating_add(width(what)).saturating_add(4) <= page.width;
+    let widest = commands.iter().filter(fits).map(|(command, _)| width(command)).max().unwrap_or(0);
+    for command in &commands {
+        let both = format!("  {}  {}", left(&command.0, widest), command.1);
+        page.line(if width(&both) <= page.width { both } else { format!("  {}", command.0) });
     }
 }

@@ -17,17 +17,20 @@ const NAME: usize = 9;
 
 /// All of it.
 pub(super) fn overview(digest: &Digest, look: &Look) -> String {
+    if digest.is_empty() {
+        return String::new();
+    }
     let mut page = Page::new(look.width(), Styles { color: look.color });
     let summary = digest.summary.as_deref();
     head(&mut page, digest, look);
     verdict(&mut page, digest);
     servers::write(&mut page, digest, look);
-    let common = look.common();
     let times = summary.and_then(|summary| Some((summary.first_time?, summary.last_time?)));
     let span = times.map_or(Span::Years, |(first, last)| Span::of(first, last));
-    findings::write(&mut page, &Context { span, common: &common, digest, look });
+    let context = Context { span, digest, look };
+    findings::write(&mut page, &context);
     if let Some(summary) = summary {
-        not_analysed(&mut page, summary, digest, &common);
+        not_analysed(&mut page, summary, &context);
     }
     next::write(&mut page, digest, look);
     page.into_text()
@@ -40,12 +43,13 @@ fn head(page: &mut Page, digest: &Digest, look: &Look) {
     let named = some_of(&inputs, look.inputs.len(), 3, room);
     let line = format!("{}{}", page.style.bold(left("mailtap", NAME)), page.style.bold(named));
     page.line(line);
-    page.labelled(&" ".repeat(NAME), NAME, &read(summary, digest));
+    page.labelled(&" ".repeat(NAME), NAME, &read(summary, digest, look));
 }
 
 /// How much was read, and of which time.
-fn read(summary: &Summary, digest: &Digest) -> String {
-    let captures = counted(summary.captures.len() as u64, "capture", "captures");
+fn read(summary: &Summary, digest: &Digest, look: &Look) -> String {
+    let (one, many) = if look.as_it_goes { ("interface", "interfaces") } else { ("capture", "captures") };
+    let captures = counted(summary.captures.len() as u64, one, many);
     let packets = counted(summary.packets, "packet", "packets");
     let sessions = counted(summary.sessions, "session", "sessions");
     let servers = counted(digest.servers.len() as u64, "server", "servers");
@@ -57,6 +61,9 @@ fn read(summary: &Summary, digest: &Digest) -> String {
 }
 
 fn from_to(first: When, last: When) -> String {
+    if second(first) == second(last) {
+        return second(first);
+    }
     let end = if Span::of(first, last) == Span::Day { Span::Day.time(last) } else { second(last) };
     format!("{} to {end}", second(first))
 }
@@ -88,8 +95,8 @@ fn verdict(page: &mut Page, digest: &Digest) {
     }
 }
 
-fn not_analysed(page: &mut Page, summary: &Summary, digest: &Digest, common: &str) {
-    let options = digest.start.as_ref().map(|start| &start.options);
+fn not_analysed(page: &mut Page, summary: &Summary, context: &Context<'_>) {
+    let options = context.digest.start.as_ref().map(|start| &start.options);
     let notices_ports = options.is_some_and(|options| {
         options.bpf.as_ref().is_some_and(|bpf| bpf.given().is_some()) || options.notice_ports == Some(true)
     });
@@ -102,19 +109,18 @@ fn not_analysed(page: &mut Page, summary: &Summary, digest: &Digest, common: &st
     let title = page.style.bold("Not analysed");
     page.line(title);
     let number = rows.iter().map(|row| width(&count(row.count))).max().unwrap_or(0).max(3);
-    let unit = rows.iter().map(|row| width(row.unit)).max().unwrap_or(0).saturating_add(3);
+    let unit = rows.iter().map(|row| width(row.unit.word(row.count))).max().unwrap_or(0).saturating_add(3);
     for row in &rows {
-        let label = format!("  {} {}", right(&count(row.count), number), left(row.unit, unit));
+        let label = format!("  {} {}", right(&count(row.count), number), left(row.unit.word(row.count), unit));
         let cells = width(&label);
         let mut words = row.what.clone();
         if let Some((capture, frame)) = &row.first {
-            let capture = capture.strip_prefix(common).unwrap_or(capture);
-            let capture = cut_path(capture, page.width.saturating_sub(cells).max(20));
+            let capture = cut_path(context.capture(capture), page.width.saturating_sub(cells).max(20));
             words.push_str(&format!("; first in {capture} frame {frame}"));
         }
-        if !row.advice.is_empty() {
+        if let Some(advice) = &row.advice {
             words.push_str(". ");
-            words.push_str(&row.advice);
+            words.push_str(advice);
         }
         page.labelled(&label, cells, &words);
     }

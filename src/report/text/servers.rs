@@ -1,11 +1,11 @@
 //! The table of servers, the worst first. Columns that do not fit are left out, the least telling first.
 
-use crate::ledger::server::{Help, StartTls};
+use crate::ledger::server::StartTls;
 use crate::record::Severity;
 use crate::report::digest::{Digest, Listed};
 use crate::report::figures::count;
-use crate::report::layout::{cut_end, cut_middle, left, right, width};
-use crate::report::{Detail, Look};
+use crate::report::layout::{cut_end, cut_middle, cut_path, left, right, width};
+use crate::report::{Detail, Look, words};
 
 use super::page::Page;
 
@@ -18,26 +18,6 @@ const SOFTWARE: usize = 24;
 /// The indent, and the column of severities.
 const BEFORE: usize = 10;
 
-/// What a server makes of HELP, in a word or two.
-pub(in crate::report) fn help(help: Help) -> &'static str {
-    match help {
-        Help::Exposed => "answered",
-        Help::Advertised => "advertised",
-        Help::Refused => "refused",
-        Help::Unclear => "unclear",
-        Help::Unknown => "not asked",
-    }
-}
-
-/// Whether it offers STARTTLS.
-pub(in crate::report) fn starttls(starttls: StartTls) -> &'static str {
-    match starttls {
-        StartTls::Offered => "offered",
-        StartTls::NotOffered => "no",
-        StartTls::Unknown => "not known",
-    }
-}
-
 struct Column {
     title: &'static str,
     is_number: bool,
@@ -49,8 +29,8 @@ struct Column {
 const COLUMNS: &[Column] = &[
     Column { title: "server", is_number: false, spare: 0, cell: server },
     Column { title: "software", is_number: false, spare: 0, cell: software },
-    Column { title: "HELP", is_number: false, spare: 0, cell: |row| help(row.server.help).to_owned() },
-    Column { title: "STARTTLS", is_number: false, spare: 1, cell: |row| starttls(row.server.starttls).to_owned() },
+    Column { title: "HELP", is_number: false, spare: 0, cell: |row| words::help(row.server.help).to_owned() },
+    Column { title: "STARTTLS", is_number: false, spare: 1, cell: starttls },
     Column { title: "sessions", is_number: true, spare: 3, cell: |row| number(row.server.sessions) },
     Column { title: "crit", is_number: true, spare: 4, cell: |row| number(row.times(Severity::Critical)) },
     Column { title: "high", is_number: true, spare: 4, cell: |row| number(row.times(Severity::High)) },
@@ -66,12 +46,26 @@ const COLUMNS: &[Column] = &[
 ];
 
 fn server(row: &Listed<'_>) -> String {
-    cut_middle(&row.server.to_string(), SERVER).into_owned()
+    let name = row.server.to_string();
+    let whole = match &row.server.capture {
+        Some(capture) => format!("{name} in {}", cut_path(capture, SERVER.saturating_sub(width(&name)).max(12))),
+        None => name,
+    };
+    cut_middle(&whole, SERVER.saturating_add(SERVER)).into_owned()
 }
 
 fn software(row: &Listed<'_>) -> String {
     let software = row.server.software.as_ref();
     software.map_or_else(|| "-".to_owned(), |software| cut_end(&software.to_string(), SOFTWARE).into_owned())
+}
+
+fn starttls(row: &Listed<'_>) -> String {
+    // The column is narrow.
+    if row.server.starttls == StartTls::NotOffered {
+        "no".to_owned()
+    } else {
+        words::starttls(row.server.starttls).to_owned()
+    }
 }
 
 fn number(number: u64) -> String {
@@ -122,7 +116,9 @@ fn table(page: &mut Page, rows: &[Listed<'_>]) {
         })
         .collect();
     while total(&columns) > page.width {
-        let Some(least) = columns.iter().map(|(column, ..)| column.spare).max().filter(|spare| *spare > 0) else { break };
+        let Some(least) = columns.iter().map(|(column, ..)| column.spare).max().filter(|spare| *spare > 0) else {
+            break;
+        };
         columns.retain(|(column, ..)| column.spare != least);
     }
     // What is left is cut from the right: software, then the server itself.
@@ -133,14 +129,17 @@ fn table(page: &mut Page, rows: &[Listed<'_>]) {
             cells.iter_mut().for_each(|cell| *cell = cut_middle(cell, *widest).into_owned());
         }
     }
-    let place = |text: &str, column: &Column, widest: usize| if column.is_number { right(text, widest) } else { left(text, widest) };
+    let place = |text: &str, column: &Column, widest: usize| {
+        if column.is_number { right(text, widest) } else { left(text, widest) }
+    };
     let titles: Vec<String> = columns.iter().map(|(column, _, widest)| place(column.title, column, *widest)).collect();
     let head = page.style.dim(titles.join("  ").trim_end());
     page.line(format!("{}{head}", " ".repeat(BEFORE)));
     for (nth, row) in rows.iter().enumerate() {
         let severity = row.severity.map_or("-", Severity::name);
         let severity = left(severity, BEFORE.saturating_sub(2));
-        let severity = row.severity.map_or_else(|| page.style.dim(&severity), |worst| page.style.severity(worst, &severity));
+        let severity =
+            row.severity.map_or_else(|| page.style.dim(&severity), |worst| page.style.severity(worst, &severity));
         let cells = columns.iter().map(|(column, cells, widest)| {
             let cell = cells.get(nth).map_or("", String::as_str);
             let placed = place(cell, column, *widest);

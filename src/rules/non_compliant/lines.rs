@@ -19,8 +19,9 @@ pub(super) static COMMAND_TOO_LONG: Check = Check {
     severity: Severity::Medium,
     confidence: 95,
     scope: Scope::Session,
-    fires: "a command line of more than 512 octets, for MAIL and RCPT of more than that and what the extensions in use add; a \
-            line of an AUTH exchange, or AUTH with an initial response, of more than 12288",
+    fires: "a command line of more than 512 bytes (for MAIL and RCPT, plus what the extensions in use add); a line of \
+            an AUTH exchange, or AUTH with an initial response, of more than 12,288",
+    why: None,
 };
 
 pub(super) static REPLY_TOO_LONG: Check = Check {
@@ -32,7 +33,9 @@ pub(super) static REPLY_TOO_LONG: Check = Check {
     severity: Severity::Low,
     confidence: 90,
     scope: Scope::Session,
-    fires: "a reply line of more than 512 octets (334: 12288) that quotes neither the command that it answers nor its path",
+    fires: "a reply line of more than 512 bytes (334: 12,288) that quotes neither the command it answers nor its \
+            address",
+    why: None,
 };
 
 pub(super) static BARE_LF: Check = Check {
@@ -44,7 +47,11 @@ pub(super) static BARE_LF: Check = Check {
     severity: Severity::Low,
     confidence: 95,
     scope: Scope::Session,
-    fires: "a command line, a reply line or a line of message data ends in LF without CR; one finding where all lines do",
+    fires: "a command line, a reply line or a line of the message ends in LF without CR; one finding if all lines do",
+    why: Some(
+        "Servers disagree about whether LF alone ends a line. That disagreement is what SMTP smuggling is built \
+               on.",
+    ),
 };
 
 pub(super) static BARE_CR: Check = Check {
@@ -56,7 +63,8 @@ pub(super) static BARE_CR: Check = Check {
     severity: Severity::Low,
     confidence: 95,
     scope: Scope::Session,
-    fires: "a CR that no LF follows in a command, a reply or message data",
+    fires: "a command, a reply or the message contains a CR that is not followed by LF",
+    why: None,
 };
 
 pub(super) static END_OF_DATA: Check = Check {
@@ -68,7 +76,12 @@ pub(super) static END_OF_DATA: Check = Check {
     severity: Severity::High,
     confidence: 90,
     scope: Scope::Session,
-    fires: "the server took something else than CRLF.CRLF for the end of a mail, and commands followed",
+    fires: "the server took something other than CRLF.CRLF as the end of a mail, and commands followed",
+    why: Some(
+        "The server ended a mail at a line that most other servers pass through as text. An attacker can hide a \
+               second mail inside the first one; it then leaves with the sending server's good name (SMTP smuggling, \
+               CVE-2023-51764).",
+    ),
 };
 
 /// The longest line of an AUTH exchange (RFC 4954 section 4).
@@ -77,7 +90,7 @@ const EXCHANGE: u64 = 12_288;
 pub(super) fn judge_command(command: &Command, session: &Session, word: &mut u32, out: &mut Findings<'_>) {
     judge_smuggled(command, out);
     if let Some(most) = exceeded(command, session) {
-        let message = format!("a command line of {} octets, where {most} are the most", command.octets);
+        let message = format!("A command line of {} bytes; the limit is {most}", command.octets);
         let finding = Finding::new(&RULE, &COMMAND_TOO_LONG, &command.at, message).command(command);
         out.fire(finding.with("octets", Evidence::Number(command.octets)).with("most", Evidence::Number(most)));
     }
@@ -87,11 +100,11 @@ pub(super) fn judge_command(command: &Command, session: &Session, word: &mut u32
     // A line that the server read on to its CRLF may hold line feeds.
     if command.ending == Ending::Lf || command.joined {
         let finding =
-            Finding::new(&RULE, &BARE_LF, &command.at, "a command line ends in LF without CR").command(command);
+            Finding::new(&RULE, &BARE_LF, &command.at, "A command line ends in LF without CR").command(command);
         tell_bare_lf(finding.verb("command"), LF_IN_COMMANDS, session, word, out);
     }
     if command.bare_cr {
-        let finding = Finding::new(&RULE, &BARE_CR, &command.at, "a command holds a CR without LF").command(command);
+        let finding = Finding::new(&RULE, &BARE_CR, &command.at, "A command contains CR without LF").command(command);
         out.fire(placed(finding.verb("command")));
     }
 }
@@ -111,16 +124,16 @@ pub(super) fn judge_reply(
     // What is not known to answer a command may quote any.
     let known = !matches!(answers, Some(Answers::Unknown | Answers::Unsolicited));
     if known && reply.longest > most && !quotes(reply, answers) {
-        let message = format!("a reply line of {} octets, where {most} are the most", reply.longest);
+        let message = format!("A reply line of {} bytes; the limit is {most}", reply.longest);
         let finding = Finding::new(&RULE, &REPLY_TOO_LONG, &reply.at, message).reply(reply);
         out.fire(finding.with("octets", Evidence::Number(reply.longest)).with("most", Evidence::Number(most)));
     }
     if reply.bare_lf {
-        let finding = Finding::new(&RULE, &BARE_LF, &reply.at, "a reply line ends in LF without CR").reply(reply);
+        let finding = Finding::new(&RULE, &BARE_LF, &reply.at, "A reply line ends in LF without CR").reply(reply);
         tell_bare_lf(finding.verb("reply"), LF_IN_REPLIES, session, word, out);
     }
     if reply.bare_cr {
-        let finding = Finding::new(&RULE, &BARE_CR, &reply.at, "a reply holds a CR without LF").reply(reply);
+        let finding = Finding::new(&RULE, &BARE_CR, &reply.at, "A reply contains CR without LF").reply(reply);
         out.fire(placed(finding.verb("reply")));
     }
 }
@@ -128,12 +141,12 @@ pub(super) fn judge_reply(
 pub(super) fn judge_fault(fault: &Fault, session: &Session, word: &mut u32, out: &mut Findings<'_>) {
     match fault.kind {
         FaultKind::BareLfInData => {
-            let message = "a line of message data ends in LF without CR";
+            let message = "A line of the message ends in LF without CR";
             let finding = Finding::new(&RULE, &BARE_LF, &fault.at, message).verb("data");
             tell_bare_lf(finding, LF_IN_DATA, session, word, out);
         }
         FaultKind::BareCrInData => {
-            let message = "message data holds a CR without LF";
+            let message = "The message contains CR without LF";
             out.fire(placed(Finding::new(&RULE, &BARE_CR, &fault.at, message).verb("data")));
         }
         _ => {}
@@ -143,7 +156,7 @@ pub(super) fn judge_fault(fault: &Fault, session: &Session, word: &mut u32, out:
 /// A mail that ended elsewhere than at CRLF.CRLF waits for a command behind it.
 pub(super) fn judge_data(data: &MessageData, out: &mut Findings<'_>) {
     let DataEnd::Smuggled(end) = data.end else { return };
-    let message = format!("the server took {end} for the end of a mail, and what followed for commands");
+    let message = format!("The server ended the mail at {end} and read the rest of it as commands");
     out.defer(Finding::new(&RULE, &END_OF_DATA, &data.at, message).with("end", Evidence::Word(end)));
 }
 

@@ -19,13 +19,13 @@ use crate::smtp::{Command, Ending, Event, Knew, Knowledge, Session};
 pub(super) static RULE: Rule = Rule {
     id: "non-compliant",
     title: "Client or server breaks the rules of SMTP",
-    what: "A command, a reply, a line end, or the moment at which something was said is not what the standards allow; or \
-           the stream is no SMTP at all.",
-    why: "What one program sends against the rules another may read differently: that is how mail is smuggled past filters, \
-          how commands are hidden from inspection, and how spam software gives itself away. Between honest programs it is \
-          the first sign of a fault.",
-    honesty: "SBP-2010-06 names this protection without its triggers; what triggers it here is this project's own reading \
-              of RFC 5321 and of the extensions' RFCs.",
+    what: "A command, a reply, a line ending, or the moment at which something was sent breaks the standards, or the \
+           stream is not SMTP at all.",
+    why: "When client and server read the same bytes differently, mail can be smuggled past filters and commands \
+          hidden from inspection. Spam software often shows itself this way; between honest programs it is the first \
+          sign of a fault.",
+    honesty: "SBP-2010-06 names this protection but not what triggers it; the triggers here are this project's own \
+              reading of RFC 5321 and of the RFCs of its extensions.",
     checks: &[
         &syntax::UNKNOWN_VERB,
         &syntax::MALFORMED_COMMAND,
@@ -46,47 +46,47 @@ pub(super) static RULE: Rule = Rule {
         Fix {
             software: None,
             checks: &["end-of-data", "bare-lf"],
-            text: "Take nothing but CRLF.CRLF for the end of a mail.",
+            text: "Accept nothing but CRLF.CRLF as the end of a mail.",
             source: "RFC 5321 sections 2.3.8 and 4.1.1.4",
         },
         Fix {
             software: Some("Postfix"),
             checks: &["end-of-data", "bare-lf"],
-            text: "smtpd_forbid_bare_newline = normalize takes nothing but CRLF.CRLF for the end of a mail, = reject refuses \
-                   every bare LF. 3.7.11 as installed takes a mail whose lines end in LF, 3.10.13 waits for CRLF.CRLF.",
+            text: "Set smtpd_forbid_bare_newline = normalize (only CRLF.CRLF ends a mail) or reject (every bare LF is \
+                   refused). As installed, 3.7.11 accepts a mail whose lines end in LF; 3.10.13 waits for CRLF.CRLF.",
             source: "https://www.postfix.org/postconf.5.html#smtpd_forbid_bare_newline; recorded from Postfix 3.7.11; \
                      recorded from Postfix 3.10.13",
         },
         Fix {
             software: Some("Sendmail"),
             checks: &["bare-lf"],
-            text: "As it is installed it answers a mail whose lines end in LF with 421.",
+            text: "As installed, it answers a mail whose lines end in LF with 421.",
             source: "recorded from Sendmail 8.17.1.9",
         },
         Fix {
             software: Some("Exim"),
             checks: &["bare-lf"],
-            text: "As it is installed it takes a mail whose lines end in LF.",
+            text: "As installed, it accepts a mail whose lines end in LF.",
             source: "recorded from Exim 4.96",
         },
         Fix {
             software: Some("OpenSMTPD"),
             checks: &["bare-lf"],
-            text: "As it is installed it takes a mail whose lines end in LF.",
+            text: "As installed, it accepts a mail whose lines end in LF.",
             source: "recorded from OpenSMTPD 6.8.0p2",
         },
         Fix {
             software: Some("Postfix"),
             checks: &["unadvertised-pipelining"],
-            text: "smtpd_forbid_unauth_pipelining = yes, the default from 3.9 on, ends such a session with 554; in older \
-                   versions smtpd_data_restrictions = reject_unauth_pipelining refuses its mail.",
+            text: "smtpd_forbid_unauth_pipelining = yes (the default since 3.9) ends such a session with 554. In older \
+                   versions, smtpd_data_restrictions = reject_unauth_pipelining refuses its mail.",
             source: "https://www.postfix.org/postconf.5.html#smtpd_forbid_unauth_pipelining; recorded from Postfix 3.10.13",
         },
         Fix {
             software: Some("Exim"),
             checks: &["unadvertised-pipelining"],
-            text: "Leave smtp_enforce_sync on, as it is by default: commands that did not wait get 554 and the connection is \
-                   closed, though not each time: what comes late goes unseen.",
+            text: "Leave smtp_enforce_sync on (the default): commands that did not wait get 554 and the connection is \
+                   closed, but not every time: what arrives late is missed.",
             source: "Exim specification, chapter 14, \
                      https://www.exim.org/exim-html-current/doc/html/spec_html/ch-main_configuration.html; recorded from Exim 4.96",
         },
@@ -99,13 +99,14 @@ pub(super) static RULE: Rule = Rule {
         Fix {
             software: Some("Sendmail"),
             checks: &["unadvertised-pipelining"],
-            text: "It refuses it behind EHLO and DATA (554) and takes it after HELO.",
+            text: "It refuses commands that did not wait after EHLO and DATA (554), but accepts them after HELO.",
             source: "recorded from Sendmail 8.17.1.9",
         },
         Fix {
             software: None,
             checks: &[],
-            text: "A client must wait for the whole greeting, for replies that must be waited for, and end its lines with CRLF.",
+            text: "A client must wait for the whole greeting and for replies that have to be waited for, and must end \
+                   its lines with CRLF.",
             source: "RFC 5321 sections 2.3.8, 3.1 and 4.3.1; RFC 2920 section 3.1",
         },
         Fix {
@@ -153,8 +154,12 @@ static NOT_SMTP: Check = Check {
     severity: Severity::Medium,
     confidence: 90,
     scope: Scope::Session,
-    fires: "the stream is another protocol, named by the first bytes of either side; or `unknown`, where the first client \
-            line has no verb of 3 to 12 letters and the server's first line no code",
+    fires: "the first bytes of either side are those of another protocol; or `unknown`, if the first client line has \
+            no verb of 3 to 12 letters and the server's first line has no code",
+    why: Some(
+        "Something that is not a mail client connected to the mail port: a scanner, a misdirected service, or a \
+               browser tricked into sending HTTP.",
+    ),
 };
 
 /// Whether the stream is told as HTTP: SMTP may be hidden in a request, and how its lines are spelled or timed says nothing.
@@ -254,8 +259,8 @@ fn judge_protocol(name: &'static str, event: &Event<'_>, session: &Session, out:
     }
     let whose = if fault.side == session.server_side { "server" } else { "client" };
     let message = match name {
-        UNKNOWN => "neither side's first line is SMTP".to_owned(),
-        _ => format!("the {whose}'s first bytes are {name}, not SMTP"),
+        UNKNOWN => "Neither side's first line is SMTP".to_owned(),
+        _ => format!("The {whose} opened with {name} instead of SMTP"),
     };
     let finding = Finding::new(&RULE, &NOT_SMTP, &fault.at, message);
     out.fire(finding.with("protocol", Evidence::Word(name)).with("side", Evidence::Word(whose)));

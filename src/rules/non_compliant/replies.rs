@@ -15,7 +15,9 @@ pub(super) static MALFORMED_REPLY: Check = Check {
     severity: Severity::Medium,
     confidence: 85,
     scope: Scope::Session,
-    fires: "a server line without a code where a reply is due, or codes that differ inside one reply",
+    fires: "a server line without a code where a reply was due; different codes, or a tab after the code, in one \
+            reply; a reply whose last line never came",
+    why: None,
 };
 
 pub(super) static UNSOLICITED_REPLY: Check = Check {
@@ -27,9 +29,10 @@ pub(super) static UNSOLICITED_REPLY: Check = Check {
     severity: Severity::Low,
     confidence: 80,
     scope: Scope::Session,
-    fires: "a reply with no command left to answer; 421 and a last 4yz before the server closes excepted, what comes while \
-            acknowledged bytes of the client have no line end yet, what comes after the client's FIN, and the first reply \
-            behind a TLS handshake that failed",
+    fires: "a reply when there was no command to answer. Exceptions: 421, and a last 4yz before the server closes; \
+            replies while acknowledged bytes of the client have no line end yet; replies after the client's FIN; the \
+            first reply after a failed TLS handshake",
+    why: None,
 };
 
 pub(super) fn judge(reply: &Reply, answers: &Answers<'_>, session: &Session, out: &mut Findings<'_>) {
@@ -38,7 +41,7 @@ pub(super) fn judge(reply: &Reply, answers: &Answers<'_>, session: &Session, out
         return;
     }
     if reply.codes_differ {
-        let finding = Finding::new(&RULE, &MALFORMED_REPLY, &reply.at, "the lines of one reply differ in their code")
+        let finding = Finding::new(&RULE, &MALFORMED_REPLY, &reply.at, "The lines of one reply have different codes")
             .with("fault", Evidence::Word("codes-differ"));
         let finding = match answers {
             Answers::Command(command) | Answers::Message(command) => finding.command(command),
@@ -49,7 +52,7 @@ pub(super) fn judge(reply: &Reply, answers: &Answers<'_>, session: &Session, out
     // LMTP answers a message more than once: after loss it takes the LHLO or EHLO to know.
     let known = session.helo.is_some() || session.is_whole();
     if let (Answers::Unsolicited, Some(code), true) = (answers, reply.code, known) {
-        let message = format!("the server sent {code}, though no command was left to answer");
+        let message = format!("The server sent {code}, but there was no command to answer");
         let finding = Finding::new(&RULE, &UNSOLICITED_REPLY, &reply.at, message).reply(reply);
         // Where it is the last one the server lost patience.
         let last = if (400..500).contains(&code) { NOT_ITS_LAST } else { 0 };
@@ -84,12 +87,12 @@ pub(super) fn judge_fault(fault: &Fault, session: &Session, out: &mut Findings<'
     };
     match &fault.kind {
         FaultKind::NoCode { line, due: true } => {
-            let message = "the server sent a line without a code where a reply was due";
+            let message = "The server sent a line without a reply code";
             out.fire(malformed("no-code", message).bytes("line", line));
         }
-        FaultKind::TabBehindCode => out.fire(malformed("tab", "a tab stands behind the code of a reply")),
+        FaultKind::TabBehindCode => out.fire(malformed("tab", "A reply has a tab after its code")),
         FaultKind::ReplyUnfinished => {
-            out.fire(malformed("unfinished", "the server left a reply without its last line and went on"));
+            out.fire(malformed("unfinished", "The server left a reply without its last line and went on"));
         }
         _ => {}
     }

@@ -13,16 +13,17 @@ pub(super) static OUT_OF_SEQUENCE: Check = Check {
     severity: Severity::Low,
     confidence: 85,
     scope: Scope::Session,
-    fires: "MAIL before HELO or EHLO was accepted, or inside a transaction; RCPT, DATA or BDAT without an accepted MAIL, DATA \
-            or BDAT without an accepted RCPT; RCPT or DATA after BDAT; DATA after BODY=BINARYMIME; AUTH inside a \
-            transaction, after a successful AUTH or before EHLO; any command after QUIT",
+    fires: "MAIL before HELO or EHLO was accepted, or inside a transaction; RCPT, DATA or BDAT without an accepted \
+            MAIL; DATA or BDAT without an accepted RCPT; RCPT or DATA after BDAT; DATA after BODY=BINARYMIME; AUTH \
+            inside a transaction, after a successful AUTH, or before EHLO; any command after QUIT",
+    why: None,
 };
 
 pub(super) fn judge(command: &Command, out: &mut Findings<'_>) {
     let test = |stage: &Stage| {
         let (fault, says) = fault(command, stage)?;
-        let name = command.verb.as_ref().map_or("a line", Verb::name);
-        let message = format!("{} came {says}", super::syntax::shown(name));
+        let name = command.verb.as_ref().map_or("A line", Verb::name);
+        let message = format!("{} {says}", super::syntax::shown(name));
         let finding = Finding::new(&RULE, &OUT_OF_SEQUENCE, &command.at, message).command(command);
         Some((finding.with("fault", Evidence::Word(fault)), 0))
     };
@@ -39,9 +40,9 @@ pub(super) fn fault(command: &Command, stage: &Stage) -> Option<(&'static str, &
     match command.verb.as_ref()? {
         Verb::Mail if !stage.hello => Some(("no-hello", "before HELO or EHLO was accepted")),
         Verb::Mail | Verb::Auth if stage.mail => Some(("in-transaction", "inside a transaction")),
-        Verb::Rcpt => no_transaction.or(stage.chunk.then_some(("after-bdat", "after BDAT in one transaction"))),
+        Verb::Rcpt => no_transaction.or(stage.chunk.then_some(("after-bdat", "after BDAT in the same transaction"))),
         Verb::Data => no_recipient
-            .or(stage.chunk.then_some(("after-bdat", "after BDAT in one transaction")))
+            .or(stage.chunk.then_some(("after-bdat", "after BDAT in the same transaction")))
             .or(stage.binary.then_some(("after-binarymime", "after BODY=BINARYMIME"))),
         Verb::Bdat => no_recipient,
         Verb::Auth if stage.authenticated => Some(("authenticated", "after a successful AUTH")),

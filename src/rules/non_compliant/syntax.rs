@@ -21,9 +21,10 @@ pub(super) static UNKNOWN_VERB: Check = Check {
     severity: Severity::Low,
     confidence: 90,
     scope: Scope::Session,
-    fires: "a line that is not empty has no verb, or the verb is not known, does not begin with X, and the server had not \
-            advertised it (one before the greeting waits for the EHLO reply or the session's end); after 20 in a session \
-            one finding with the count",
+    fires: "a line that is not empty and has no verb; or a verb that is not an SMTP command, does not begin with X and \
+            was not advertised by the server (of one sent before the greeting, the EHLO reply or the end of the \
+            session decides); after 20 in a session, one finding with the count",
+    why: None,
 };
 
 pub(super) static MALFORMED_COMMAND: Check = Check {
@@ -35,9 +36,11 @@ pub(super) static MALFORMED_COMMAND: Check = Check {
     severity: Severity::Low,
     confidence: 85,
     scope: Scope::Session,
-    fires: "an empty line; HELO, EHLO, LHLO, VRFY, EXPN, ETRN or AUTH without an argument; DATA, RSET, QUIT, TURN or STARTTLS \
-            with one; MAIL without `FROM:` or RCPT without `TO:` and a path, a blank before the colon, unbalanced brackets, a \
-            parameter that is not keyword[=value]; BDAT without a size of 63 bits, or with more than LAST behind it",
+    fires: "an empty line; HELO, EHLO, LHLO, VRFY, EXPN, ETRN or AUTH without an argument; DATA, RSET, QUIT, TURN or \
+            STARTTLS with one; MAIL without `FROM:` and an address, or RCPT without `TO:` and an address; a space \
+            before the colon, unbalanced angle brackets, or a parameter that is not keyword[=value]; BDAT without a \
+            size that fits 63 bits, or with anything but LAST after it",
+    why: None,
 };
 
 pub(super) static LAX_PATH: Check = Check {
@@ -49,7 +52,8 @@ pub(super) static LAX_PATH: Check = Check {
     severity: Severity::Info,
     confidence: 95,
     scope: Scope::Session,
-    fires: "blanks after `FROM:` or `TO:`, a path without angle brackets, or both",
+    fires: "spaces after `FROM:` or `TO:`, an address without angle brackets, or both",
+    why: None,
 };
 
 /// So many unknown verbs of a session are told one by one.
@@ -71,14 +75,15 @@ pub(super) fn judge(command: &Command, session: &Session, word: &mut u32, out: &
     }
     if let Some((fault, says)) = fault(command).filter(|_| !http) {
         let message = match &command.verb {
-            Some(_) => format!("{} is malformed: {says}", shown(command.verb_as_sent())),
-            None => format!("a command line is malformed: {says}"),
+            Some(verb) => format!("{} {says}", shown(verb.name())),
+            None => says.to_owned(),
         };
         let finding = Finding::new(&RULE, &MALFORMED_COMMAND, &command.at, message).command(command);
         out.fire(finding.with("fault", Evidence::Word(fault)));
     }
     if let Some((lax, says)) = lax(command) {
-        let message = format!("{} has {says}", command.verb_as_sent());
+        let verb = command.verb.as_ref().map_or("A command", Verb::name);
+        let message = format!("{verb} has {says}");
         let finding = Finding::new(&RULE, &LAX_PATH, &command.at, message).command(command);
         out.fire(finding.with("fault", Evidence::Word(lax)));
     }
@@ -91,11 +96,8 @@ fn judge_verb(command: &Command, session: &Session, word: &mut u32, out: &mut Fi
         _ => return,
     };
     let message = match name {
-        Some(_) => {
-            let verb = shown(command.verb_as_sent());
-            format!("the client sent {verb}, which is no command of SMTP and was not offered")
-        }
-        None => "the client sent a line that has no verb".to_owned(),
+        Some(name) => format!("{} is not an SMTP command, and the server did not offer it", shown(name)),
+        None => "The client sent a line that does not begin with a command".to_owned(),
     };
     let finding = Finding::new(&RULE, &UNKNOWN_VERB, &command.at, message).command(command);
     // Where neither side's first line is SMTP that is said already, until the server answers.
@@ -159,7 +161,7 @@ pub(super) fn judge_end(end: &End, session: &Session, word: &mut u32, out: &mut 
     settle_unknown(end.at, offers, word, out);
     if let Some(mut finding) = out.take(&UNKNOWN_VERB, end.at) {
         let count = out.times(&UNKNOWN_VERB).saturating_add(1);
-        finding.message = format!("the client sent {count} commands that SMTP does not have");
+        finding.message = format!("The client sent {count} unknown commands");
         finding.evidence.clear();
         finding.verb = None;
         out.fire(finding.with("count", Evidence::Number(count)));
@@ -179,21 +181,21 @@ pub(super) fn shown(verb: &str) -> &str {
     verb.get(..32).unwrap_or(verb)
 }
 
-/// What is wrong with a command: its name as evidence, and for a person.
+/// What is wrong with a command: its name as evidence, and, behind the verb where there is one, for a person.
 fn fault(command: &Command) -> Option<(&'static str, &'static str)> {
     let Some(verb) = &command.verb else {
-        return (!command.argument().is_there()).then_some(("empty-line", "the line is empty"));
+        return (!command.argument().is_there()).then_some(("empty-line", "Empty command line"));
     };
     Some(match command.argument().fault(verb)? {
-        ArgumentFault::Missing => ("no-argument", "it has no argument"),
-        ArgumentFault::Surplus => ("argument", "it has an argument"),
-        ArgumentFault::Path(PathFault::Missing) if *verb == Verb::Mail => ("no-path", "it has no FROM: and path"),
-        ArgumentFault::Path(PathFault::Missing) => ("no-path", "it has no TO: and path"),
-        ArgumentFault::Path(PathFault::BlankBeforeColon) => ("blank-before-colon", "a blank stands before its colon"),
-        ArgumentFault::Path(PathFault::Brackets) => ("brackets", "its brackets are not balanced"),
-        ArgumentFault::Path(PathFault::Parameter) => ("parameter", "a parameter is not keyword[=value]"),
-        ArgumentFault::Chunk(ChunkFault::Size) => ("size", "its size is not digits that fit 63 bits"),
-        ArgumentFault::Chunk(ChunkFault::Rest) => ("behind-size", "something else than LAST stands behind its size"),
+        ArgumentFault::Missing => ("no-argument", "needs an argument, but has none"),
+        ArgumentFault::Surplus => ("argument", "takes no argument, but has one"),
+        ArgumentFault::Path(PathFault::Missing) if *verb == Verb::Mail => ("no-path", "has no FROM:<address>"),
+        ArgumentFault::Path(PathFault::Missing) => ("no-path", "has no TO:<address>"),
+        ArgumentFault::Path(PathFault::BlankBeforeColon) => ("blank-before-colon", "has a space before the colon"),
+        ArgumentFault::Path(PathFault::Brackets) => ("brackets", "has unbalanced angle brackets"),
+        ArgumentFault::Path(PathFault::Parameter) => ("parameter", "has a parameter that is not KEYWORD[=VALUE]"),
+        ArgumentFault::Chunk(ChunkFault::Size) => ("size", "has an invalid size"),
+        ArgumentFault::Chunk(ChunkFault::Rest) => ("behind-size", "has something other than LAST after its size"),
     })
 }
 
@@ -202,9 +204,9 @@ fn lax(command: &Command) -> Option<(&'static str, &'static str)> {
     let theirs = matches!(command.verb, Some(Verb::Mail | Verb::Rcpt));
     let path = command.argument().path().filter(|path| theirs && path.has_its_keyword())?;
     match (path.blanks, path.bare) {
-        (true, true) => Some(("blanks-and-bare-path", "blanks before its path, which has no angle brackets")),
-        (true, false) => Some(("blanks", "blanks before its path")),
-        (false, true) => Some(("bare-path", "a path without angle brackets")),
+        (true, true) => Some(("blanks-and-bare-path", "spaces before its address, which has no angle brackets")),
+        (true, false) => Some(("blanks", "spaces before its address")),
+        (false, true) => Some(("bare-path", "an address without angle brackets")),
         (false, false) => None,
     }
 }
@@ -243,7 +245,10 @@ mod tests {
             dialogue
         };
         assert_eq!(without_verb("1 2 3").judged(), ["non-compliant/unknown-verb low 90"]);
-        assert_eq!(without_verb("1 2 3").findings()[0].message, "the client sent a line that has no verb");
+        assert_eq!(
+            without_verb("1 2 3").findings()[0].message,
+            "The client sent a line that does not begin with a command"
+        );
         assert_eq!(without_verb("  ").judged(), ["non-compliant/malformed-command low 85"]);
         let mut secret = without_verb("<redacted>");
         secret.command(0).secret = true;
@@ -274,7 +279,7 @@ mod tests {
     fn evidence_is_what_stood_on_the_wire() {
         let dialogue = Dialogue::read("S: 220 mx\nC: mail-from:<x>\nS: 500 what");
         let finding = dialogue.findings().remove(0);
-        assert_eq!(finding.message, "the client sent mail-from, which is no command of SMTP and was not offered");
+        assert_eq!(finding.message, "MAIL-FROM is not an SMTP command, and the server did not offer it");
         let bytes = |text: &[u8]| Evidence::Bytes(text.to_vec());
         let told = [("verb", bytes(b"mail-from")), ("argument", bytes(b"<x>")), ("command", bytes(b"mail-from:<x>"))];
         assert_eq!(finding.evidence, told);
@@ -289,7 +294,7 @@ mod tests {
         let findings = dialogue.findings();
         assert_eq!(findings.len(), 21);
         let last = findings.last().unwrap();
-        assert_eq!(last.message, "the client sent 46 commands that SMTP does not have");
+        assert_eq!(last.message, "The client sent 46 unknown commands");
         assert_eq!(dialogue.counts(), [("non-compliant", "unknown-verb", 46)]);
     }
 
@@ -339,9 +344,9 @@ mod tests {
     #[test]
     fn both_faults_of_a_lax_path_are_named() {
         for (argument, lax) in [
-            ("FROM: a@b", "MAIL has blanks before its path, which has no angle brackets"),
-            ("FROM: <a@b>", "MAIL has blanks before its path"),
-            ("FROM:a@b", "MAIL has a path without angle brackets"),
+            ("FROM: a@b", "MAIL has spaces before its address, which has no angle brackets"),
+            ("FROM: <a@b>", "MAIL has spaces before its address"),
+            ("FROM:a@b", "MAIL has an address without angle brackets"),
         ] {
             let dialogue = Dialogue::read(&format!("S: 220 mx\nC: MAIL {argument}\nS: 250 ok"));
             assert_eq!(dialogue.only("non-compliant/lax-path").findings()[0].message, lax, "{argument}");

@@ -19,14 +19,18 @@ pub(super) static EARLY_TALK: Check = Check {
     otherwise: &[Otherwise {
         severity: Severity::Info,
         about: About::Client,
-        title: "Early talk, allowed by PIPECONNECT",
+        title: "Early talk, allowed (PIPECONNECT)",
     }],
     discriminator: &[],
     severity: Severity::Low,
     confidence: 90,
     scope: Scope::Session,
-    fires: "the client spoke before it knew the whole greeting; info where the server offers PIPECONNECT; decided at the EHLO \
-            reply or the session's end, also where the server never spoke and nothing is missing",
+    fires: "the client spoke before it knew the whole greeting; info if the server offers PIPECONNECT. Decided at the \
+            EHLO reply or at the end of the session, even if the server never spoke, provided nothing is missing",
+    why: Some(
+        "Mail clients wait for the greeting. Software that does not is usually built to send spam as fast as \
+               possible.",
+    ),
 };
 
 pub(super) static UNADVERTISED_PIPELINING: Check = Check {
@@ -38,13 +42,18 @@ pub(super) static UNADVERTISED_PIPELINING: Check = Check {
     severity: Severity::Low,
     confidence: 85,
     scope: Scope::Total,
-    fires: "more than one of command, message end and BDAT chunk in flight where the last EHLO reply that the client knew did \
-            not list PIPELINING; or bytes in flight behind EHLO, DATA, VRFY, EXPN, TURN, QUIT, NOOP, STARTTLS, AUTH or \
-            BURL, message data behind DATA included; silent behind an early EHLO whose reply offers PIPECONNECT; one finding, \
-            told at the session's end with the count",
+    fires: "more than one of command, end of message and BDAT chunk in flight although the last EHLO reply that the \
+            client knew did not list PIPELINING; or bytes in flight after EHLO, DATA, VRFY, EXPN, TURN, QUIT, NOOP, \
+            STARTTLS, AUTH or BURL, including the message after DATA. Not after an early EHLO whose reply offers \
+            PIPECONNECT. One finding, reported at the end of the session with the count",
+    why: Some(
+        "A client that does not wait for replies when it should is usually spam software or a scanner. Commands \
+               sent ahead can also end up on the wrong side of a change of state, such as STARTTLS or the end of a \
+               mail.",
+    ),
 };
 
-const SPOKE_EARLY: &str = "the client spoke before it knew the whole greeting";
+const SPOKE_EARLY: &str = "The client did not wait for the greeting";
 
 /// A server that offers it takes commands before its greeting (Exim).
 const PIPECONNECT: &str = "PIPECONNECT";
@@ -78,13 +87,10 @@ fn pipelined(command: &Command, knew: &Knew) -> Option<(Finding, u8)> {
     if is_patient(knew) {
         return None;
     }
-    let what = match super::syntax::shown(command.verb_as_sent()) {
-        "" => "a line",
-        verb => verb,
-    };
+    let what = command.verb.as_ref().map_or("A line", |verb| super::syntax::shown(verb.name()));
     let message = match &knew.behind {
-        Some(verb) => format!("{what} was sent behind {} without waiting for its reply", verb.name()),
-        None => format!("{what} was sent without waiting for the reply before it, though PIPELINING was not offered"),
+        Some(verb) => format!("{what} followed {} without waiting for its reply", verb.name()),
+        None => format!("{what} was sent without waiting for the previous reply; PIPELINING was not offered"),
     };
     let mut finding = Finding::new(&RULE, &UNADVERTISED_PIPELINING, &command.at, message).command(command);
     finding = finding.with("in_flight", Evidence::Number(u64::from(knew.in_flight)));
@@ -101,7 +107,7 @@ pub(super) fn judge_data(data: &MessageData, session: &Session, out: &mut Findin
         return;
     }
     let Some(command) = data.command.as_ref().filter(|_| !data.uncertain && !session.doubt.rests()) else { return };
-    let message = "message data was sent behind DATA without waiting for its reply";
+    let message = "The message followed DATA without waiting for its reply";
     let finding = Finding::new(&RULE, &UNADVERTISED_PIPELINING, &data.at, message).command(command);
     let finding = finding.bytes("behind", b"DATA");
     if waits { out.wait(finding, NEVER_ACKNOWLEDGES) } else { out.fire(finding) }
@@ -112,7 +118,7 @@ pub(super) fn judge_fault(fault: &Fault, session: &Session, out: &mut Findings<'
     let FaultKind::Injected { accepted: true, .. } = fault.kind else { return };
     let lawful = session.early_talk && session.offers(PIPECONNECT) == Some(true);
     if !lawful && !session.doubt.rests() && !is_http(session) {
-        let message = "bytes were sent behind STARTTLS without waiting for its reply";
+        let message = "Bytes followed STARTTLS without waiting for its reply";
         let finding = Finding::new(&RULE, &UNADVERTISED_PIPELINING, &fault.at, message);
         out.fire(finding.bytes("behind", b"STARTTLS"));
     }
@@ -168,7 +174,7 @@ fn judge_early(session: &Session, at: Moment, word: &mut u32, out: &mut Findings
     finding.at = at;
     if session.offers(PIPECONNECT) == Some(true) {
         finding = finding.severity(Severity::Info);
-        finding.message.push_str(", which the server allows by PIPECONNECT");
+        finding.message.push_str(", which PIPECONNECT allows");
     }
     out.fire(finding);
 }

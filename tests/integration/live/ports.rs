@@ -52,7 +52,7 @@ fn smtp_on_other_ports_is_noticed_where_that_was_asked_for() {
     let told = summary(&ended);
     assert_eq!(told["smtp_on_other_ports"], json!([{ "ip": "192.0.2.9", "port": 2525, "packets": 2 }]));
     assert_eq!((&told["packets"], &told["filtered_out"]), (&json!(2), &json!(sent - 2)), "{told}");
-    let hint = "mailtap: SMTP was seen on 192.0.2.9:2525 (2 packets begin so): try --port 25,2525";
+    let hint = "mailtap: SMTP was seen on 192.0.2.9:2525 (2 packets); add --port 25,2525 to analyse it";
     assert_eq!(ended.complaints(), [hint]);
     let (ended, sent) = watched(&net, &["--notice-ports"]);
     assert!(
@@ -66,7 +66,11 @@ fn smtp_on_other_ports_is_noticed_where_that_was_asked_for() {
 fn a_capture_that_followed_no_session_fails_where_it_is_to_judge() {
     let Some(net) = Net::new() else { return };
     for (options, code, told) in [
-        (&["--fail-on", "low"][..], 2, vec!["mailtap: nothing was judged: no packet was read (or --allow-nothing)"]),
+        (
+            &["--fail-on", "low"][..],
+            2,
+            vec!["mailtap: nothing was judged: no packet was read. --allow-nothing accepts that."],
+        ),
         (&["--fail-on", "low", "--allow-nothing"], 0, vec![]),
     ] {
         let (ended, _) = watched(&net, options);

@@ -1,0 +1,166 @@
+//! What is said in words about a session and its entries, the same wherever a dialogue is printed.
+
+use std::fmt::Write as _;
+
+use crate::record::{Closed, DataEnd, End, ServerEnd, Session, Side, TlsState, When};
+
+use super::model::{Dialogue, Entry, Message, Tls, What};
+
+/// The letter before a line.
+pub(super) fn letter(side: Option<Side>) -> &'static str {
+    match side {
+        Some(Side::Client) => "C",
+        Some(Side::Server) => "S",
+        None => " ",
+    }
+}
+
+/// The explanation of the question mark behind that letter.
+pub(super) const UNCERTAIN: &str = "C? or S?: bytes are missing before it, so it may be something else";
+
+/// An entry that is no line, in brackets; `whole` has the whole hash. Nothing for lines.
+pub(super) fn note(entry: &Entry, whole: bool) -> Option<String> {
+    Some(match &entry.what {
+        What::Lines(_) => return None,
+        What::Message(message) => format!("[{}]", of_message(message, whole)),
+        What::Tls(tls) => format!("[{}]", of_tls(tls)),
+        What::Gap(bytes) => format!("[{} not captured]", counted(*bytes, "byte", "bytes")),
+        What::LeftOut(entries) => {
+            format!("[{} left out: there are too many to show]", counted(*entries, "entry", "entries"))
+        }
+    })
+}
+
+/// `message: 27 bytes, 3 lines, ended by LF.CRLF, sha256 c01a391f3277…`.
+fn of_message(message: &Message, whole: bool) -> String {
+    let Message { bytes, lines, sha256, end, ended_by } = message;
+    let (what, how) = match end {
+        DataEnd::Dot => ("message", format!(", ended by {}", ended_by.as_deref().unwrap_or("CRLF.CRLF"))),
+        DataEnd::Smuggled => ("message", format!(", ended by {}", ended_by.as_deref().unwrap_or("another dot"))),
+        DataEnd::Chunk => ("BDAT chunk", String::new()),
+        DataEnd::LastChunk => ("last BDAT chunk", String::new()),
+        DataEnd::Refused => ("message", ", refused before its end".to_owned()),
+        DataEnd::Unfinished => ("message", ", its end was not captured".to_owned()),
+    };
+    let mut text = format!("{what}: {}, {}{how}", counted(*bytes, "byte", "bytes"), counted(*lines, "line", "lines"));
+    let _ = match sha256 {
+        Some(hash) if whole => write!(text, ", sha256 {hash}"),
+        Some(hash) => write!(text, ", sha256 {}…", hash.get(..12).unwrap_or(hash)),
+        None => write!(text, ", no sha256: bytes are missing"),
+    };
+    text
+}
+
+fn of_tls(tls: &Tls) -> String {
+    let mut name = String::from("TLS");
+    let version = tls.version.iter().map(|version| format!(" {version}"));
+    let sni = tls.sni.iter().map(|sni| format!(" for {sni}"));
+    name.extend(version.chain(sni));
+    match (tls.state, tls.alert) {
+        (TlsState::Failed, Some(alert)) => format!("{name}: the handshake failed, alert {alert}"),
+        (TlsState::Failed, None) => format!("{name}: no handshake followed"),
+        (TlsState::Decrypted, _) => format!("{name}: the capture has the session decrypted"),
+        _ => format!("{name}: encrypted from here on"),
+    }
+}
+
+/// `2026-11-24 23:10:17.045 UTC, 3.010 s, closed normally, nothing lost`.
+pub(super) fn course(session: &Session) -> String {
+    let start = session.start.to_string();
+    let start = start.get(..23).unwrap_or(&start).replace('T', " ");
+    let took = seconds(session.start, session.end);
+    format!("{start} UTC, {took} s, {}, {}", closed(session.closed), lost(session))
+}
+
+/// How the connection ended.
+fn closed(closed: Closed) -> &'static str {
+    match closed {
+        Closed::Fin => "closed normally",
+        Closed::Rst => "reset",
+        Closed::Timeout => "given up after the idle timeout",
+        Closed::EndOfCapture => "open at the end of the capture",
+        Closed::Evicted => "given up for want of room",
+    }
+}
+
+/// What of it was not captured.
+fn lost(session: &Session) -> String {
+    let missing = session.missing_bytes;
+    let of =
+        |bytes: u64, whose: &str| (bytes > 0).then(|| format!("{} of the {whose}", counted(bytes, "byte", "bytes")));
+    let sides: Vec<String> =
+        [of(missing.client, "client"), of(missing.server, "server")].into_iter().flatten().collect();
+    let closed = matches!(session.closed, Closed::Fin | Closed::Rst);
+    match (sides.is_empty(), session.complete) {
+        (false, _) => format!("{} lost", sides.join(" and ")),
+        (true, true) => "nothing lost".to_owned(),
+        (true, false) if closed => "its beginning was not captured".to_owned(),
+        (true, false) => "no byte lost before that".to_owned(),
+    }
+}
+
+/// What else is to be said of it at the head, a line each.
+pub(super) fn remarks(dialogue: &Dialogue) -> Vec<String> {
+    let mut remarks = Vec::new();
+    if let Some(side) = dialogue.silent_side() {
+        remarks.push(format!("one side only: nothing of the {side} was captured"));
+    }
+    if let Some((entry, tls)) = dialogue.encrypted_from() {
+        let version = tls.version.as_ref().map(|version| format!(" {version}")).unwrap_or_default();
+        remarks.push(format!("TLS{version}: encrypted from frame {} on, not analysed", entry.frame));
+    }
+    if let Some(client) = &dialogue.session.proxied_for {
+        remarks.push(format!("the PROXY header names {client} as the client"));
+    }
+    remarks
+}
+
+/// Which frames of which captures it has.
+pub(super) fn frames(session: &Session) -> String {
+    let Session { capture, last_capture, first_frame, last_frame, .. } = session;
+    match capture == last_capture {
+        true if first_frame == last_frame => format!("{capture}  frame {first_frame}"),
+        true => format!("{capture}  frames {first_frame} to {last_frame}"),
+        false => format!("{capture}  frame {first_frame}, to {last_capture}  frame {last_frame}"),
+    }
+}
+
+/// `192.0.2.10:50734 > 192.0.2.26:25`; of a server with a name that and its address.
+pub(super) fn ends(client: End, server: &ServerEnd) -> String {
+    match server.name {
+        Some(_) => format!("{client} > {server} ({})", End { ip: server.ip, port: server.port }),
+        None => format!("{client} > {server}"),
+    }
+}
+
+/// `1 high, 2 low`, or that there is none.
+pub(super) fn severities(dialogue: &Dialogue) -> String {
+    let counts: Vec<String> =
+        dialogue.severities().into_iter().map(|(severity, count)| format!("{} {severity}", thousands(count))).collect();
+    if counts.is_empty() { "no findings".to_owned() } else { counts.join(", ") }
+}
+
+/// Seconds between two times, with three decimals; what is later may have an earlier time.
+pub(super) fn seconds(start: When, time: When) -> String {
+    let nanoseconds = time.nanoseconds().saturating_sub(start.nanoseconds());
+    let sign = if nanoseconds < 0 { "-" } else { "" };
+    let milliseconds = nanoseconds.unsigned_abs().saturating_add(500_000) / 1_000_000;
+    format!("{sign}{}.{:03}", milliseconds / 1000, milliseconds % 1000)
+}
+
+/// `1 byte`, `1,234 bytes`.
+pub(super) fn counted(number: u64, one: &str, many: &str) -> String {
+    format!("{} {}", thousands(number), if number == 1 { one } else { many })
+}
+
+fn thousands(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len().saturating_mul(2));
+    for (nth, digit) in digits.chars().enumerate() {
+        if nth > 0 && digits.len().saturating_sub(nth).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
