@@ -333,7 +333,8 @@ fn outputs(logins: &[Login], plan: &Plan) -> Vec<String> {
     fs::write(&capture, synth::render(&dialogue(logins), plan).pcap()).unwrap();
     let capture = capture.to_str().unwrap();
     let everything = "findings,sessions,servers,events,summary";
-    let scans: [&[&str]; 6] = [
+    let scans: [&[&str]; 7] = [
+        &["--format", "html"],
         &["--format", "text"],
         &["--format", "text", "-vv"],
         &["--format", "text", "-v", "--group-by", "session"],
