@@ -141,7 +141,11 @@ pub(super) fn findings(groups: &[&Group], piles: &Piles, excerpts: &Excerpts, co
     let gone = context.digest.groups.gone().values().copied().fold(0, u64::saturating_add);
     let judged = context.digest.summary.as_ref().is_none_or(|summary| summary.sessions > 0);
     Findings {
-        severities: Severity::ALL.into_iter().rev().filter(|severity| groups.iter().any(|group| group.severity == *severity)).collect(),
+        severities: Severity::ALL
+            .into_iter()
+            .rev()
+            .filter(|severity| groups.iter().any(|group| group.severity == *severity))
+            .collect(),
         groups: shown,
         more_groups: (more_groups > 0).then(|| counted(more_groups, "more group", "more groups")),
         gone: (gone > 0).then(|| counted(gone, "more finding", "more findings")),
@@ -176,7 +180,9 @@ fn head<'p>(group: &'p Group, context: &'p Context<'_>) -> Head<'p> {
         },
         seen: format!("Seen {when}. {who}: {clients}."),
         advice: fixes::advice(group, &software),
-        references: rule.map(|rule| rule.references().iter().map(|known| (known.text(), known.url())).collect()).unwrap_or_default(),
+        references: rule
+            .map(|rule| rule.references().iter().map(|known| (known.text(), known.url())).collect())
+            .unwrap_or_default(),
         findings: counted(group.times, "finding", "findings"),
     }
 }
@@ -200,7 +206,9 @@ fn full<'p>(
     let id = ids.insert(whole.fingerprint).then(|| format!("f-{}", whole.fingerprint));
     // What the marked line says needs not be said again.
     let is_quoted = lines.iter().any(|line| line.is_marked);
-    let repeats = |name: &str| is_quoted && matches!(name, "command" | "verb" | "argument" | "reply_code" | "reply_text" | "greeting");
+    let repeats = |name: &str| {
+        is_quoted && matches!(name, "command" | "verb" | "argument" | "reply_code" | "reply_text" | "greeting")
+    };
     let evidence = whole.evidence.iter().filter(|(name, _)| !repeats(name));
     Full {
         whole,

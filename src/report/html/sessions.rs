@@ -125,7 +125,8 @@ impl Seen {
 fn course(session: &Session) -> String {
     let mut parts = Vec::new();
     let mails = session.transactions.len() as u64;
-    let accepted = session.transactions.iter().filter(|mail| mail.code.is_some_and(|code| code / 100 == 2)).count() as u64;
+    let accepted =
+        session.transactions.iter().filter(|mail| mail.code.is_some_and(|code| code / 100 == 2)).count() as u64;
     match (mails, accepted) {
         (0, _) => {}
         (mails, accepted) if accepted == mails => parts.push(format!("{} accepted", counted(mails, "mail", "mails"))),
@@ -192,7 +193,10 @@ mod tests {
     #[test]
     fn what_came_of_a_session_is_said_in_a_few_words() {
         let mut session = session(1);
-        assert_eq!(course(&session), "1 mail accepted, login by PLAIN accepted, 6 bytes missing, open at the end of the capture");
+        assert_eq!(
+            course(&session),
+            "1 mail accepted, login by PLAIN accepted, 6 bytes missing, open at the end of the capture"
+        );
         session.auth.clear();
         session.transactions[0].code = Some(550);
         session.tls.state = TlsState::Started;
