@@ -174,7 +174,7 @@ pub(super) struct Output {
     /// Exit with 0 even if --fail-on has nothing to judge
     #[arg(long)]
     pub allow_nothing: bool,
-    /// Show passwords instead of <redacted>
+    /// Show passwords, which are otherwise redacted
     #[arg(long)]
     pub show_secrets: bool,
     /// Print no progress and no notices
@@ -307,7 +307,6 @@ pub(super) enum Catalogue {
 pub(super) struct Interfaces {
     /// List those that are down or virtual too
     #[arg(long, short, alias = "all", short_alias = 'a')]
-    #[cfg_attr(not(live), expect(dead_code, reason = "nothing is listed"))]
     pub verbose: bool,
 }
 

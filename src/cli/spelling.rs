@@ -166,7 +166,7 @@ pub(super) fn understood(arguments: impl IntoIterator<Item = OsString>, command:
     if let Some(instead) = options().find_map(|word| meaning(INSTEAD, word)) {
         return vec![program, instead.into()];
     }
-    let words = options().flat_map(|word| match meaning(WORDS, word) {
+    let words = options().filter_map(|word| match meaning(WORDS, word) {
         Some("") => None,
         Some(other) => Some(other.into()),
         None => Some(word.clone()),
@@ -240,15 +240,15 @@ fn distance(one: &str, other: &str) -> usize {
         for (column, &wanted) in other.iter().enumerate() {
             let at = |row: &[usize], column: usize| row.get(column).copied().unwrap_or(usize::MAX).saturating_add(1);
             let replaced = at(&last, column).saturating_sub(usize::from(letter == wanted));
-            let mut least = replaced.min(at(&last, column.saturating_add(1))).min(at(&now, column));
+            let mut cost = replaced.min(at(&last, column.saturating_add(1))).min(at(&now, column));
             let before = column.checked_sub(1);
             if let Some(before) = before
                 && previous == Some(wanted)
                 && other.get(before) == Some(&letter)
             {
-                least = least.min(at(&before_last, before));
+                cost = cost.min(at(&before_last, before));
             }
-            now.push(least);
+            now.push(cost);
         }
         before_last = std::mem::replace(&mut last, now);
         previous = Some(letter);
