@@ -42,6 +42,7 @@ mod scan;
 mod secrets;
 mod servers;
 mod session;
+mod show;
 mod support;
 mod told;
 mod traffic;
