@@ -455,3 +455,40 @@ fn no_view_has_a_line_of_a_message() {
     }
     assert!(Path::new(path).exists());
 }
+
+/// Bytes that came again, against what tshark takes for retransmissions.
+#[test]
+fn retransmissions_are_told_by_their_bytes() {
+    if Command::new("tshark").arg("--version").output().is_err() {
+        eprintln!("skipped: no tshark");
+        return;
+    }
+    let mut dialogue = String::from("S: 220 mx.example.com ESMTP\nC: EHLO client.example.org\nS: 250 mx.example.com\n");
+    for number in 0..40 {
+        dialogue += &format!("C: VRFY user-{number}\nS: 252 perhaps {number}\n");
+    }
+    let dialogue = synth::Dialogue::parse(&(dialogue + "C: QUIT\nS: 221 bye\n")).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("again.pcap");
+    std::fs::write(&path, synth::render(&dialogue, &synth::Plan::new().retransmit(200).duplicate(100).seed(3)).pcap())
+        .unwrap();
+    let path = path.to_str().unwrap();
+    let again = "tcp.len > 0 && (tcp.analysis.retransmission || tcp.analysis.out_of_order)";
+    let output = Command::new("tshark")
+        .args(["-r", path, "-Y", again, "-T", "fields", "-e", "tcp.srcport", "-e", "tcp.len"])
+        .output();
+    let (mut client, mut server) = (0_u64, 0_u64);
+    for line in String::from_utf8(output.unwrap().stdout).unwrap().lines() {
+        let (port, length) = line.split_once('\t').unwrap();
+        *(if port == "25" { &mut server } else { &mut client }) += length.parse::<u64>().unwrap();
+    }
+    assert!(client > 0 && server > 0, "nothing came again");
+    let session = &sessions(path)[0];
+    assert_eq!(session["retransmitted"], serde_json::json!({"client": client, "server": server}));
+    let page = shown(&[id(session), path]);
+    assert!(
+        page.contains(&format!("  retransmitted: {client} bytes of the client and {server} bytes of the server\n")),
+        "{page}"
+    );
+    assert!(sessions(SMUGGLED[1]).iter().all(|session| session["retransmitted"].is_null()));
+}

@@ -85,19 +85,23 @@ fn closed(closed: Closed) -> &'static str {
     }
 }
 
-/// What of it was not captured.
-fn lost(session: &Session) -> String {
-    let missing = session.missing_bytes;
+/// `12 bytes of the client and 1 byte of the server`; nothing where there are none.
+fn of_sides(client: u64, server: u64) -> Option<String> {
     let of =
         |bytes: u64, whose: &str| (bytes > 0).then(|| format!("{} of the {whose}", counted(bytes, "byte", "bytes")));
-    let sides: Vec<String> =
-        [of(missing.client, "client"), of(missing.server, "server")].into_iter().flatten().collect();
+    let sides: Vec<String> = [of(client, "client"), of(server, "server")].into_iter().flatten().collect();
+    (!sides.is_empty()).then(|| sides.join(" and "))
+}
+
+/// What of it was not captured.
+fn lost(session: &Session) -> String {
+    let missing = of_sides(session.missing_bytes.client, session.missing_bytes.server);
     let closed = matches!(session.closed, Closed::Fin | Closed::Rst);
-    match (sides.is_empty(), session.complete) {
-        (false, _) => format!("{} lost", sides.join(" and ")),
-        (true, true) => "nothing lost".to_owned(),
-        (true, false) if closed => "its beginning was not captured".to_owned(),
-        (true, false) => "no byte lost before that".to_owned(),
+    match (missing, session.complete) {
+        (Some(missing), _) => format!("{missing} lost"),
+        (None, true) => "nothing lost".to_owned(),
+        (None, false) if closed => "its beginning was not captured".to_owned(),
+        (None, false) => "no byte lost before that".to_owned(),
     }
 }
 
@@ -111,6 +115,8 @@ pub(super) fn remarks(dialogue: &Dialogue) -> Vec<String> {
         let version = tls.version.as_ref().map(|version| format!(" {version}")).unwrap_or_default();
         remarks.push(format!("TLS{version}: encrypted from frame {} on, and so not analysed from there", entry.frame));
     }
+    let again = dialogue.session.retransmitted.and_then(|again| of_sides(again.client, again.server));
+    remarks.extend(again.map(|bytes| format!("retransmitted: {bytes}")));
     if let Some(client) = &dialogue.session.proxied_for {
         remarks.push(format!("the PROXY header names {client} as the client"));
     }
