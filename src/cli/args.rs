@@ -57,7 +57,7 @@ pub(super) enum Command {
     #[cfg_attr(not(live), command(hide = true))]
     Interfaces(Interfaces),
     /// Show one session as a dialogue, with its findings where they are
-    #[command(after_help = SHOW_EXIT_CODES, mut_arg("records", |arg| arg.hide(true)))]
+    #[command(override_usage = "mailtap show [OPTIONS] WHAT PATH...", before_help = SHOW_WHAT, after_help = SHOW_AFTER_HELP)]
     Show(Box<Show>),
     /// Print all options and their values as a configuration file
     #[command(after_help = "Save the output, change it, and use it with --config FILE.")]
@@ -80,7 +80,12 @@ const SCAN_PATHS: &str = "PATH is a capture (pcap or pcapng; also gzip, zstd, lz
 const SCAN_AFTER_HELP: &str = "More options, such as timeouts and limits, are listed by 'mailtap config'.\n\
                                Exit code: 1 findings at or above --fail-on; 2 an error, or nothing to judge.";
 
-const SHOW_EXIT_CODES: &str = "Exit codes: 0 shown, 2 wrong usage, nothing found, several things found, a signal, or an input or output that failed";
+const SHOW_WHAT: &str = "WHAT is the ID of a session or the fingerprint of a finding, or the first 4 or more\n\
+                         digits of one; or a client's address or network, for all of its sessions.\n\
+                         PATH is a capture or a directory, as for 'mailtap scan'. Filters choose\n\
+                         sessions; a session is always shown whole.";
+
+const SHOW_AFTER_HELP: &str = "Exit code: 2 an error, nothing found, or more than one thing that WHAT may mean.";
 
 /// The arguments of `scan`.
 #[derive(Debug, Args)]
@@ -115,26 +120,25 @@ pub(super) struct Scan {
 /// The arguments of `show`.
 #[derive(Debug, Args)]
 pub(super) struct Show {
-    /// The id of a session, the fingerprint of a finding, or at least 4 digits that only one of them begins with; or the address
-    /// or network of clients, to show all of their sessions
-    #[arg(value_name = "WHAT", value_parser = value_parser!(Wanted))]
+    /// A session, a finding or clients
+    #[arg(value_name = "WHAT", hide = true, value_parser = value_parser!(Wanted))]
     pub what: Wanted,
     /// The captures, as for scan
-    #[arg(required = true, value_name = "CAPTURE")]
+    #[arg(required = true, hide = true, value_name = "PATH")]
     pub paths: Vec<PathBuf>,
-    /// Show all sessions of that session's client, in the order in which they began
+    /// Show all sessions of that session's client
     #[arg(long, help_heading = OUTPUT)]
     pub follow: bool,
-    /// Print Markdown, for a ticket
+    /// Print Markdown, for a ticket or an issue
     #[arg(long, help_heading = OUTPUT)]
     pub markdown: bool,
-    /// Print long lines, long replies and hashes in full, and the fingerprint of each finding
+    /// Show long lines, replies and hashes in full, and fingerprints
     #[arg(long, short, help_heading = OUTPUT)]
     pub verbose: bool,
-    /// Show passwords and other secrets instead of `<redacted>`
+    /// Show passwords instead of <redacted>
     #[arg(long, help_heading = OUTPUT)]
     pub show_secrets: bool,
-    /// Neither progress nor notices on standard error
+    /// Print no progress or notices
     #[arg(long, short, help_heading = OUTPUT)]
     pub quiet: bool,
     /// Colour

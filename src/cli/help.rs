@@ -18,6 +18,8 @@ const ORDER: &[&str] = &["Arguments", "Capture", "Filters", "Output", "Reading",
 /// Options that a command's page leaves out, by id; of all commands where none is named.
 const HIDDEN: &[(&str, &[&str])] = &[
     ("", &["half_open_timeout", "idle_timeout", "closed_timeout", "fragment_timeout", "merge_files", "batch_bytes"]),
+    // What is shown is one session, not the records of a scan.
+    ("show", &["hash", "records"]),
     // A live capture is one input, and its sessions are still to come.
     ("watch", &["separate", "hash", "since", "until", "session", "allow_nothing", "threads", "snap_length"]),
 ];

@@ -3,8 +3,12 @@
 //! The id of a session is found while it is followed, and reading stops when it is over. A fingerprint is known only once the finding is,
 //! when most of its session has gone by: so the captures are read again for the first session that has it. What is not shown is never
 //! kept: of other sessions that would also be meant only the ids, and not many.
+//!
+//! Filters say which sessions are shown, and these are shown whole: where one lets a part of a session through (a time, a pattern), the
+//! captures are read for the ids of what passes, and then for these.
 
 mod following;
+mod passing;
 mod search;
 mod wanted;
 
@@ -16,7 +20,7 @@ use ipnet::IpNet;
 
 use crate::capture::Stop;
 use crate::engine::{self, Config, Outcome, Sink};
-use crate::ledger::{Kind, Records};
+use crate::ledger::{Filter, Kind, Records};
 use crate::record::{Clerk, Options, SessionId};
 use crate::report::dialogue::{Dialogue, View, markdown, text};
 
@@ -28,6 +32,7 @@ use super::progress::Terminal;
 use super::scan::{CannotWrite, chain, closed_pipe, why};
 use super::stop;
 use following::Following;
+use passing::Passing;
 use search::{Having, Meant, Search};
 pub(super) use wanted::Wanted;
 
@@ -60,27 +65,19 @@ struct Showing<'a> {
 
 impl Showing<'_> {
     fn show(&self) -> Result<Exit, Box<dyn Error>> {
-        let stop = stop::listen()?;
+        let stop = Stop::from(stop::listen()?);
         let id = match &self.arguments.what {
-            Wanted::Clients(net) => return self.follow(*net, &stop.into()),
+            Wanted::Clients(net) => return self.follow(*net, &stop),
             Wanted::Id(id) => id,
         };
-        let is_signal = Stop::from(stop);
-        let (search, outcome) = self.search(id, &is_signal)?;
-        let over = search.is_over();
-        let (dialogue, having, outcome) = match search.meant() {
-            Meant::Session(dialogue) => (dialogue, None, outcome),
-            Meant::Finding(having) => {
-                self.can_read_again(having.first)?;
-                let (search, again) = self.search(&having.first, &is_signal)?;
-                let Meant::Session(dialogue) = search.meant() else {
-                    return Ok(
-                        self.told(&format!("session {} is not there any more: the captures changed", having.first))
-                    );
-                };
-                // What was wrong with the captures was told of the first reading, which was the longer one.
-                (dialogue, Some(having), Outcome { interrupted: again.interrupted && outcome.interrupted, ..outcome })
-            }
+        let config = self.config(&stop);
+        let in_part = config.filter.is_within_sessions();
+        let (search, outcome) = self.search(id, &config)?;
+        let (over, meant) = (search.is_over(), search.meant());
+        let (dialogue, having) = match meant {
+            Meant::Session(dialogue) if !in_part => (dialogue, None),
+            Meant::Session(dialogue) => (self.whole(dialogue.session.session, &stop)?, None),
+            Meant::Finding(having) => (self.whole(having.first, &stop)?, Some(having)),
             Meant::Several(ids) => {
                 self.terminal.line(&format!("mailtap: '{id}' is the beginning of more than one id: give more digits"));
                 ids.iter().for_each(|id| self.terminal.line(&format!("  {id}")));
@@ -101,28 +98,51 @@ impl Showing<'_> {
 
     /// All sessions of clients in a network.
     fn follow(&self, net: IpNet, stop: &Stop) -> Result<Exit, Box<dyn Error>> {
+        let mut config = self.config(stop);
+        if config.filter.is_within_sessions() {
+            let mut passing = Passing::new(self.clerk(&config), net);
+            let outcome =
+                self.run(&Config { records: Records::of(&[Kind::Sessions]), ..config.clone() }, &mut passing)?;
+            if outcome.interrupted {
+                return Ok(self.exit(&outcome, false));
+            }
+            let ids = passing.end()?;
+            if ids.is_empty() {
+                return Ok(self.told(&self.none_of(net, &outcome)));
+            }
+            self.can_read_again(|| "its sessions".to_owned())?;
+            config.filter = Filter { sessions: ids, ..Filter::default() };
+        }
         let mut out = io::stdout();
         let mut first = true;
         let mut print = |dialogue: &Dialogue| {
             let parted = if std::mem::take(&mut first) { "" } else { "\n" };
             out.write_all(format!("{parted}{}", self.page(dialogue)).as_bytes()).and_then(|()| out.flush())
         };
-        let config = self.config(stop);
         let mut following = Following::new(self.clerk(&config), net, &mut print);
         let outcome = self.run(&config, &mut following)?;
         let shown = following.end().map_err(cannot)?;
-        if shown == 0 {
-            let why = nothing::judged(&outcome, &self.in_force.port);
-            return Ok(self.told(&why.unwrap_or_else(|| format!("no session of a client in {net} in these captures"))));
-        }
-        Ok(self.exit(&outcome, false))
+        if shown == 0 { Ok(self.told(&self.none_of(net, &outcome))) } else { Ok(self.exit(&outcome, false)) }
     }
 
-    fn search(&self, id: &str, stop: &Stop) -> Result<(Search, Outcome), Box<dyn Error>> {
-        let config = self.config(stop);
-        let mut search = Search::new(self.clerk(&config), id, stop.clone());
-        let outcome = self.run(&config, &mut search)?;
+    fn search(&self, id: &str, config: &Config) -> Result<(Search, Outcome), Box<dyn Error>> {
+        let mut search = Search::new(self.clerk(config), id, config.reading.stop.clone());
+        let outcome = self.run(config, &mut search)?;
         Ok((search, outcome))
+    }
+
+    /// The whole of a session that was found, whatever part of it the filters let through. What is wrong with the captures was told
+    /// of the first reading.
+    fn whole(&self, session: SessionId, stop: &Stop) -> Result<Box<Dialogue>, Box<dyn Error>> {
+        self.can_read_again(|| format!("the session by its id, {session}"))?;
+        // A reading that was over has set it.
+        let stop = if stop.is_set() { Stop::default() } else { stop.clone() };
+        let config = Config { filter: Filter::default(), ..self.config(&stop) };
+        let (search, _) = self.search(&session, &config)?;
+        match search.meant() {
+            Meant::Session(dialogue) => Ok(dialogue),
+            _ => Err(format!("session {session} is not there any more: the captures changed").into()),
+        }
     }
 
     fn config(&self, stop: &Stop) -> Config {
@@ -176,9 +196,15 @@ impl Showing<'_> {
         nothing::judged(outcome, &self.in_force.port).unwrap_or_else(none)
     }
 
-    fn can_read_again(&self, first: SessionId) -> Result<(), Box<dyn Error>> {
+    /// What came by a pipe cannot; then it is to be asked for otherwise.
+    fn can_read_again(&self, instead: impl Fn() -> String) -> Result<(), Box<dyn Error>> {
         let again = self.arguments.paths.iter().try_for_each(|path| may_be_read_again(path));
-        again.map_err(|once| format!("{once}: show the session by its id, {first}").into())
+        again.map_err(|once| format!("{once}: save it to a file, or show {}", instead()).into())
+    }
+
+    fn none_of(&self, net: IpNet, outcome: &Outcome) -> String {
+        let none = || format!("no session of a client in {net} in these captures");
+        nothing::judged(outcome, &self.in_force.port).unwrap_or_else(none)
     }
 
     fn told(&self, problem: &str) -> Exit {

@@ -50,6 +50,7 @@ const COMMANDS: &[(&str, &[&str])] = &[
     ("scan", &["analyze", "analyse", "read", "check", "inspect", "parse"]),
     ("watch", &["live", "sniff", "listen", "capture", "monitor"]),
     ("interfaces", &["interface", "ifaces", "devices", "list-interfaces"]),
+    ("show", &["dialogue", "dialog", "conversation", "transcript", "session"]),
     ("rules", &["rule", "list-rules", "checks", "explain", "describe"]),
     ("config", &["configuration", "print-config", "dump-config"]),
     ("schema", &["json-schema"]),
@@ -166,7 +167,13 @@ pub(super) fn understood(arguments: impl IntoIterator<Item = OsString>, command:
     if let Some(instead) = options().find_map(|word| meaning(INSTEAD, word)) {
         return vec![program, instead.into()];
     }
-    let words = options().filter_map(|word| match meaning(WORDS, word) {
+    // What is an option of that very command means what it says.
+    let named = typed.first().and_then(|first| command.find_subcommand(first));
+    let is_own = |word: &OsString| {
+        let long = word.to_str().and_then(|word| word.strip_prefix("--"));
+        long.is_some() && named.is_some_and(|command| command.get_arguments().any(|arg| arg.get_long() == long))
+    };
+    let words = options().flat_map(|word| match meaning(WORDS, word).filter(|_| !is_own(word)) {
         Some("") => None,
         Some(other) => Some(other.into()),
         None => Some(word.clone()),
@@ -325,6 +332,7 @@ mod tests {
             (&["help"], &["--help"]),
             (&["help", "scan"], &["scan", "--help"]),
             (&["version"], &["--version"]),
+            (&["show", "beef", "x", "--markdown", "--no-color"], &["show", "beef", "x", "--markdown", "--color=never"]),
             (
                 &["scan", "--json", "-n", "x", "--", "--json", "-D"],
                 &["scan", "--format=json", "x", "--", "--json", "-D"],

@@ -34,6 +34,10 @@ fn what(error: &Error, words: &[OsString], command: &Command) -> String {
             Some("watch") => {
                 "no interface is named: use 'mailtap watch IFACE' ('mailtap interfaces' lists them)".to_owned()
             }
+            Some("show") => {
+                "WHAT or the captures are missing: use 'mailtap show SESSION PATH...', with an ID that a scan prints"
+                    .to_owned()
+            }
             _ => format!("{option} is missing"),
         },
         ErrorKind::ArgumentConflict => match text(error, ContextKind::PriorArg).map(bare) {

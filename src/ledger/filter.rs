@@ -40,7 +40,7 @@ impl Filter {
     }
 
     /// Whether findings of one session can differ in whether they are reported.
-    fn is_within_sessions(&self) -> bool {
+    pub(crate) fn is_within_sessions(&self) -> bool {
         self.since.is_some() || self.until.is_some() || self.pattern.is_some()
     }
 

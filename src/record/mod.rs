@@ -44,7 +44,7 @@ pub use finding::{Evidence, Finding, KeptPackets, Proof};
 pub use ids::FINGERPRINTS;
 pub use schema::schema;
 pub use server::{Server, Software};
-pub use session::{Auth, Greeting, Helo, Missing, Recipient, Session, Transaction};
+pub use session::{Auth, Greeting, Helo, Missing, Recipient, Retransmitted, Session, Transaction};
 pub use stamp::{NotATime, When};
 pub use start::{Filter, Options, Start};
 pub use stats::Stats;

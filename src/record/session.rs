@@ -62,6 +62,9 @@ pub struct Session {
     pub findings: BTreeMap<String, u64>,
     /// Bytes that were not captured.
     pub missing_bytes: Missing,
+    /// Bytes that came again, if any did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retransmitted: Option<Retransmitted>,
     /// Whether the handshake, every byte of both sides and the end were captured.
     pub complete: bool,
     /// How the connection ended.
@@ -146,6 +149,24 @@ pub struct Missing {
     pub server: u64,
 }
 
+/// Bytes of each side that were captured once more, or too late to be read: retransmissions and duplicates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Retransmitted {
+    /// Those of the client.
+    pub client: u64,
+    /// Those of the server.
+    pub server: u64,
+}
+
+impl Retransmitted {
+    /// Nothing where nothing came again.
+    fn of(client: u64, server: u64) -> Option<Self> {
+        (client > 0 || server > 0).then_some(Retransmitted { client, server })
+    }
+}
+
 impl Session {
     pub(super) fn of(ended: SessionEnd, scene: &Scene) -> Self {
         let SessionEnd { mut session, end, findings } = ended;
@@ -175,6 +196,7 @@ impl Session {
             replies: session.replies,
             findings: findings.iter().map(count).collect(),
             missing_bytes: Missing { client: session.missing_client, server: session.missing_server },
+            retransmitted: Retransmitted::of(session.again_client, session.again_server),
             complete: end.complete,
             closed: end.closed,
         }

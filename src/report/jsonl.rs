@@ -71,7 +71,12 @@ fn write_session(session: &Session, clock: &mut Clockwork, json: &mut Json<'_>) 
     json.value(&session.missing_bytes.client);
     json.raw(",\"server\":");
     json.value(&session.missing_bytes.server);
-    json.raw("},\"complete\":");
+    json.raw("}");
+    if let Some(again) = &session.retransmitted {
+        json.raw(",\"retransmitted\":");
+        json.value(again);
+    }
+    json.raw(",\"complete\":");
     json.flag(session.complete);
     json.raw(",\"closed\":\"");
     json.raw(session.closed.name());

@@ -71,6 +71,9 @@ pub(crate) struct Session {
     pub replies: u64,
     pub missing_client: u64,
     pub missing_server: u64,
+    /// Bytes of each side that were captured once more, or too late to be read.
+    pub again_client: u64,
+    pub again_server: u64,
     /// The client that a PROXY header names: its address and port, as text.
     #[serde(with = "octets")]
     pub proxied_for: Option<Vec<u8>>,
@@ -171,6 +174,8 @@ impl Session {
             replies: 0,
             missing_client: 0,
             missing_server: 0,
+            again_client: 0,
+            again_server: 0,
             proxied_for: None,
         }
     }

@@ -74,6 +74,8 @@ pub(crate) struct Closing {
     pub handshake: bool,
     /// Bytes of each side's stream that were never captured.
     pub missing: PerSide<u64>,
+    /// Bytes of each side's stream that were captured once more, or too late to be handed on.
+    pub again: PerSide<u64>,
     /// Whether that side ever acknowledged a byte of the other's stream.
     pub acknowledges: PerSide<bool>,
     /// Which sides sent a FIN (in sequence).

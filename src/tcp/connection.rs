@@ -350,7 +350,9 @@ impl<L: Listener> Connection<L> {
         }
         own.late |= end > own.edge && end <= own.acked;
         if own.is_empty() && start <= own.next && end > own.next && segment.missing == 0 {
-            let old = usize::try_from(own.next.since(start)).unwrap_or(usize::MAX);
+            let again = own.next.since(start);
+            own.again = own.again.saturating_add(again);
+            let old = usize::try_from(again).unwrap_or(usize::MAX);
             let bytes = segment.payload.get(old..).unwrap_or_default();
             return Some(InOrder { bytes, note });
         }
@@ -498,6 +500,7 @@ impl<L: Listener> Connection<L> {
             last: self.last,
             handshake: a.syn && b.syn,
             missing: PerSide { a: a.missing, b: b.missing },
+            again: PerSide { a: a.again, b: b.again },
             acknowledges: PerSide { a: acknowledged(b), b: acknowledged(a) },
             fin: PerSide { a: a.ended, b: b.ended },
         };

@@ -152,6 +152,8 @@ pub(super) struct Direction {
     pub fin: Option<Box<Fin>>,
     /// Bytes handed on as gaps.
     pub missing: u64,
+    /// Bytes that came where others had come before, or behind what was handed on.
+    pub again: u64,
     pieces: BTreeMap<Position, Piece>,
     /// Ends of captured segments and what their sender had acknowledged in them, both rising: what
     /// comes before such an end was sent with no greater knowledge. Only ends behind `next` are kept.
@@ -293,6 +295,7 @@ impl Direction {
         let end = start.plus(length);
         let mut at = start.max(self.next);
         let mut overlap = None;
+        self.again = self.again.saturating_add(at.min(end).since(start));
         while at < end {
             // Mostly nothing was captured behind it.
             let is_behind_all = at >= self.top;
@@ -304,6 +307,7 @@ impl Direction {
                     let new = slice(new, at.since(start), until.since(start));
                     overlap = overlap.or_else(|| differing(at, old, new));
                 }
+                self.again = self.again.saturating_add(until.since(at));
                 at = until;
                 continue;
             }

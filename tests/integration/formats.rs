@@ -20,7 +20,7 @@ const FIELDS: &[(&str, &str)] = &[
     (
         "session",
         "type session client server community_id capture first_frame last_frame last_capture start end proxied_for \
-         greeting helo capabilities tls auth transactions commands replies findings missing_bytes complete closed",
+         greeting helo capabilities tls auth transactions commands replies findings missing_bytes ?retransmitted complete closed",
     ),
     ("command", "type session event capture frame time client server verb argument ?sent ?uncertain"),
     ("reply", "type session event capture frame time client server code lines answers argument ?sent ?uncertain"),

@@ -43,6 +43,7 @@ mod scan;
 mod secrets;
 mod servers;
 mod session;
+mod show;
 mod support;
 mod told;
 mod traffic;

@@ -326,28 +326,32 @@ fn leaks(output: &str, logins: &[Login]) -> Vec<String> {
     found
 }
 
-/// Every output of a scan of these logins under a plan: the formats with all their records. The last is JSON lines.
+/// Every output of these logins under a plan: their dialogues, and the formats of a scan with all their records. The last is
+/// JSON lines.
 fn outputs(logins: &[Login], plan: &Plan) -> Vec<String> {
     let folder = tempfile::tempdir().unwrap();
     let capture = folder.path().join("logins.pcap");
     fs::write(&capture, synth::render(&dialogue(logins), plan).pcap()).unwrap();
     let capture = capture.to_str().unwrap();
     let everything = "findings,sessions,servers,events,summary";
-    let scans: [&[&str]; 7] = [
-        &["--format", "html"],
-        &["--format", "text"],
-        &["--format", "text", "-vv"],
-        &["--format", "text", "-v", "--group-by", "session"],
-        &["--format", "text", "--records", everything, "--color", "always"],
-        &["--format", "jsonl"],
-        &["--format", "jsonl", "--records", everything],
+    let clients = "0.0.0.0/0";
+    let runs: [&[&str]; 9] = [
+        &["show", clients, capture, "-v", "--color", "always"],
+        &["show", clients, capture, "--markdown"],
+        &["scan", capture, "--format", "html"],
+        &["scan", capture, "--format", "text"],
+        &["scan", capture, "--format", "text", "-vv"],
+        &["scan", capture, "--format", "text", "-v", "--group-by", "session"],
+        &["scan", capture, "--format", "text", "--records", everything, "--color", "always"],
+        &["scan", capture, "--format", "jsonl"],
+        &["scan", capture, "--format", "jsonl", "--records", everything],
     ];
-    let scan = |options: &&[&str]| {
-        let ran = support::run(&[&["scan", capture], *options].concat());
+    let run = |arguments: &&[&str]| {
+        let ran = support::run(arguments);
         assert_eq!(ran.code(), 0, "{}", ran.stderr);
         ran.stdout + &ran.stderr
     };
-    scans.iter().map(scan).collect()
+    runs.iter().map(run).collect()
 }
 
 fn assert_kept(logins: &[Login], plan: &Plan) -> Vec<Value> {

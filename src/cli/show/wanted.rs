@@ -40,8 +40,8 @@ impl fmt::Display for NotWanted {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             out,
-            "a session id or a fingerprint ({DIGITS} hexadecimal digits, or the first {ENOUGH} or more), or a client's address or network, \
-             comes before the captures"
+            "expected a session ID or a fingerprint ({DIGITS} hexadecimal digits, or the first {ENOUGH} or more), or a client's \
+             address; the captures come after it"
         )
     }
 }

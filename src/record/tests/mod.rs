@@ -197,6 +197,7 @@ const OPTIONAL: &[&str] = &[
     "high",
     "critical",
     "sent",
+    "retransmitted",
     "uncertain",
     "ended_by",
     "kept",

@@ -1,18 +1,15 @@
-//! Rows of so many cells: sentences are broken between words, and lines from the wire so that nothing of them is lost.
+//! Lines from the wire in rows of so many cells, so that nothing of them is lost, or shortened so that it shows.
 
 use std::borrow::Cow;
 
-use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+use unicode_width::UnicodeWidthChar;
+
+use crate::report::layout::width;
 
 /// A line from the wire with more characters than this is shortened.
 const LONG: usize = 240;
 /// So many of its characters are kept at its beginning, and at its end.
 const ENDS: usize = 100;
-
-/// How many cells a text takes.
-pub(super) fn width(text: &str) -> usize {
-    text.width()
-}
 
 /// A line from the wire, shortened in the middle where it is long.
 pub(super) fn shortened(line: &str) -> Cow<'_, str> {
@@ -54,27 +51,6 @@ fn fitting(text: &str, cells: usize) -> &str {
     text.char_indices().find(too_wide).map_or(text, |(at, _)| text.get(..at).unwrap_or(text))
 }
 
-/// A sentence in rows of so many cells.
-pub(super) fn wrapped(text: &str, cells: usize) -> Vec<String> {
-    let cells = cells.max(1);
-    let (mut lines, mut line) = (Vec::new(), String::new());
-    for word in text.split(' ') {
-        let blank = usize::from(!line.is_empty());
-        if !line.is_empty() && width(&line).saturating_add(blank).saturating_add(width(word)) > cells {
-            lines.push(std::mem::take(&mut line).trim_end().to_owned());
-        }
-        let mut pieces = rows(word, cells);
-        let last = pieces.pop().unwrap_or_default();
-        if !line.is_empty() && pieces.is_empty() {
-            line.push(' ');
-        }
-        lines.extend(pieces.into_iter().map(str::to_owned));
-        line.push_str(last);
-    }
-    lines.push(line.trim_end().to_owned());
-    lines
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -106,14 +82,6 @@ mod tests {
             let rows = rows(&line, cells);
             prop_assert!(rows.iter().all(|row| width(row) <= cells), "{:?}", rows);
             prop_assert_eq!(rows.concat(), line);
-        }
-
-        #[test]
-        fn a_sentence_loses_no_word(text in "[a-z ]{0,80}", cells in 20_usize..40) {
-            let rows = wrapped(&text, cells);
-            prop_assert!(rows.iter().all(|row| width(row) <= cells), "{:?}", rows);
-            let (words, joined) = (text.split_whitespace().collect::<Vec<_>>(), rows.join(" "));
-            prop_assert_eq!(joined.split_whitespace().collect::<Vec<_>>(), words);
         }
     }
 }

@@ -1,9 +1,9 @@
 //! Display filters for Wireshark: exactly the frames that carry the findings, and the whole session.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
 
 use crate::record::Session;
+use crate::report::filters;
 
 use super::model::Dialogue;
 
@@ -47,13 +47,7 @@ fn of_frames(frames: &BTreeSet<u64>) -> String {
 
 /// All packets between its two ends.
 pub(super) fn of_session(session: &Session) -> String {
-    let mut filter = String::new();
-    for (ip, port) in [(session.client.ip, session.client.port), (session.server.ip, session.server.port)] {
-        let protocol = if ip.is_ipv6() { "ipv6" } else { "ip" };
-        let and = if filter.is_empty() { "" } else { " && " };
-        let _ = write!(filter, "{and}{protocol}.addr == {ip} && tcp.port == {port}");
-    }
-    filter
+    filters::session(session.client, &session.server)
 }
 
 #[cfg(test)]

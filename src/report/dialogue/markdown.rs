@@ -4,6 +4,8 @@
 
 use std::fmt::Write as _;
 
+use crate::report::figures::counted;
+
 use super::model::{Dialogue, Entry, What};
 use super::{cells, filters, phrase};
 
@@ -16,8 +18,8 @@ pub(crate) fn markdown(dialogue: &Dialogue, whole: bool) -> String {
     if let Some(software) = software {
         let _ = writeln!(out, "- Server software: {}", code(&software.to_string()));
     }
-    let _ = writeln!(out, "- Capture: {}", code(&phrase::frames(session)));
-    let _ = writeln!(out, "- Course: {}", phrase::course(session));
+    let _ = writeln!(out, "- Capture: {}", code(&phrase::frames(session, usize::MAX)));
+    let _ = writeln!(out, "- Time: {}", phrase::course(session));
     for remark in phrase::remarks(dialogue) {
         let _ = writeln!(out, "- Note: {}", code(&remark));
     }
@@ -41,7 +43,7 @@ pub(crate) fn markdown(dialogue: &Dialogue, whole: bool) -> String {
         );
     }
     for (check, more) in unreported {
-        let _ = writeln!(out, "- {} counted and not shown: {}", code(check), phrase::counted(*more, "time", "times"));
+        let _ = writeln!(out, "- {} counted and not shown: {}", code(check), counted(*more, "time", "times"));
     }
     out += "\n#### Wireshark\n\n";
     let found = filters::of_findings(dialogue);

@@ -4,6 +4,9 @@ use std::fmt::Write as _;
 
 use crate::record::{Closed, DataEnd, End, ServerEnd, Session, Side, TlsState, When};
 
+use crate::report::figures::{count, counted, millisecond};
+use crate::report::layout::cut_path;
+
 use super::model::{Dialogue, Entry, Message, Tls, What};
 
 /// The letter before a line.
@@ -66,8 +69,7 @@ fn of_tls(tls: &Tls) -> String {
 
 /// `2026-11-24 23:10:17.045 UTC, 3.010 s, closed normally, nothing lost`.
 pub(super) fn course(session: &Session) -> String {
-    let start = session.start.to_string();
-    let start = start.get(..23).unwrap_or(&start).replace('T', " ");
+    let start = millisecond(session.start);
     let took = seconds(session.start, session.end);
     format!("{start} UTC, {took} s, {}, {}", closed(session.closed), lost(session))
 }
@@ -83,19 +85,23 @@ fn closed(closed: Closed) -> &'static str {
     }
 }
 
-/// What of it was not captured.
-fn lost(session: &Session) -> String {
-    let missing = session.missing_bytes;
+/// `12 bytes of the client and 1 byte of the server`; nothing where there are none.
+fn of_sides(client: u64, server: u64) -> Option<String> {
     let of =
         |bytes: u64, whose: &str| (bytes > 0).then(|| format!("{} of the {whose}", counted(bytes, "byte", "bytes")));
-    let sides: Vec<String> =
-        [of(missing.client, "client"), of(missing.server, "server")].into_iter().flatten().collect();
+    let sides: Vec<String> = [of(client, "client"), of(server, "server")].into_iter().flatten().collect();
+    (!sides.is_empty()).then(|| sides.join(" and "))
+}
+
+/// What of it was not captured.
+fn lost(session: &Session) -> String {
+    let missing = of_sides(session.missing_bytes.client, session.missing_bytes.server);
     let closed = matches!(session.closed, Closed::Fin | Closed::Rst);
-    match (sides.is_empty(), session.complete) {
-        (false, _) => format!("{} lost", sides.join(" and ")),
-        (true, true) => "nothing lost".to_owned(),
-        (true, false) if closed => "its beginning was not captured".to_owned(),
-        (true, false) => "no byte lost before that".to_owned(),
+    match (missing, session.complete) {
+        (Some(missing), _) => format!("{missing} lost"),
+        (None, true) => "nothing lost".to_owned(),
+        (None, false) if closed => "its beginning was not captured".to_owned(),
+        (None, false) => "no byte lost before that".to_owned(),
     }
 }
 
@@ -107,22 +113,29 @@ pub(super) fn remarks(dialogue: &Dialogue) -> Vec<String> {
     }
     if let Some((entry, tls)) = dialogue.encrypted_from() {
         let version = tls.version.as_ref().map(|version| format!(" {version}")).unwrap_or_default();
-        remarks.push(format!("TLS{version}: encrypted from frame {} on, not analysed", entry.frame));
+        remarks.push(format!("TLS{version}: encrypted from frame {} on, and so not analysed from there", entry.frame));
     }
+    let again = dialogue.session.retransmitted.and_then(|again| of_sides(again.client, again.server));
+    remarks.extend(again.map(|bytes| format!("retransmitted: {bytes}")));
     if let Some(client) = &dialogue.session.proxied_for {
         remarks.push(format!("the PROXY header names {client} as the client"));
     }
     remarks
 }
 
-/// Which frames of which captures it has.
-pub(super) fn frames(session: &Session) -> String {
+/// Which frames of which captures it has, in so many cells where there is one capture.
+pub(super) fn frames(session: &Session, cells: usize) -> String {
     let Session { capture, last_capture, first_frame, last_frame, .. } = session;
-    match capture == last_capture {
-        true if first_frame == last_frame => format!("{capture}  frame {first_frame}"),
-        true => format!("{capture}  frames {first_frame} to {last_frame}"),
-        false => format!("{capture}  frame {first_frame}, to {last_capture}  frame {last_frame}"),
+    if capture != last_capture {
+        let of = |capture: &str| cut_path(capture, (cells / 2).saturating_sub(16).max(20)).into_owned();
+        return format!("{}  frame {first_frame}, to {}  frame {last_frame}", of(capture), of(last_capture));
     }
+    let frames = match first_frame == last_frame {
+        true => format!("frame {first_frame}"),
+        false => format!("frames {first_frame} to {last_frame}"),
+    };
+    let room = cells.saturating_sub(frames.len()).saturating_sub(2).max(20);
+    format!("{}  {frames}", cut_path(capture, room))
 }
 
 /// `192.0.2.10:50734 > 192.0.2.26:25`; of a server with a name that and its address.
@@ -136,7 +149,7 @@ pub(super) fn ends(client: End, server: &ServerEnd) -> String {
 /// `1 high, 2 low`, or that there is none.
 pub(super) fn severities(dialogue: &Dialogue) -> String {
     let counts: Vec<String> =
-        dialogue.severities().into_iter().map(|(severity, count)| format!("{} {severity}", thousands(count))).collect();
+        dialogue.severities().into_iter().map(|(severity, of)| format!("{} {severity}", count(of))).collect();
     if counts.is_empty() { "no findings".to_owned() } else { counts.join(", ") }
 }
 
@@ -146,21 +159,4 @@ pub(super) fn seconds(start: When, time: When) -> String {
     let sign = if nanoseconds < 0 { "-" } else { "" };
     let milliseconds = nanoseconds.unsigned_abs().saturating_add(500_000) / 1_000_000;
     format!("{sign}{}.{:03}", milliseconds / 1000, milliseconds % 1000)
-}
-
-/// `1 byte`, `1,234 bytes`.
-pub(super) fn counted(number: u64, one: &str, many: &str) -> String {
-    format!("{} {}", thousands(number), if number == 1 { one } else { many })
-}
-
-fn thousands(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::with_capacity(digits.len().saturating_mul(2));
-    for (nth, digit) in digits.chars().enumerate() {
-        if nth > 0 && digits.len().saturating_sub(nth).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }

@@ -4,11 +4,12 @@
 
 use std::fmt::{Display, Write as _};
 
-use anstyle::{AnsiColor, Style};
+use crate::record::{Finding, Side};
+use crate::report::figures::counted;
+use crate::report::layout::{width, wrap};
+use crate::report::text::styles::Styles;
 
-use crate::record::{Finding, Severity, Side};
-
-use super::cells::{rows, shortened, width, wrapped};
+use super::cells::{rows, shortened};
 use super::model::{Dialogue, Entry, Mark, What};
 use super::{filters, phrase};
 
@@ -62,9 +63,9 @@ impl Page<'_> {
         let mut first = true;
         for row in wrapped(&title, self.view.width) {
             let indent = if std::mem::take(&mut first) { "" } else { "  " };
-            self.line(format_args!("{indent}{}", self.paint(Style::new().bold(), row)));
+            self.line(format_args!("{indent}{}", self.styles().bold(row)));
         }
-        let mut lines = vec![phrase::frames(session), phrase::course(session)];
+        let mut lines = vec![phrase::frames(session, self.view.width.saturating_sub(2)), phrase::course(session)];
         lines.extend(phrase::remarks(self.dialogue));
         for line in lines {
             self.indented(&line, "  ");
@@ -72,7 +73,7 @@ impl Page<'_> {
         let counts = self.dialogue.severities();
         let counts: Vec<String> = counts
             .into_iter()
-            .map(|(severity, count)| self.paint(of_severity(severity), format_args!("{count} {severity}")))
+            .map(|(severity, count)| self.styles().severity(severity, format_args!("{count} {severity}")))
             .collect();
         let counts = if counts.is_empty() { phrase::severities(self.dialogue) } else { counts.join(", ") };
         self.line(format_args!("  {counts}"));
@@ -83,18 +84,17 @@ impl Page<'_> {
         if entries.is_empty() {
             return self.line("\n  nothing was said that was captured");
         }
-        let dim = Style::new().dimmed();
         let mut head = format!("  {:>1$}", "frame", self.frames);
         if self.seconds > 0 {
             let _ = write!(head, "  {:>1$}", "time", self.seconds);
         }
         self.line("");
-        self.line(self.paint(dim, head));
+        self.line(self.styles().dim(head));
         let (mut capture, mut frame) = (&session.capture, None);
         for entry in entries {
             if entry.capture != *capture {
                 capture = &entry.capture;
-                self.line(self.paint(dim, format_args!("  in {capture}")));
+                self.line(self.styles().dim(format_args!("  in {capture}")));
             }
             let repeats = frame == Some((capture, entry.frame));
             frame = Some((capture, entry.frame));
@@ -117,25 +117,18 @@ impl Page<'_> {
             let _ = write!(place, "  {since:>0$}", self.seconds);
         }
         let question = if entry.uncertain { "?" } else { " " };
-        let mut before =
-            format!("{}  {}{question} ", self.paint(Style::new().dimmed(), place), phrase::letter(entry.side));
-        let style = match (entry.worst(), entry.side, &entry.what) {
-            (Some(severity), ..) => of_severity(severity),
-            (None, Some(Side::Server), What::Lines(_)) => AnsiColor::Blue.on_default(),
-            (None, _, What::Lines(_)) => Style::new(),
-            (None, ..) => Style::new().dimmed(),
-        };
+        let mut before = format!("{}  {}{question} ", self.styles().dim(place), phrase::letter(entry.side));
         let indent = " ".repeat(self.column());
         let mut last = 0;
         for row in self.rows(entry) {
             last = width(row.trim_end());
-            let row = self.paint(style, row.trim_end());
+            let row = self.said(entry, row.trim_end());
             self.line(format_args!("{before}{row}").to_string().trim_end());
             before.clone_from(&indent);
         }
         if let Some(severity) = entry.marks.iter().filter(|mark| mark.is_exact).map(|mark| mark.finding.severity).max()
         {
-            self.line(format_args!("{indent}{}", self.paint(of_severity(severity), "^".repeat(last.max(1)))));
+            self.line(format_args!("{indent}{}", self.styles().severity(severity, "^".repeat(last.max(1)))));
         }
         for Mark { finding, .. } in &entry.marks {
             self.finding(finding, &indent, "");
@@ -168,7 +161,7 @@ impl Page<'_> {
         for row in wrapped(&sentence, self.view.width.saturating_sub(width(indent)).saturating_sub(2)) {
             let named = row.split_once(':').filter(|_| first);
             let row = match named {
-                Some((word, rest)) => format!("{}:{rest}", self.paint(of_severity(*severity).bold(), word)),
+                Some((word, rest)) => format!("{}:{rest}", self.styles().severity(*severity, word)),
                 None => row.clone(),
             };
             let more = if std::mem::take(&mut first) { "" } else { "  " };
@@ -176,7 +169,7 @@ impl Page<'_> {
         }
         if self.view.whole {
             let text = format!("fingerprint {fingerprint}, confidence {}", finding.confidence);
-            self.line(format_args!("{indent}  {}", self.paint(Style::new().dimmed(), text)));
+            self.line(format_args!("{indent}  {}", self.styles().dim(text)));
         }
     }
 
@@ -196,13 +189,12 @@ impl Page<'_> {
             self.line("\n  Counted in this session and not shown");
         }
         for (check, more) in unreported {
-            self.line(format_args!("  {check}: {}", phrase::counted(*more, "time", "times")));
+            self.line(format_args!("  {check}: {}", counted(*more, "time", "times")));
         }
     }
 
     fn filters(&mut self) {
         self.line("");
-        let dim = Style::new().dimmed();
         let found = filters::of_findings(self.dialogue);
         let several = found.len() > 1 || self.dialogue.session.capture != self.dialogue.session.last_capture;
         let mut label = "Wireshark";
@@ -210,17 +202,17 @@ impl Page<'_> {
             if several {
                 self.line(format_args!(
                     "  {}  {}",
-                    self.paint(dim, format_args!("{label:<9}")),
-                    self.paint(dim, format_args!("in {capture}"))
+                    self.styles().dim(format_args!("{label:<9}")),
+                    self.styles().dim(format_args!("in {capture}"))
                 ));
                 label = "";
             }
-            self.line(format_args!("  {}  {filter}", self.paint(dim, format_args!("{label:<9}"))));
+            self.line(format_args!("  {}  {filter}", self.styles().dim(format_args!("{label:<9}"))));
             label = "";
         }
         let label = if found.is_empty() { "Wireshark" } else { "whole" };
         let whole = filters::of_session(&self.dialogue.session);
-        self.line(format_args!("  {}  {whole}", self.paint(dim, format_args!("{label:<9}"))));
+        self.line(format_args!("  {}  {whole}", self.styles().dim(format_args!("{label:<9}"))));
     }
 
     /// Where the text of a line begins, and how many cells it has.
@@ -243,24 +235,26 @@ impl Page<'_> {
         let _ = writeln!(self.out, "{line}");
     }
 
-    fn paint(&self, style: Style, text: impl Display) -> String {
-        let text = text.to_string();
-        if self.view.color && !text.is_empty() && style != Style::new() {
-            format!("{style}{text}{style:#}")
-        } else {
-            text
+    fn styles(&self) -> Styles {
+        Styles { color: self.view.color }
+    }
+
+    /// A row of what was said: by its worst finding, by the side, or pale where it is only told.
+    fn said(&self, entry: &Entry, row: &str) -> String {
+        let styles = self.styles();
+        match (entry.worst(), entry.side, &entry.what) {
+            _ if row.is_empty() => String::new(),
+            (Some(severity), ..) => styles.severity(severity, row),
+            (None, Some(Side::Server), What::Lines(_)) => styles.server(row),
+            (None, _, What::Lines(_)) => row.to_owned(),
+            (None, ..) => styles.dim(row),
         }
     }
 }
 
-fn of_severity(severity: Severity) -> Style {
-    match severity {
-        Severity::Info => Style::new().dimmed(),
-        Severity::Low => AnsiColor::Cyan.on_default(),
-        Severity::Medium => AnsiColor::Yellow.on_default(),
-        Severity::High => AnsiColor::Red.on_default().bold(),
-        Severity::Critical => AnsiColor::White.on(AnsiColor::Red).bold(),
-    }
+/// A sentence in rows of so many cells.
+fn wrapped(text: &str, cells: usize) -> Vec<String> {
+    wrap(text, cells).iter().map(|row| row.trim_end().to_owned()).collect()
 }
 
 fn digits(number: u64) -> usize {

@@ -12,7 +12,7 @@ mod overview;
 mod page;
 mod said;
 mod servers;
-mod styles;
+pub(super) mod styles;
 
 use super::digest::{Digest, Keep};
 use super::{Detail, Format, Look};

@@ -23,6 +23,8 @@ impl Dialogue {
         session.last = closing.last;
         session.missing_client = closing.missing[client];
         session.missing_server = closing.missing[client.other()];
+        session.again_client = closing.again[client];
+        session.again_server = closing.again[client.other()];
         let (early, ungreeted) = self.opening.by_order();
         let nobody = !acknowledges.a && !acknowledges.b;
         if nobody && !session.early_talk {

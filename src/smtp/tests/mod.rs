@@ -230,7 +230,15 @@ impl Talk {
             }
             heard.most_held = heard.most_held.max(parser.held_bytes());
         }
-        let closing = Closing { how: Closed::Fin, last: at, handshake: true, missing, acknowledges, fin };
+        let closing = Closing {
+            how: Closed::Fin,
+            last: at,
+            handshake: true,
+            missing,
+            again: PerSide { a: 0, b: 0 },
+            acknowledges,
+            fin,
+        };
         parser.close(&closing, &mut heard);
         heard.tally = parser.take_tally();
         heard.session = Some(parser.session().clone());
