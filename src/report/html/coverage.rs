@@ -103,8 +103,8 @@ fn sessions(counts: Counts) -> Option<Shares> {
     let Counts { encrypted, lossy, partial, whole } = counts;
     let others = [
         (encrypted, "encrypted: only what came before TLS was read"),
-        (lossy, "read, but bytes of them are missing"),
-        (partial, "read, but their beginning or end was not captured"),
+        (lossy, "incomplete: bytes inside them were not captured"),
+        (partial, "incomplete: their beginning or end was not captured"),
     ];
     let others = others.into_iter().filter(|(count, _)| *count > 0).map(|(count, what)| (count, part(what))).collect();
     shares("sessions", counts.all(), (whole, part("read from start to end")), others)
