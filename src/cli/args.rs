@@ -56,7 +56,7 @@ pub(super) enum Command {
     /// List the network interfaces to watch
     #[cfg_attr(not(live), command(hide = true))]
     Interfaces(Interfaces),
-    /// Show one session as a dialogue, with its findings where they are
+    /// Show conversations as dialogues, with findings marked inline
     #[command(override_usage = "mailtap show [OPTIONS] WHAT PATH...", before_help = SHOW_WHAT, after_help = SHOW_AFTER_HELP)]
     Show(Box<Show>),
     /// Print all options and their values as a configuration file
@@ -96,13 +96,13 @@ pub(super) struct Scan {
     /// One of the paths, as other programs want it
     #[arg(long, short, value_name = "PATH", hide = true)]
     read: Vec<PathBuf>,
-    /// Also write a report to FILE; may be repeated
+    /// Also write a text, jsonl or html report to FILE
     #[arg(long = "report", value_name = "FORMAT=FILE", value_parser = report_to, help_heading = OUTPUT)]
     pub reports: Vec<(&'static report::Named, PathBuf)>,
     /// Group findings by check, server, client or session
     #[arg(long, value_name = "WHAT", default_value = "check", hide_default_value = true, hide_possible_values = true, help_heading = OUTPUT)]
     pub group_by: GroupBy,
-    /// List at most N servers, groups, findings of a group
+    /// List at most N servers, N groups and N findings per group
     #[arg(long, value_name = "N", help_heading = OUTPUT)]
     pub limit: Option<NonZeroUsize>,
     /// List every finding; -vv with evidence and filters
@@ -163,7 +163,7 @@ pub(super) struct Absent {
 #[derive(Debug, Args)]
 #[command(next_help_heading = OUTPUT)]
 pub(super) struct Output {
-    /// Output format: text or jsonl
+    /// Output format: text, jsonl (also --json) or html
     #[arg(long, value_name = "FORMAT", default_value = "text", value_parser = formats(), ignore_case = true)]
     pub format: String,
     /// Write to FILE; a capture is never overwritten

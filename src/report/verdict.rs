@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::Value;
+
 use crate::ledger::server::{Help, StartTls};
-use crate::record::{Severity, Summary};
+use crate::record::{Options, Severity, Summary};
 
 use super::digest::{Digest, Listed};
 use super::figures::{count, counted, percent};
@@ -54,6 +56,9 @@ pub(crate) fn verdict(digest: &Digest) -> Vec<Part> {
 pub(crate) fn lines(digest: &Digest) -> Vec<(&'static str, String)> {
     let servers = digest.servers.worst_first();
     let mut lines = Vec::new();
+    if let Some(filter) = digest.start.as_ref().and_then(|start| filter(&start.options)) {
+        lines.push(("Only", filter));
+    }
     if !servers.is_empty() {
         lines.push(("HELP", help(&servers)));
         lines.push(("STARTTLS", starttls(&servers)));
@@ -62,6 +67,26 @@ pub(crate) fn lines(digest: &Digest) -> Vec<(&'static str, String)> {
         lines.push(("Not read", not_read(summary)));
     }
     lines
+}
+
+/// What leaves something out of a report, as it is typed.
+const FILTERS: &[&str] =
+    &["since", "until", "servers", "client", "session", "match", "min_severity", "select", "ignore"];
+
+/// The filters that are in force.
+fn filter(options: &Options) -> Option<String> {
+    let [in_force, usual] =
+        [options, &Options::default()].map(|options| serde_json::to_value(options).unwrap_or_default());
+    let told = FILTERS.iter().filter(|key| in_force.get(key) != usual.get(key)).map(|key| {
+        let word = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        let value = match in_force.get(key) {
+            Some(Value::Array(items)) => items.iter().map(word).collect::<Vec<_>>().join(","),
+            Some(value) => word(value),
+            None => String::new(),
+        };
+        format!("--{} {value}", key.replace('_', "-"))
+    });
+    Some(told.collect::<Vec<_>>().join(" ")).filter(|told| !told.is_empty())
 }
 
 fn help(servers: &[Listed<'_>]) -> String {
@@ -120,7 +145,7 @@ fn not_read(summary: &Summary) -> String {
         parts.push(format!("{} dropped while capturing", counted(summary.capture_dropped, "packet", "packets")));
     }
     if summary.problems > 0 {
-        parts.push(format!("{} with problems", counted(summary.problems, "input", "inputs")));
+        parts.push(format!("{} could not be read completely", counted(summary.problems, "input", "inputs")));
     }
     if parts.is_empty() { "nothing".to_owned() } else { parts.join("; ") }
 }
