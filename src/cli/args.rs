@@ -93,7 +93,7 @@ pub(super) struct Scan {
     /// Capture files (pcap or pcapng, also gzip, zstd, lz4 or xz), directories, or - for standard input
     #[arg(required_unless_present = "read", value_name = "PATH", hide = true)]
     pub paths: Vec<PathBuf>,
-    /// One of the paths, as other programs want it
+    /// A path, as tshark, Suricata and Zeek take it
     #[arg(long, short, value_name = "PATH", hide = true)]
     read: Vec<PathBuf>,
     /// Also write a text, jsonl or html report to FILE
@@ -309,7 +309,7 @@ pub(super) enum Catalogue {
 /// The arguments of `interfaces`.
 #[derive(Debug, Args)]
 pub(super) struct Interfaces {
-    /// List those that are down or virtual too
+    /// Also list what is down, local or no network
     #[arg(long, short, alias = "all", short_alias = 'a')]
     pub verbose: bool,
 }
