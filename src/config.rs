@@ -26,6 +26,8 @@ use crate::{capture, engine};
 ///     .min_severity(Severity::Low)
 ///     .severity("help-exposed".parse()?, Severity::High)
 ///     .servers(["192.0.2.0/24".parse()?])
+///     .since("2026-11-24T14:45:00Z".parse()?)
+///     .matching("(?i)^HELP".parse()?)
 ///     .idle_timeout(Duration::from_secs(600))
 ///     .limit(Limit::Servers, 1000.try_into()?)
 ///     .records([RecordKind::Findings, RecordKind::Summary]);

@@ -169,6 +169,8 @@ pub(crate) struct Ledger {
     withheld: BTreeSet<Ordinal>,
     sessions: u64,
     encrypted_sessions: u64,
+    /// Those that pass all filters.
+    reported: u64,
     findings: FindingCounts,
     worst: Option<Severity>,
     not_analysed: Tally,
@@ -208,6 +210,7 @@ impl Ledger {
             withheld: BTreeSet::new(),
             sessions: 0,
             encrypted_sessions: 0,
+            reported: 0,
             findings: BTreeMap::new(),
             worst: None,
             not_analysed: Tally::default(),
@@ -280,6 +283,11 @@ impl Ledger {
     /// Sessions that ended, and findings that were reported.
     pub(crate) fn counts(&self) -> (u64, &FindingCounts) {
         (self.sessions, &self.findings)
+    }
+
+    /// Sessions that ended and pass all filters.
+    pub(crate) fn reported(&self) -> u64 {
+        self.reported
     }
 
     /// Limits that acted here.
@@ -437,6 +445,7 @@ impl Ledger {
             let Some(seen) = sieve.end(key, &mut ended) else { return };
             told = seen.told;
         }
+        self.reported = self.reported.saturating_add(1);
         let known = self.names.known(ended.session.server);
         let new = || Partial::new(key.connection, ended.session.server);
         match room(&mut self.servers, &known, self.most_servers, new) {

@@ -71,14 +71,14 @@ impl Limit {
             key: "held_bytes",
             default: 256 << 20,
             divided: true,
-            help: "bytes that wait for a gap, for order or for a reply, in all",
+            help: "bytes waiting for a gap to fill, for their order or for a reply, in all",
         },
         Bound {
             limit: Limit::HeldBytesPerConnection,
             key: "held_bytes_per_connection",
             default: 1 << 20,
             divided: false,
-            help: "bytes that wait for a gap, for order or for a reply, per connection",
+            help: "bytes waiting for a gap to fill, for their order or for a reply, per connection",
         },
         Bound {
             limit: Limit::FragmentBytes,
@@ -86,14 +86,14 @@ impl Limit {
             // A 64th has room for more than ten of the longest.
             default: 64 << 20,
             divided: true,
-            help: "bytes of IP fragments that wait for their siblings",
+            help: "bytes of IP fragments waiting for the others",
         },
         Bound {
             limit: Limit::LineLength,
             key: "line_length",
             default: 64 << 10,
             divided: false,
-            help: "octets kept of one line",
+            help: "bytes kept of one line",
         },
         Bound {
             limit: Limit::PendingReplies,
@@ -101,7 +101,7 @@ impl Limit {
             // A flight of 64 KiB holds some ten thousand of the shortest.
             default: 1 << 14,
             divided: false,
-            help: "commands of one session that wait for their reply",
+            help: "commands of one session waiting for their reply",
         },
         Bound {
             limit: Limit::ReplyLines,
@@ -143,14 +143,14 @@ impl Limit {
             key: "evidence_bytes_per_session",
             default: 64 << 10,
             divided: false,
-            help: "bytes of one session that a live --write holds until something is found in it",
+            help: "bytes of one session that a live --write keeps until something is found in it",
         },
         Bound {
             limit: Limit::EvidenceBytes,
             key: "evidence_bytes",
             default: 64 << 20,
             divided: false,
-            help: "bytes that --write holds in all",
+            help: "bytes that --write keeps in all",
         },
     ];
 

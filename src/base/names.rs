@@ -62,8 +62,8 @@ impl FromStr for ServerName {
         if is_name && !is_address {
             return Ok(ServerName(text.into()));
         }
-        let wanted = "1 to 64 printable ASCII characters without blanks, commas, equals signs, slashes and quotes, and no address";
-        Err(format!("'{text}' is no name of a server: {wanted}"))
+        let wanted = "1 to 64 printable ASCII characters without spaces, commas, equals signs, slashes or quotes, and not an address";
+        Err(format!("'{text}' is not a name for a server: use {wanted}"))
     }
 }
 
@@ -111,7 +111,7 @@ impl FromStr for Whose {
         let port = || port().map(|end| Whose::Port(Endpoint { ip: end.ip(), port: end.port() }));
         net.or_else(port).ok_or_else(|| {
             format!(
-                "'{text}': a network, an address or ADDRESS:PORT is wanted, such as 192.0.2.0/24 or [2001:db8::25]:25"
+                "'{text}': expected a network, an address or ADDRESS:PORT, such as 192.0.2.0/24 or [2001:db8::25]:25"
             )
         })
     }
@@ -252,7 +252,7 @@ mod tests {
             &long,
         ] {
             let told = wrong.parse::<ServerName>().unwrap_err();
-            assert!(told.contains("is no name of a server: 1 to 64 printable"), "{told}");
+            assert!(told.contains("is not a name for a server: use 1 to 64 printable"), "{told}");
         }
         for name in ["m", "mx-a.example_1", "mx:25", &long[..64]] {
             assert_eq!(name.parse::<ServerName>().unwrap().as_str(), name);
@@ -260,7 +260,10 @@ mod tests {
         for wrong in
             ["", "mx-a", "192.0.2.0/33", "192.0.2.1:0", "192.0.2.1:70000", "2001:db8::/129", "192.0.2.0/24:25", "[::1]"]
         {
-            assert!(wrong.parse::<Whose>().unwrap_err().starts_with(&format!("'{wrong}': a network")), "{wrong}");
+            assert!(
+                wrong.parse::<Whose>().unwrap_err().starts_with(&format!("'{wrong}': expected a network")),
+                "{wrong}"
+            );
         }
         for (text, shown) in [("192.0.2.7/24", "192.0.2.0/24"), ("192.0.2.7", "192.0.2.7/32"), ("[::1]:25", "[::1]:25")]
         {

@@ -151,7 +151,7 @@ impl Inputs {
             }
             if !entry.file_type().is_file() {
                 let link = entry.file_type().is_symlink();
-                self.pass_over(entry.path(), &if link { "a symbolic link" } else { "no plain file" }, options);
+                self.pass_over(entry.path(), &if link { "a symbolic link" } else { "not a regular file" }, options);
                 continue;
             }
             match (look(entry.path()), entry.metadata()) {

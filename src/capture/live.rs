@@ -95,7 +95,7 @@ impl fmt::Display for Lost {
         let Lost { interface, cause } = self;
         match cause {
             LostCause::Permission => write!(f, "{interface}: no permission to capture"),
-            LostCause::Filter(error) => write!(f, "{interface}: the filter is refused: {}", words(error)),
+            LostCause::Filter(error) => write!(f, "{interface}: the filter was refused: {}", words(error)),
             LostCause::Pcap(error) => write!(f, "{interface}: {}", words(error)),
             LostCause::Io(error) => write!(f, "{interface}: cannot wait for packets: {error}"),
         }

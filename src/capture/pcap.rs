@@ -197,10 +197,7 @@ mod tests {
             assert_eq!(reading.packets.len(), 1);
             reading.fault.unwrap()
         };
-        assert_eq!(
-            with_length(1, 262_145),
-            "x: a packet of 262145 captured bytes where 262144 are the most at byte 43"
-        );
+        assert_eq!(with_length(1, 262_145), "x: a packet of 262145 captured bytes (the limit is 262144) at byte 43");
         assert_eq!(with_length(1, 262_144), "x: truncated at byte 43");
         assert_eq!(with_length(231, 262_145), "x: truncated at byte 43");
     }

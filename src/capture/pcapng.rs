@@ -95,7 +95,7 @@ impl Pcapng {
         }
         let length = self.u32(rest, 4)?;
         if length < 12 || length % 4 != 0 {
-            return Err(malformed("a block whose length is impossible"));
+            return Err(malformed("a block with an impossible length"));
         }
         let length = usize::try_from(length).unwrap_or(usize::MAX);
         match kind {
@@ -246,7 +246,9 @@ impl Pcapng {
     }
 
     fn known(&self, id: u32) -> Result<&Interface, Stopped> {
-        self.interfaces.get(id as usize).ok_or_else(|| malformed("a block of an interface that was not described"))
+        self.interfaces
+            .get(id as usize)
+            .ok_or_else(|| malformed("a block of an interface that the file does not describe"))
     }
 
     /// The options from `at` to the end of a body: code and value. What is cut short ends them.
@@ -307,7 +309,7 @@ fn section_order(rest: &[u8]) -> Result<Order, Stopped> {
     match field(rest, 8)? {
         [0x1a, 0x2b, 0x3c, 0x4d] => Ok(Order::Big),
         [0x4d, 0x3c, 0x2b, 0x1a] => Ok(Order::Little),
-        _ => Err(malformed("a section of no known byte order")),
+        _ => Err(malformed("a section with an unknown byte order")),
     }
 }
 
@@ -375,7 +377,7 @@ mod tests {
         let place = capture.len() - BIG.enhanced(1, 3, 1, b"c").len();
         assert_eq!(
             reading.fault.unwrap(),
-            format!("x: a block of an interface that was not described at byte {place}")
+            format!("x: a block of an interface that the file does not describe at byte {place}")
         );
     }
 
@@ -474,15 +476,15 @@ mod tests {
     #[test]
     fn each_contradiction_is_named() {
         let cases: [(&str, Vec<u8>); 8] = [
-            ("a block whose length is impossible", LITTLE.words(&[6, 8, 0, 0])),
-            ("a block whose length is impossible", LITTLE.words(&[0x0bad, 13, 0, 0])),
+            ("a block with an impossible length", LITTLE.words(&[6, 8, 0, 0])),
+            ("a block with an impossible length", LITTLE.words(&[0x0bad, 13, 0, 0])),
             ("a block too short for its type", LITTLE.block(6, &[0; 12])),
             ("a block too short for its type", LITTLE.block(1, &[])),
             ("a block whose two lengths differ", LITTLE.words(&[6, 32, 0, 0, 0, 0, 0, 36])),
             ("a packet longer than its block", LITTLE.words(&[6, 32, 0, 0, 0, 4, 4, 32])),
             ("a block of more than 16 MiB", LITTLE.words(&[1, 17 << 20, 0])),
             (
-                "a packet of 262145 captured bytes where 262144 are the most",
+                "a packet of 262145 captured bytes (the limit is 262144)",
                 LITTLE.words(&[6, 1 << 20, 0, 0, 0, 262_145, 0]),
             ),
         ];
@@ -500,7 +502,7 @@ mod tests {
         capture[12] = 2;
         assert_eq!(read_alike(&capture).fault.unwrap(), "x: pcapng version 2.0 is not supported at byte 0");
         capture[8] = 0;
-        assert_eq!(read_alike(&capture).fault.unwrap(), "x: a section of no known byte order at byte 0");
+        assert_eq!(read_alike(&capture).fault.unwrap(), "x: a section with an unknown byte order at byte 0");
     }
 
     #[test]

@@ -124,7 +124,7 @@ impl fmt::Display for Cause {
             Cause::Truncated => f.write_str("truncated"),
             Cause::Corrupt { compression, error } => write!(f, "corrupt {compression} data: {}", Lower(error)),
             Cause::TooLong { captured, most } => {
-                write!(f, "a packet of {captured} captured bytes where {most} are the most")
+                write!(f, "a packet of {captured} captured bytes (the limit is {most})")
             }
             Cause::Malformed(what) => f.write_str(what),
             Cause::LinkType(LinkType(number)) => write!(f, "link type {number} is not supported"),
@@ -176,7 +176,7 @@ mod tests {
         assert_eq!(show("empty/", None, Cause::NothingToScan), "empty/: nothing to scan");
         assert_eq!(
             show("a.pcap", Some(40), Cause::TooLong { captured: u32::MAX, most: 262_144 }),
-            "a.pcap: a packet of 4294967295 captured bytes where 262144 are the most at byte 40"
+            "a.pcap: a packet of 4294967295 captured bytes (the limit is 262144) at byte 40"
         );
     }
 

@@ -120,16 +120,16 @@ impl fmt::Display for Notice {
         match self {
             Notice::SameFile { path, other, more } => {
                 if path == other {
-                    write!(f, "{}: named twice, and read once", ShownPath(path))?;
+                    write!(f, "{}: named twice, but read only once", ShownPath(path))?;
                 } else {
-                    write!(f, "{}: the same file as {}, and read once", ShownPath(path), ShownPath(other))?;
+                    write!(f, "{}: the same file as {}; read only once", ShownPath(path), ShownPath(other))?;
                 }
-                if *more > 0 { write!(f, "; so are {more} others") } else { Ok(()) }
+                if *more > 0 { write!(f, "; so are {more} more") } else { Ok(()) }
             }
             Notice::Skipped { path, why } => write!(f, "{}: skipped: {why}", ShownPath(path)),
             Notice::NotMerged { captures } => {
                 let these = if *captures == 1 { "1 capture overlaps" } else { &format!("{captures} captures overlap") };
-                write!(f, "{these} with more others than are opened at once, and came behind them (--merge-files)")
+                write!(f, "{these} with more others than can be open at once, and came after them (--merge-files)")
             }
         }
     }
@@ -488,11 +488,11 @@ mod tests {
     #[test]
     fn each_notice_is_one_line() {
         let same = |path: &str, more| Notice::SameFile { path: path.into(), other: "b".into(), more }.to_string();
-        assert_eq!(same("a", 0), "a: the same file as b, and read once");
-        assert_eq!(same("b", 2), "b: named twice, and read once; so are 2 others");
+        assert_eq!(same("a", 0), "a: the same file as b; read only once");
+        assert_eq!(same("b", 2), "b: named twice, but read only once; so are 2 more");
         let skipped = Notice::Skipped { path: "notes".into(), why: "not a capture file".into() };
         assert_eq!(skipped.to_string(), "notes: skipped: not a capture file");
-        let behind = "with more others than are opened at once, and came behind them (--merge-files)";
+        let behind = "with more others than can be open at once, and came after them (--merge-files)";
         assert_eq!(Notice::NotMerged { captures: 1 }.to_string(), format!("1 capture overlaps {behind}"));
         assert_eq!(Notice::NotMerged { captures: 9 }.to_string(), format!("9 captures overlap {behind}"));
     }

@@ -101,7 +101,7 @@ fn files_of_which_more_overlap_than_may_be_open_come_behind_and_that_is_told() {
     assert_eq!(told.places[3].reached().0, 30_000_000_000);
     assert_eq!(
         told.notices,
-        ["1 capture overlaps with more others than are opened at once, and came behind them (--merge-files)"]
+        ["1 capture overlaps with more others than can be open at once, and came after them (--merge-files)"]
     );
     assert_eq!(dir.read(&["a", "b", "c"], &Options { merge_files: 3, ..Options::default() }).notices.len(), 0);
 }
@@ -164,15 +164,15 @@ fn a_file_that_is_named_twice_is_read_once_and_told() {
     let told = dir.read(&["a", "a"], &Options::default());
     assert_eq!(
         (dir.names(&told), told.notices),
-        (vec!["a".to_owned()], vec!["a: named twice, and read once".to_owned()])
+        (vec!["a".to_owned()], vec!["a: named twice, but read only once".to_owned()])
     );
     let told = dir.read(&["link", "a"], &Options::default());
     assert_eq!(dir.names(&told), ["a"]);
-    assert_eq!(told.notices, ["link: the same file as a, and read once"]);
+    assert_eq!(told.notices, ["link: the same file as a; read only once"]);
     let told = dir.read(&[".", "link", "./a"], &Options::default());
     assert_eq!(dir.names(&told), ["a", "b"]);
     assert_eq!(told.notices.len(), 1);
-    assert!(told.notices[0].ends_with("and read once; so are 2 others"), "{:?}", told.notices);
+    assert!(told.notices[0].ends_with("read only once; so are 2 more"), "{:?}", told.notices);
 }
 
 #[test]

@@ -96,16 +96,16 @@ pub(super) struct Scan {
     /// One of the paths, as other programs want it
     #[arg(long, short, value_name = "PATH", hide = true)]
     read: Vec<PathBuf>,
-    /// Also write a report in FORMAT to FILE; may be repeated
+    /// Also write a report to FILE; may be repeated
     #[arg(long = "report", value_name = "FORMAT=FILE", value_parser = report_to, help_heading = OUTPUT)]
     pub reports: Vec<(&'static report::Named, PathBuf)>,
-    /// Group findings in the text report by this
-    #[arg(long, value_name = "WHAT", default_value = "check", help_heading = OUTPUT)]
+    /// Group findings by check, server, client or session
+    #[arg(long, value_name = "WHAT", default_value = "check", hide_default_value = true, hide_possible_values = true, help_heading = OUTPUT)]
     pub group_by: GroupBy,
-    /// Show at most N servers, groups, and (with -v) findings of a group; the worst come first
+    /// List at most N servers, groups, findings of a group
     #[arg(long, value_name = "N", help_heading = OUTPUT)]
     pub limit: Option<NonZeroUsize>,
-    /// Show every finding; -vv also evidence and filters. Names the files that were skipped
+    /// List every finding; -vv with evidence and filters
     #[arg(long, short, action = clap::ArgAction::Count, help_heading = OUTPUT)]
     pub verbose: u8,
 
@@ -373,7 +373,7 @@ impl Scan {
 fn report_to(text: &str) -> Result<(&'static report::Named, PathBuf), String> {
     let formats = || FORMATS.iter().map(|format| format.name).collect::<Vec<_>>().join(", ");
     let Some((format, file)) = text.split_once('=').filter(|(_, file)| !file.is_empty()) else {
-        return Err(format!("FORMAT=FILE is wanted, such as {}=FILE", report::JSONL.name));
+        return Err(format!("expected FORMAT=FILE, such as {}=FILE", report::JSONL.name));
     };
     let named = report::named(format).ok_or_else(|| format!("no format '{format}' (there are {})", formats()))?;
     Ok((named, PathBuf::from(file)))
@@ -471,10 +471,10 @@ mod tests {
             (&["--select", "help"][..], "no rule 'help'"),
             (&["--ignore", "help-exposed/nothing"], "no check 'nothing'"),
             (&["--servers", "example.org"], "192.0.2.0/24"),
-            (&["--server-name", "192.0.2.1"], "NET=NAME is wanted, such as 192.0.2.0/24=mx-a"),
-            (&["--server-name", "mx=192.0.2.1"], "'mx': a network, an address or ADDRESS:PORT is wanted"),
-            (&["--server-name", "192.0.2.1=mx a"], "'mx a' is no name of a server"),
-            (&["--server-name", "192.0.2.1="], "'' is no name of a server"),
+            (&["--server-name", "192.0.2.1"], "expected NET=NAME, such as 192.0.2.0/24=mx-a"),
+            (&["--server-name", "mx=192.0.2.1"], "'mx': expected a network, an address or ADDRESS:PORT"),
+            (&["--server-name", "192.0.2.1=mx a"], "'mx a' is not a name for a server"),
+            (&["--server-name", "192.0.2.1="], "'' is not a name for a server"),
             (&["--min-severity", "huge"], "critical"),
             (&["--format", "xml"], "jsonl"),
             (&["--records", "all"], "findings"),

@@ -48,8 +48,8 @@ impl Packets {
         let left_out =
             kept.and_then(|left_out| flushed.map(|()| left_out)).map_err(|stopped| why(stopped, &self.name))?;
         if left_out > 0 {
-            let source = format!("no room for {left_out} findings or fragments (--max-evidence-bytes)");
-            return Err(CannotWrite { to: format!("{} whole", self.name), source: io::Error::other(source) }.into());
+            let source = format!("no room for {left_out} findings or fragments (see --max-evidence-bytes)");
+            return Err(CannotWrite { to: format!("all of {}", self.name), source: io::Error::other(source) }.into());
         }
         Ok(())
     }
@@ -57,14 +57,14 @@ impl Packets {
 
 /// What a person is to know before packets are kept in a file.
 pub(super) fn notice(name: &str) -> String {
-    format!("{name}: keeps packets with all that they hold, message content and passwords too")
+    format!("{name}: contains whole packets, including message content and passwords")
 }
 
 /// The file must not exist, for what it held might be the only evidence of something else. Devices and pipes may be
 /// written to.
 fn open(path: &Path, inputs: &[PathBuf]) -> io::Result<File> {
     if path == Path::new("-") {
-        return Err(io::Error::other("standard output is for the report"));
+        return Err(io::Error::other("standard output is needed for the report"));
     }
     for input in inputs {
         may_be_read_again(input)?;
@@ -76,7 +76,7 @@ fn open(path: &Path, inputs: &[PathBuf]) -> io::Result<File> {
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let special = fs::metadata(path).is_ok_and(|found| !found.is_file());
     options.create_new(!special).open(path).map_err(|error| match error.kind() {
-        io::ErrorKind::AlreadyExists => io::Error::other("it exists already, and is not overwritten"),
+        io::ErrorKind::AlreadyExists => io::Error::other("it exists, and mailtap does not overwrite it"),
         _ => error,
     })
 }
@@ -85,7 +85,10 @@ fn open(path: &Path, inputs: &[PathBuf]) -> io::Result<File> {
 pub(super) fn may_be_read_again(input: &Path) -> io::Result<()> {
     let once = |found: fs::Metadata| !found.is_file() && !found.is_dir();
     if input == Path::new("-") || fs::metadata(input).is_ok_and(once) {
-        return Err(io::Error::other(format!("{} can be read only once, and is needed twice", ShownPath(input))));
+        return Err(io::Error::other(format!(
+            "{} can be read only once, and --write reads its input twice",
+            ShownPath(input)
+        )));
     }
     Ok(())
 }
@@ -96,7 +99,7 @@ fn lies_outside(path: &Path, input: &Path) -> io::Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let (Ok(folder), Ok(scanned)) = (fs::canonicalize(folder), fs::canonicalize(input)) else { return Ok(()) };
     if scanned.is_dir() && folder.starts_with(scanned) {
-        return Err(io::Error::other(format!("it lies in {}, which is scanned", ShownPath(input))));
+        return Err(io::Error::other(format!("it would be inside {}, which is being scanned", ShownPath(input))));
     }
     Ok(())
 }

@@ -27,12 +27,15 @@ impl Exit {
     pub(super) fn telling(outcome: &Outcome, ports: &[u16], options: &Output, terminal: &Terminal) -> Self {
         let exit = Self::of(outcome, options.fail_on);
         if outcome.interrupted {
-            terminal.line("mailtap: interrupted: what is reported is what was read until then");
+            terminal.line("mailtap: interrupted: the report covers what was read until then");
         }
         let asked = exit == Exit::Done && options.fail_on.is_some() && !options.allow_nothing;
         if let Some(why) = nothing::judged(outcome, ports).filter(|_| asked) {
             terminal.line(&format!("mailtap: {why}"));
             return Exit::Problem;
+        }
+        if let Some(hint) = nothing::reported(outcome) {
+            terminal.say(&hint);
         }
         if let Some(hint) = nothing::elsewhere(outcome, ports) {
             terminal.say(&hint);

@@ -30,7 +30,7 @@ pub(super) fn read(path: &Path, options: &mut Options) -> Result<(), Problem> {
     let file = File::open(path).map_err(unreadable)?;
     file.take(MOST_BYTES.saturating_add(1)).read_to_end(&mut bytes).map_err(unreadable)?;
     if bytes.len() as u64 > MOST_BYTES {
-        return Err(unreadable(io::Error::other(format!("it has more than {MOST_BYTES} bytes"))));
+        return Err(unreadable(io::Error::other(format!("it is larger than {MOST_BYTES} bytes"))));
     }
     parse_at(path, &bytes, options)
 }
@@ -65,7 +65,7 @@ fn parse(bytes: &[u8], options: &mut Options) -> Result<(), Wrong> {
 }
 
 /// With nothing in it that drives a terminal.
-fn one_line(message: &str) -> String {
+pub(super) fn one_line(message: &str) -> String {
     let shown = |char: char| if char.is_control() { char.escape_default().to_string() } else { char.to_string() };
     message.replace('\n', ", ").chars().map(shown).collect()
 }
@@ -254,8 +254,8 @@ mod tests {
             ("records = ['all']", 1, "no kind of records 'all'; the kinds are: findings"),
             ("select = [\n'starttls',\n'helo']", 3, "no rule 'helo'; the rules are: help-exposed"),
             ("ignore = ['starttls/x']", 1, "rule 'starttls' has no check 'x'; its checks are: started"),
-            ("servers = ['example.org']", 1, "'example.org': a network such as 192.0.2.0/24"),
-            ("exchange_peers = ['192.0.2.0/33']", 1, "'192.0.2.0/33': a network"),
+            ("servers = ['example.org']", 1, "'example.org': expected a network such as 192.0.2.0/24"),
+            ("exchange_peers = ['192.0.2.0/33']", 1, "'192.0.2.0/33': expected a network"),
             ("since = 'yesterday'", 1, "'yesterday': expected a date or a date and time"),
             ("until = 7", 1, "integer `7`, expected a date or a time"),
             ("session = ['abc']", 1, "'abc': expected a session id, or at least its first 4 hexadecimal digits"),
@@ -281,6 +281,6 @@ mod tests {
     fn a_file_without_an_end_is_given_up() {
         let problem = read(Path::new("/dev/zero"), &mut Options::default()).unwrap_err();
         assert_eq!(problem.to_string(), "cannot read the configuration /dev/zero");
-        assert_eq!(problem.source().unwrap().to_string(), "it has more than 1048576 bytes");
+        assert_eq!(problem.source().unwrap().to_string(), "it is larger than 1048576 bytes");
     }
 }

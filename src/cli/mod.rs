@@ -44,7 +44,7 @@ use exit::Exit;
 pub fn main() -> ExitCode {
     engine::take_over(|place| {
         // Nobody is left to be told where this fails.
-        let _ = writeln!(std::io::stderr(), "mailtap: internal error ({place}): nothing more can be done");
+        let _ = writeln!(std::io::stderr(), "mailtap: internal error ({place}): giving up");
     });
     std::panic::catch_unwind(run).unwrap_or(Exit::Problem).into()
 }
@@ -61,9 +61,9 @@ fn run() -> Exit {
             #[cfg(live)]
             Command::Interfaces(arguments) => watch::interfaces(&arguments),
             #[cfg(not(live))]
-            Command::Watch(_) | Command::Interfaces(_) => told(
-                "live capture is not part of this program: it needs Linux, and the feature `live` when it is built",
-            ),
+            Command::Watch(_) | Command::Interfaces(_) => {
+                told("this build cannot capture live traffic: that needs Linux and the feature `live`")
+            }
             Command::Show(arguments) => show::run(&arguments),
             Command::Config(arguments) => config::run(&arguments),
             Command::Rules(arguments) => rules::run(&arguments),

@@ -1,5 +1,5 @@
-//! What was not judged: SMTP on ports that were not analysed, and a scan that followed no session at all, with what to do
-//! about it. Silence is not to be taken for a clean result.
+//! What was not judged: SMTP on ports that were not analysed, a scan that followed no session at all, and one whose filters
+//! leave none, with what to do about it. Silence is not to be taken for a clean result.
 
 use std::fmt::Write as _;
 
@@ -17,6 +17,15 @@ pub(super) fn elsewhere(outcome: &Outcome, ports: &[u16]) -> Option<String> {
     ports.dedup();
     (!outcome.elsewhere.is_empty())
         .then(|| format!("SMTP was seen on {line}; add --port {} to analyse it", list(&ports)))
+}
+
+/// That there are sessions, but none that the filters leave: perhaps one of them is not what was meant.
+pub(super) fn reported(outcome: &Outcome) -> Option<String> {
+    let sessions = match outcome.sessions {
+        1 => "the only session does not pass".to_owned(),
+        sessions => format!("none of the {sessions} sessions passes"),
+    };
+    (outcome.sessions > 0 && outcome.reported == 0).then(|| format!("nothing to report: {sessions} the filters"))
 }
 
 /// Why no session was followed, where none was, in one line that says what to do.

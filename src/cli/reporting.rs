@@ -84,7 +84,7 @@ impl Reporting {
         let target = match options.file.as_deref() {
             Some(path) => Target::File(log_file(path, arguments, terminal).map_err(cannot)?),
             None if arguments.rotate.is_some() && options.write.is_none() => {
-                return Err(cannot(io::Error::other("only a file can be rotated")));
+                return Err(cannot(io::Error::other("only a regular file can be rotated")));
             }
             None => Target::Stdout(io::stdout(), terminal.clone()),
         };
@@ -167,11 +167,11 @@ impl Packets {
 
 fn log_file(path: &Path, arguments: &Watch, terminal: &Terminal) -> io::Result<LogFile> {
     if capture::is_capture(path) {
-        return Err(io::Error::other("it is a capture"));
+        return Err(io::Error::other("it is a capture, and mailtap does not overwrite it"));
     }
     let (file, cut) = LogFile::open(path, arguments.rotate)?;
     if cut > 0 {
-        terminal.line(&format!("mailtap: {}: its last line was not whole: {cut} bytes were cut off", ShownPath(path)));
+        terminal.line(&format!("mailtap: {}: removed an incomplete last line ({cut} bytes)", ShownPath(path)));
     }
     Ok(file)
 }

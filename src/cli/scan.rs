@@ -85,7 +85,9 @@ fn report(
 ) -> Result<Report<Box<dyn Write + Send>>, CannotWrite> {
     let name = file.map_or_else(|| "standard output".to_owned(), |path| ShownPath(path).to_string());
     let to: io::Result<Box<dyn Write + Send>> = match file {
-        Some(path) if capture::is_capture(path) => Err(io::Error::other("it is a capture")),
+        Some(path) if capture::is_capture(path) => {
+            Err(io::Error::other("it is a capture, and mailtap does not overwrite it"))
+        }
         Some(path) => File::create(path).map(|file| Box::new(file) as Box<dyn Write + Send>),
         None => Ok(Box::new(io::stdout())),
     };

@@ -22,7 +22,7 @@ pub(super) fn size(text: &str) -> Result<u64, String> {
     let suffix = text.get(digits.len()..).unwrap_or_default();
     let factor = SIZES.iter().find(|(name, _)| name.eq_ignore_ascii_case(suffix)).map(|(_, factor)| *factor);
     let bytes = digits.trim().parse::<u64>().ok().zip(factor).and_then(|(number, factor)| number.checked_mul(factor));
-    bytes.filter(|bytes| *bytes > 0).ok_or_else(|| "a size such as 64MiB, 100MB or 4096 is wanted".to_owned())
+    bytes.filter(|bytes| *bytes > 0).ok_or_else(|| "expected a size such as 64MiB, 100MB or 4096".to_owned())
 }
 
 /// A duration above zero; a bare number is seconds.
@@ -32,7 +32,7 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
     let duration = parsed.and_then(|duration| Duration::try_from(duration).ok());
     duration
         .filter(|duration| !duration.is_zero())
-        .ok_or_else(|| "a duration such as 90s, 30m or 24h is wanted".to_owned())
+        .ok_or_else(|| "expected a duration such as 90s, 30m or 24h".to_owned())
 }
 
 /// When a file is full: after a time, or at a size.
@@ -57,7 +57,7 @@ pub(super) fn rotate(text: &str) -> Result<Rotate, String> {
     let bare = text.parse::<u64>().is_ok();
     let size = size(text).map(Rotate::At);
     let either = size.or_else(|_| duration(text).map(Rotate::After)).ok().filter(|_| !bare);
-    either.ok_or_else(|| "a duration such as 1h or a size such as 100MB is wanted".to_owned())
+    either.ok_or_else(|| "expected a duration such as 1h or a size such as 100MB".to_owned())
 }
 
 #[cfg(test)]

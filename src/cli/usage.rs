@@ -6,10 +6,15 @@ use std::ffi::OsString;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Command, Error};
 
+use super::file::one_line;
 use super::spelling;
 
 /// What is wrong: `words` are the arguments as the parser got them, the program's name first.
 pub(super) fn wrong(error: &Error, words: &[OsString], command: &Command) -> String {
+    one_line(&what(error, words, command))
+}
+
+fn what(error: &Error, words: &[OsString], command: &Command) -> String {
     let named = words.get(1).and_then(|word| word.to_str()).and_then(|name| command.find_subcommand(name));
     let option = text(error, ContextKind::InvalidArg).map(bare).unwrap_or_default();
     let value = text(error, ContextKind::InvalidValue).unwrap_or_default();
@@ -41,7 +46,7 @@ pub(super) fn wrong(error: &Error, words: &[OsString], command: &Command) -> Str
         },
         ErrorKind::InvalidUtf8 => "an argument is not valid UTF-8".to_owned(),
         ErrorKind::TooManyValues => format!("{option} takes no value"),
-        ErrorKind::NoEquals => format!("{option} takes its value behind an equals sign: {option}=VALUE"),
+        ErrorKind::NoEquals => format!("{option} takes its value after an equals sign: {option}=VALUE"),
         _ => {
             let text = error.to_string();
             let first = text.lines().next().unwrap_or_default();

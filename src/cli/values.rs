@@ -306,7 +306,7 @@ fn named<T: Copy>(text: &str, what: &str, all: &str, values: &[T], name: fn(T) -
 /// [`names::network`], with what is wanted.
 fn network(text: &str) -> Result<IpNet, String> {
     names::network(text)
-        .ok_or_else(|| "a network such as 192.0.2.0/24 or 2001:db8::/32, or an address, is wanted".to_owned())
+        .ok_or_else(|| "expected a network such as 192.0.2.0/24 or 2001:db8::/32, or an address".to_owned())
 }
 
 /// A TCP port by its number, or as /etc/services names those of mail.
@@ -326,7 +326,7 @@ fn port(text: &str) -> Result<u16, String> {
 }
 
 fn server_name(text: &str) -> Result<(Whose, ServerName), String> {
-    let (whose, name) = text.split_once('=').ok_or("NET=NAME is wanted, such as 192.0.2.0/24=mx-a")?;
+    let (whose, name) = text.split_once('=').ok_or("expected NET=NAME, such as 192.0.2.0/24=mx-a")?;
     Ok((whose.parse()?, name.parse()?))
 }
 

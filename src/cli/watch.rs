@@ -4,6 +4,7 @@
 use std::error::Error;
 use std::fmt::Write as _;
 use std::io::{self, Write};
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use crate::base::LinkType;
@@ -27,6 +28,7 @@ use super::scan::{chain, why};
 /// Listens and reports.
 pub(super) fn run(arguments: &Watch) -> Exit {
     if let Some(file) = arguments.file() {
+        let file = ShownPath(Path::new(file));
         return super::told(&format!("{file} is a file: use 'mailtap scan {file}'"));
     }
     let options = match arguments.choice.options() {
@@ -106,7 +108,10 @@ fn watch(arguments: &Watch, options: &Options) -> Result<Exit, Box<dyn Error>> {
     }
     for (name, link_type) in live.link_types() {
         let KernelFilter { expression, note } = filters(link_type);
-        say(&format!("listening on {name}, link type {}, filter: {expression}", link_type.0));
+        // A person has read the headline; a log has room for the filter.
+        if !station.terminal().has_status() {
+            say(&format!("listening on {name}, link type {}, filter: {expression}", link_type.0));
+        }
         if let Some(note) = note {
             say(&format!("{name}: {note}"));
         }
@@ -130,7 +135,7 @@ fn watch(arguments: &Watch, options: &Options) -> Result<Exit, Box<dyn Error>> {
 fn headline(interfaces: &[String], ports: &[u16]) -> String {
     let (interfaces, word) = (interfaces.join(", "), if ports.len() == 1 { "port" } else { "ports" });
     let ports = ports.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-    format!("mailtap watch  {interfaces}, TCP {word} {ports}. Ctrl-C ends it with a summary.")
+    format!("mailtap watch  {interfaces}, TCP {word} {ports}. Times are UTC. Ctrl-C ends it with a summary.")
 }
 
 /// Why no interface could be opened; of a missing privilege, how to grant it.
@@ -153,7 +158,7 @@ fn filter(arguments: &Watch, options: &Options, link_type: LinkType) -> KernelFi
 #[expect(clippy::exit, reason = "another thread waits for somebody who does not read")]
 fn end_at_once() {
     // Nobody is left to be told where this fails.
-    let _ = writeln!(io::stderr(), "mailtap: the output takes nothing any more: ended without the last records");
+    let _ = writeln!(io::stderr(), "mailtap: the output is blocked: ended without writing the last records");
     std::process::exit(2);
 }
 

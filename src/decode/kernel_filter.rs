@@ -47,7 +47,7 @@ pub(crate) fn kernel_filter(ports: &[u16], notices: bool, link_type: LinkType) -
 }
 
 const COOKED: &str =
-    "libpcap cannot look behind VLAN tags on this link type: packets that still have one all pass the kernel's filter";
+    "libpcap cannot filter behind VLAN tags on this link type, so every tagged packet passes the kernel's filter";
 
 /// What is wanted of IP. The ports come last: a program that reads beyond a packet's end refuses the packet, so what
 /// passes without ports must not depend on them.

@@ -34,7 +34,7 @@ impl fmt::Display for Bug {
         if let Some(place) = &self.place {
             write!(f, " ({place})")?;
         }
-        f.write_str(": its connection was given up, the others go on")
+        f.write_str(": its connection was abandoned, the others continue")
     }
 }
 
@@ -71,7 +71,7 @@ mod tests {
         let bug = |place: Option<&str>| Bug { capture: "a.pcap".into(), frame: 7, place: place.map(str::to_owned) };
         assert_eq!(
             bug(Some("src/smtp/line.rs:12")).to_string(),
-            "a.pcap: internal error at frame 7 (src/smtp/line.rs:12): its connection was given up, the others go on"
+            "a.pcap: internal error at frame 7 (src/smtp/line.rs:12): its connection was abandoned, the others continue"
         );
         assert!(bug(None).to_string().starts_with("a.pcap: internal error at frame 7: "));
     }

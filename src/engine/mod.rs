@@ -99,6 +99,8 @@ pub(crate) struct Outcome {
     /// The worst severity that was reported.
     pub worst: Option<Severity>,
     pub sessions: u64,
+    /// Sessions that pass all filters.
+    pub reported: u64,
     pub connections: u64,
     pub packets: u64,
     /// Packets that gave neither a segment nor a fragment.
@@ -380,6 +382,7 @@ impl Writing<'_> {
             interrupted: totals.interrupted,
             worst: self.ledger.worst(),
             sessions: self.ledger.counts().0,
+            reported: self.ledger.reported(),
             connections: totals.connections,
             packets: totals.packets,
             skips: totals.skips.clone(),

@@ -71,7 +71,7 @@ impl<'de, const N: usize> Deserialize<'de> for Ascii<N> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = Cow::<str>::deserialize(deserializer)?;
         let octets = text.as_bytes().try_into().ok().filter(|octets: &[u8; N]| octets.iter().all(u8::is_ascii_graphic));
-        octets.map(Ascii).ok_or_else(|| D::Error::custom(format!("not {N} octets of ASCII")))
+        octets.map(Ascii).ok_or_else(|| D::Error::custom(format!("not {N} bytes of ASCII")))
     }
 }
 

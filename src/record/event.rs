@@ -37,14 +37,14 @@ pub struct Command {
     pub client: End,
     /// The session's server.
     pub server: ServerEnd,
-    /// In upper case; none where the line has none.
+    /// In upper case; null if the line has none.
     pub verb: Option<Name>,
-    /// What follows the verb, or the whole line where there is none.
+    /// What follows the verb, or the whole line if there is none.
     pub argument: String,
-    /// The whole line as it came, where it is not the verb, a blank and the argument: [`Command::line`].
+    /// The whole line as it came, if it is not the verb, a blank and the argument: [`Command::line`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sent: Option<String>,
-    /// A gap leaves open whether it is one.
+    /// Whether a gap leaves doubt about it.
     #[serde(default, skip_serializing_if = "is_false")]
     pub uncertain: bool,
 }
@@ -68,20 +68,20 @@ pub struct Reply {
     pub client: End,
     /// The session's server.
     pub server: ServerEnd,
-    /// None where the line has none.
+    /// The reply code; null if the line has none.
     pub code: Option<u16>,
     /// The text of each line, without its code.
     pub lines: Vec<String>,
     /// The verb that it answers; in lower case `message` (the end of message data), `exchange` (a line of an AUTH exchange), `line`
-    /// (a command line without a verb), `unsolicited` or `unknown`; none for the greeting and for a 421 out of turn.
+    /// (a command line without a verb), `unsolicited` or `unknown`; null for the greeting and for a 421 out of turn.
     pub answers: Option<Name>,
-    /// Of the command that it answers.
+    /// The argument of the command it answers.
     pub argument: Option<String>,
-    /// The whole lines as they came, codes included, where they are not what `code` and `lines` make:
+    /// The whole lines as they came, codes included, if they are not what `code` and `lines` make:
     /// [`Reply::whole_lines`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sent: Option<Vec<String>>,
-    /// A gap leaves open whether it is one.
+    /// Whether a gap leaves doubt about it.
     #[serde(default, skip_serializing_if = "is_false")]
     pub uncertain: bool,
 }
@@ -105,23 +105,23 @@ pub struct Data {
     pub client: End,
     /// The session's server.
     pub server: ServerEnd,
-    /// Octets as they were on the wire, without the closing line.
+    /// Bytes as they were on the wire, without the final dot.
     pub bytes: u64,
     /// Line feeds among them.
     pub lines: u64,
-    /// The SHA-256 of these octets; none where some are missing.
+    /// The SHA-256 of these bytes; null if some are missing.
     pub sha256: Option<Sha256Hex>,
     /// How it ended.
     pub end: DataEnd,
-    /// Where it was smuggled: what the server took for the end. `LF.LF` also in a session whose client never used CRLF.
+    /// If it was smuggled: what the server took for the end. `LF.LF` also in a session whose client never used CRLF.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended_by: Option<Name>,
-    /// A gap leaves open whether it is one.
+    /// Whether a gap leaves doubt about it.
     #[serde(default, skip_serializing_if = "is_false")]
     pub uncertain: bool,
 }
 
-/// Something more is known of TLS.
+/// More is known about the session's TLS.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
@@ -161,7 +161,7 @@ pub struct Gap {
     pub session: SessionId,
     /// Its number among the events of its session, from 1.
     pub event: u64,
-    /// The capture of the packet that showed it, the first behind the missing ones.
+    /// The capture of the packet that revealed it, the first one after the gap.
     pub capture: Arc<str>,
     /// The frame of that packet, from 1.
     pub frame: u64,
@@ -171,7 +171,7 @@ pub struct Gap {
     pub client: End,
     /// The session's server.
     pub server: ServerEnd,
-    /// Whose they are.
+    /// Which side sent them.
     pub side: Side,
     /// The position of the first of them among all bytes of that side.
     pub offset: u64,
@@ -179,7 +179,7 @@ pub struct Gap {
     pub bytes: u64,
 }
 
-/// What is known of a session's TLS, from its handshake as far as that is in clear.
+/// What is known of a session's TLS, from the unencrypted part of its handshake.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]

@@ -27,7 +27,7 @@ pub struct Finding {
     pub rule: Name,
     /// Which of its checks.
     pub check: Name,
-    /// What the check is called where a person reads; with another severity than its usual one it may have another title.
+    /// A short title of the check for people; it can depend on the severity.
     pub title: Name,
     /// Who has to change something.
     pub about: About,
@@ -35,12 +35,11 @@ pub struct Finding {
     pub severity: Severity,
     /// How sure that is: 0 to 100.
     pub confidence: u8,
-    /// Of the packet that completed the condition, or of the session's last packet where that was decided at its end.
+    /// Of the packet that completed the condition, or of the session's last packet if it was decided at the end.
     pub time: When,
     /// The session that it was found in.
     pub session: SessionId,
-    /// The number of the event that it is about among those of its session, from 1, as its record has it;
-    /// none where that has no record.
+    /// Which event of the session it is about, counting from 1; null if that event has no record.
     pub event: Option<u64>,
     /// The session's client.
     pub client: End,
@@ -48,20 +47,20 @@ pub struct Finding {
     pub server: ServerEnd,
     /// Community ID version 1 of the flow, seed 0 (<https://github.com/corelight/community-id-spec>).
     pub community_id: CommunityId,
-    /// Of a live capture: where the packet came that completed it, if that is known.
+    /// Live capture only: the interface that received the packet which completed it, if known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub interface: Option<Arc<str>>,
     /// The packets that carry the evidence, 16 at most.
     pub packets: Vec<Frame>,
-    /// A display filter of Wireshark that shows these packets and no other connection.
+    /// A Wireshark display filter that shows these packets and no other connection.
     pub wireshark_filter: String,
-    /// One sentence for a person.
+    /// One sentence for people: what was seen.
     pub message: String,
-    /// What it rests on.
+    /// What it is based on.
     pub evidence: Evidence,
     /// The same for the same fault of the same server in every run.
     pub fingerprint: Fingerprint,
-    /// Of a live capture that keeps packets (`--write`): what is kept of the session so far.
+    /// Live capture with `--write` only: what has been kept of the session so far.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kept: Option<KeptPackets>,
 }
@@ -71,11 +70,11 @@ pub struct Finding {
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct KeptPackets {
-    /// Packets that were kept so far.
+    /// Packets kept so far.
     pub packets: u64,
     /// Their captured lengths together.
     pub bytes: u64,
-    /// Packets for which there was no room before something was found; 1 where it is not known how many.
+    /// Packets lost for lack of room before something was found; 1 if the number is unknown.
     pub fell_out: u64,
 }
 

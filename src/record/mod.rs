@@ -182,7 +182,7 @@ pub struct ServerEnd {
     pub ip: IpAddr,
     /// Its TCP port.
     pub port: u16,
-    /// Which stands for the address, if it has one.
+    /// Its name, which replaces the address, if it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     pub name: Option<ServerName>,

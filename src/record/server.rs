@@ -22,29 +22,29 @@ use super::{Name, When};
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Server {
-    /// Its address; of one with a name, that at which it was seen first.
+    /// Its address; if it has a name, the address where it was seen first.
     pub ip: IpAddr,
     /// Its port.
     pub port: u16,
-    /// Which stands for the address, if it has one.
+    /// Its name, which replaces the address, if it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     pub name: Option<ServerName>,
-    /// Where each capture is treated alone: the one that this is of.
+    /// With `--separate`: the capture that this record is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub capture: Option<Arc<str>>,
     /// How many sessions it had.
     pub sessions: u64,
-    /// Distinct texts of its greetings, the first 8.
+    /// The first 8 different texts of its greetings.
     pub greetings: Vec<String>,
-    /// What it says of its software.
+    /// What it says about its software.
     pub software: Option<Software>,
-    /// Where greetings name different software, so that several servers answer here: all of it.
+    /// If greetings name different software, so that several servers answer here: all of it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub several_software: Vec<Software>,
-    /// Keywords with their parameters of the last accepted EHLO whose reply was captured whole.
+    /// Keywords with their parameters of the last accepted EHLO whose reply was captured completely.
     pub capabilities: Vec<String>,
-    /// What it makes of HELP.
+    /// How it responds to HELP.
     pub help: Help,
     /// Whether it offers STARTTLS.
     pub starttls: StartTls,
@@ -56,7 +56,7 @@ pub struct Server {
     pub findings: BTreeMap<String, u64>,
 }
 
-/// What a server says of its software.
+/// What a server says about its software.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]

@@ -15,14 +15,14 @@ use super::clerk::Scene;
 use super::escape::{all_shown, shown};
 use super::{CommunityId, End, Frame, Name, ServerEnd, SessionId, Tls, When, ids};
 
-/// A connection of which at least one byte was captured, told when it is over.
+/// A connection with at least one captured byte, written when it is over.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Session {
     /// Its id: the same in every run that sees its first packet.
     pub session: SessionId,
-    /// Who opened the connection, or who speaks as a client where its opening was not captured.
+    /// Who opened the connection, or who speaks as a client if its opening was not captured.
     pub client: End,
     /// The other end.
     pub server: ServerEnd,
@@ -40,13 +40,13 @@ pub struct Session {
     pub start: When,
     /// The time of its last packet.
     pub end: When,
-    /// Whom the PROXY protocol's header before it names.
+    /// The client named by a PROXY protocol header at the start.
     pub proxied_for: Option<String>,
     /// What the server said first.
     pub greeting: Option<Greeting>,
     /// How the client introduced itself: what was accepted last.
     pub helo: Option<Helo>,
-    /// Keywords with their parameters of the last accepted EHLO whose reply was captured whole (RFC 5321 section 4.1.1.1).
+    /// Keywords with their parameters of the last accepted EHLO whose reply was captured completely (RFC 5321 section 4.1.1.1).
     pub capabilities: Vec<String>,
     /// What is known of its TLS.
     pub tls: Tls,
@@ -58,7 +58,7 @@ pub struct Session {
     pub commands: u64,
     /// How many replies the server sent.
     pub replies: u64,
-    /// How often each `rule/check` fired, repeats included.
+    /// How often each `rule/check` fired, including repeats.
     pub findings: BTreeMap<String, u64>,
     /// Bytes that were not captured.
     pub missing_bytes: Missing,
@@ -76,7 +76,7 @@ pub struct Session {
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Greeting {
-    /// The reply code; none where the line has none.
+    /// The reply code; null if the line has none.
     pub code: Option<u16>,
     /// The text of all its lines.
     pub text: String,
@@ -102,7 +102,7 @@ pub struct Auth {
     pub mechanism: String,
     /// The user's name, where the exchange shows it.
     pub user: Option<String>,
-    /// The code of the last reply; none where none came.
+    /// The code of the last reply; null if none came.
     pub code: Option<u16>,
 }
 
@@ -115,15 +115,15 @@ pub struct Transaction {
     pub mail_from: String,
     /// The forward-paths, in their order.
     pub rcpt_to: Vec<Recipient>,
-    /// The octets of message data, as on the wire, without the closing line.
+    /// Bytes of message data as they were on the wire, without the final dot.
     pub data_bytes: u64,
-    /// The code of the reply to the message, of several the last; none where none came.
+    /// The code of the last reply to the message; null if none came.
     pub code: Option<u16>,
     /// The header field of that name.
     pub subject: Option<String>,
     /// The header field of that name.
     pub message_id: Option<String>,
-    /// Whether it came out of the message data of the mail before it.
+    /// Whether it came from inside the message of the mail before it.
     pub smuggled: bool,
 }
 
@@ -134,7 +134,7 @@ pub struct Transaction {
 pub struct Recipient {
     /// The forward-path, as it came.
     pub address: String,
-    /// The code of the reply to RCPT; none where none came.
+    /// The code of the reply to RCPT; null if none came.
     pub code: Option<u16>,
 }
 

@@ -39,7 +39,7 @@ pub struct Start {
     pub options: Options,
 }
 
-/// The options that change results, by their names, each with the value that is in force.
+/// The options that change results, by their names, each with the value in effect.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
@@ -53,10 +53,10 @@ pub struct Options {
     pub client: Vec<IpNet>,
     /// Seconds that a closed connection is kept.
     pub closed_timeout: u32,
-    /// Networks of Exchange servers, whose own verbs are usual between them.
+    /// Networks of Exchange servers, among which their own commands are normal.
     #[schemars(with = "Vec<String>")]
     pub exchange_peers: Vec<IpNet>,
-    /// Seconds that fragments wait for their siblings.
+    /// Seconds that IP fragments wait for the others.
     pub fragment_timeout: u32,
     /// Seconds that a connection may stay half-open.
     pub half_open_timeout: u32,
@@ -64,7 +64,7 @@ pub struct Options {
     pub hash: bool,
     /// Seconds that an open connection may be idle.
     pub idle_timeout: u32,
-    /// Rules and checks that are left out.
+    /// Rules and checks to leave out.
     #[schemars(with = "Vec<String>")]
     pub ignore: Vec<Selector>,
     /// `watch` alone: the interfaces.
@@ -78,31 +78,31 @@ pub struct Options {
     pub pattern: Option<Pattern>,
     /// Captures that may be open at once.
     pub merge_files: NonZeroU32,
-    /// Nothing below it is reported.
+    /// Findings below this severity are not reported.
     pub min_severity: Severity,
-    /// `watch` alone: whether the kernel's filter lets SMTP on other ports pass.
+    /// `watch` alone: whether SMTP on other ports passes the kernel's filter.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub notice_ports: Option<bool>,
     /// The TCP ports that carry SMTP.
     pub port: Vec<u16>,
-    /// The kinds of records that are wanted.
+    /// The kinds of records to write.
     pub records: Vec<Kind>,
-    /// `watch` alone: seconds after which what is told once per server is told again.
+    /// `watch` alone: seconds after which findings of a server are reported again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub renotify: Option<u64>,
-    /// Rules and checks that are asked for; all where there is none.
+    /// Rules and checks to use; all if empty.
     #[schemars(with = "Vec<String>")]
     pub select: Vec<Selector>,
-    /// Whether each capture is treated alone.
+    /// Whether each capture is analysed on its own.
     pub separate: bool,
     /// Names that stand for addresses of servers, by network, address or `ADDRESS:PORT`.
     #[serde(default)]
     #[schemars(with = "BTreeMap<String, String>")]
     pub server_name: ServerNames,
-    /// Networks of servers; all where there is none.
+    /// Networks of servers to report; all if empty.
     #[schemars(with = "Vec<String>")]
     pub servers: Vec<IpNet>,
-    /// Ids of sessions, or their first digits; all where there is none.
+    /// Ids of sessions, or their first digits; all if empty.
     #[serde(default)]
     #[schemars(with = "Vec<String>")]
     pub session: Vec<SessionPrefix>,
@@ -111,16 +111,16 @@ pub struct Options {
     pub severity: BTreeMap<Selector, Severity>,
     /// Whether secrets are shown.
     pub show_secrets: bool,
-    /// Nothing before it is reported.
+    /// The first moment that is reported.
     #[serde(default)]
     pub since: Option<Since>,
-    /// `watch` alone: octets that are captured of a packet at most.
+    /// `watch` alone: bytes captured of each packet at most.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub snap_length: Option<u32>,
     /// `watch` alone: seconds from one `stats` record to the next.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stats_interval: Option<u32>,
-    /// Nothing after it is reported.
+    /// The last moment that is reported.
     #[serde(default)]
     pub until: Option<Until>,
 }

@@ -9,36 +9,36 @@ use crate::ledger;
 
 use super::{ByRule, Name, When, by_rule, named};
 
-/// What a live capture counted since its start.
+/// What a live capture has counted since it started.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Stats {
-    /// Of the count, by the clock of the machine.
+    /// The time of the count, by the machine's clock.
     pub time: When,
     /// Packets that were analysed.
     pub packets: u64,
     /// Their captured lengths.
     pub bytes: u64,
-    /// Packets that found no room in the kernel's buffer.
+    /// Packets dropped because the kernel's buffer was full.
     pub kernel_dropped: u64,
-    /// Packets that an interface or its driver dropped.
+    /// Packets dropped by an interface or its driver.
     pub interface_dropped: u64,
-    /// Packets that the interfaces received and sent and that did not pass the kernel's filter; none where no interface counts.
+    /// Packets that the interfaces sent or received but the kernel's filter excluded; null if no interface counts them.
     pub filtered_out: Option<u64>,
     /// The time of the last packet.
     pub last_packet: Option<When>,
     /// TCP connections so far.
     pub connections: u64,
-    /// Those that are not over now.
+    /// Those still open.
     pub open_connections: u64,
-    /// Sessions that are over.
+    /// Sessions that have ended.
     pub sessions: u64,
     /// How often something was found, by rule and severity.
     pub findings: ByRule,
-    /// How often each limit acted.
+    /// How often each limit took effect.
     pub limits_hit: BTreeMap<Name, u64>,
-    /// What the process has of memory.
+    /// Memory used by the process.
     pub memory_bytes: u64,
 }
 

@@ -24,54 +24,54 @@ use super::{ByRule, Frame, Name, Sha256Hex, Text, When, by_rule, named};
 pub struct Summary {
     /// What was read, in the order of first packets.
     pub captures: Vec<Capture>,
-    /// Files below a named directory that are no captures.
+    /// Files in a named directory that are not captures.
     pub files_skipped: u64,
     /// The first 100 of them.
     pub skipped_files: Vec<String>,
-    /// Inputs that could not be read, or not to their end.
+    /// Inputs that could not be read, or only in part.
     pub problems: u64,
     /// All packets.
     pub packets: u64,
     /// Their captured lengths.
     pub bytes: u64,
-    /// TCP segments on the ports that were analysed.
+    /// TCP segments on the analysed ports.
     pub segments: u64,
     /// IP fragments; with segments and skipped packets they make up all packets.
     pub fragments: u64,
-    /// The least time of a packet.
+    /// The earliest time of a packet.
     pub first_time: Option<When>,
-    /// The greatest time of a packet.
+    /// The latest time of a packet.
     pub last_time: Option<When>,
     /// From the first to the last.
     pub duration_seconds: f64,
-    /// TCP connections on the ports that were analysed.
+    /// TCP connections on the analysed ports.
     pub connections: u64,
-    /// Those of which at least one byte was captured.
+    /// Those with at least one captured byte.
     pub sessions: u64,
     /// Those of them that switched to TLS: what came after that was not read.
     pub encrypted_sessions: u64,
     /// How often something was found, by rule and severity.
     pub findings: ByRule,
-    /// What was not looked at, by reason.
+    /// What was not analysed, by reason: packets, but bytes for `missing-bytes`.
     pub not_analysed: BTreeMap<Name, u64>,
     /// Where decoding first stopped for each reason.
     pub skipped: Vec<Skipped>,
     /// Servers on ports that were not analysed.
     pub smtp_on_other_ports: Vec<OtherPort>,
-    /// How often each limit acted.
+    /// How often each limit took effect.
     pub limits_hit: BTreeMap<Name, u64>,
-    /// Packets that the capturing kernel or interface dropped, as the captures tell.
+    /// Packets dropped by the capturing kernel or interface, according to the captures.
     pub capture_dropped: u64,
-    /// Of a live capture: packets that did not pass the kernel's filter.
+    /// Live capture only: packets excluded by the kernel's filter.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub filtered_out: Option<u64>,
-    /// Packets behind the scan's clock.
+    /// Packets with a time before the scan's clock.
     pub time_backwards: u64,
     /// Steps forward of more than an hour, and single packets that far ahead of their neighbours.
     pub time_jumps: u64,
-    /// Bugs that were caught, each of which cost a connection.
+    /// Bugs that were caught; each cost a connection.
     pub internal_errors: u64,
-    /// A signal ended the scan before its input ended.
+    /// Whether a signal ended the scan before the end of its input.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub interrupted: bool,
 }
@@ -81,7 +81,7 @@ pub struct Summary {
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Capture {
-    /// As it was named, or found below a directory that was.
+    /// As it was named, or found in a named directory.
     pub path: String,
     /// Its packets.
     pub packets: u64,
@@ -91,7 +91,7 @@ pub struct Capture {
     pub last_time: Option<When>,
     /// Whether it ends in the middle of something.
     pub truncated: bool,
-    /// The SHA-256 of the file as it is stored, in hexadecimal, where that was asked for.
+    /// The SHA-256 of the file as it is stored, in hexadecimal, with `--hash`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sha256: Option<Sha256Hex>,
 }
@@ -107,7 +107,7 @@ pub struct Skipped {
     pub packets: u64,
     /// The header at which the first of them stopped.
     pub layer: String,
-    /// The octet of that packet at which it stopped.
+    /// The byte of that packet at which it stopped.
     pub offset: u32,
     /// The capture of that packet.
     pub capture: Arc<str>,
@@ -124,7 +124,7 @@ pub struct OtherPort {
     pub ip: IpAddr,
     /// Its port.
     pub port: u16,
-    /// Packets of it and to it that begin as SMTP does.
+    /// Packets from it and to it that begin like SMTP.
     pub packets: u64,
 }
 

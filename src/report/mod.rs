@@ -5,7 +5,7 @@
 //! Write its file with a type that is a [`Format`], add one line to [`FORMATS`].
 //!
 //! Read in this order: for what a person reads [`figures`], [`layout`] and [`filters`], then [`digest`], which gathers records,
-//! [`meaning`], [`unread`], [`words`] and [`verdict`]; then [`dialogue`], which shows one session; then [`json`] and a file per format; then [`pcapng`], which is no report but the
+//! [`meaning`], [`unread`], [`words`], [`naming`] and [`verdict`]; then [`dialogue`], which shows one session; then [`json`] and a file per format; then [`pcapng`], which is no report but the
 //! packets behind one.
 
 #[cfg(feature = "cli")]
@@ -16,12 +16,16 @@ pub(crate) mod digest;
 pub(crate) mod figures;
 #[cfg(feature = "cli")]
 mod filters;
+#[cfg(feature = "cli")]
+mod html;
 mod json;
 mod jsonl;
 #[cfg(feature = "cli")]
 pub(crate) mod layout;
 #[cfg(feature = "cli")]
 pub(crate) mod meaning;
+#[cfg(feature = "cli")]
+mod naming;
 pub(crate) mod pcapng;
 #[cfg(feature = "cli")]
 mod text;
@@ -125,9 +129,19 @@ pub(crate) static JSONL: Named = Named {
     make: |_| Box::<jsonl::Jsonl>::default(),
 };
 
+/// What is handed to somebody without a terminal.
+#[cfg(feature = "cli")]
+static HTML: Named = Named {
+    name: "html",
+    help: "a page to share, in one file",
+    groups: true,
+    needs: Some(&Kind::ALL),
+    make: |look| Box::new(html::Html::new(look)),
+};
+
 /// Every output format, the default first.
 #[cfg(feature = "cli")]
-pub(crate) static FORMATS: &[&Named] = &[&TEXT, &JSONL];
+pub(crate) static FORMATS: &[&Named] = &[&TEXT, &JSONL, &HTML];
 
 /// The format of that name.
 #[cfg(feature = "cli")]

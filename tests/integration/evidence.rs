@@ -420,12 +420,12 @@ fn a_file_is_never_written_over_and_never_an_input() {
         assert_eq!((ran.code(), ran.stdout.as_str()), (2, ""), "{}", ran.stderr);
         assert_eq!(ran.stderr, format!("mailtap: cannot write {}: {told}\n", to.display()));
     };
-    let exists = "it exists already, and is not overwritten";
+    let exists = "it exists, and mailtap does not overwrite it";
     refused(&capture, &[&capture], exists);
     refused(&note, &[&capture], exists);
     let (within, below) = (folder.path("kept.pcapng"), folder.path("below"));
     fs::create_dir(&below).unwrap();
-    let scanned = format!("it lies in {}, which is scanned", folder.0.path().display());
+    let scanned = format!("it would be inside {}, which is being scanned", folder.0.path().display());
     refused(&within, &[folder.0.path()], &scanned);
     refused(&below.join("kept.pcapng"), &[&capture, folder.0.path()], &scanned);
     assert!(!within.exists() && fs::read(&capture).unwrap() == before);
@@ -439,7 +439,7 @@ fn a_file_is_never_written_over_and_never_an_input() {
 fn what_can_be_read_only_once_is_refused_before_anything_is_read() {
     let folder = Folder::new();
     let to = folder.path("kept.pcapng");
-    let told = "can be read only once, and is needed twice\n";
+    let told = "can be read only once, and --write reads its input twice\n";
     let ran = scan(&to, &[], &[Path::new("-")]);
     assert_eq!((ran.code(), ran.stderr), (2, format!("mailtap: cannot write {}: standard input {told}", to.display())));
     let pipe = folder.path("pipe");

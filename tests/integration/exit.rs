@@ -93,7 +93,10 @@ fn a_capture_is_never_overwritten() {
     let path = capture.to_str().unwrap();
     let ran = run(&["scan", "-o", path, path]);
     assert_eq!(ran.code(), 2);
-    assert_eq!(ran.stderr, format!("mailtap: cannot write {path}: it is a capture\n"));
+    assert_eq!(
+        ran.stderr,
+        format!("mailtap: cannot write {path}: it is a capture, and mailtap does not overwrite it\n")
+    );
     assert_eq!(std::fs::read(&capture).unwrap(), before);
     let report = folder.path().join("report");
     for _ in 0..2 {

@@ -227,6 +227,9 @@ fn what_fails_and_what_is_kept_follows_what_is_reported() {
     {
         assert_eq!(code(&option), 0, "{option:?}");
     }
+    let told = |options: &[&str]| run(&[&["scan"], options, &[answered]].concat()).stderr;
+    assert_eq!(told(&["--match", "^VRFY"]), "mailtap: nothing to report: the only session does not pass the filters\n");
+    assert_eq!((told(&["--match", "^HELP"]), told(&["--match", "^VRFY", "-q"])), (String::new(), String::new()));
     let folder = tempfile::tempdir().unwrap();
     let kept = |name: &str, pattern: &str| {
         let path = folder.path().join(name);

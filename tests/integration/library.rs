@@ -187,7 +187,7 @@ fn an_observer_is_told_how_the_reading_goes() {
     // The folder holds nothing to scan, and what is missing is missing.
     assert_eq!((told.problems.into_inner(), outcome.problems.len()), (2, 2));
     let notices = told.notices.into_inner().unwrap();
-    assert!(notices.iter().any(|line| line.ends_with("help.pcap: named twice, and read once")), "{notices:?}");
+    assert!(notices.iter().any(|line| line.ends_with("help.pcap: named twice, but read only once")), "{notices:?}");
     assert!(notices.iter().any(|line| line.ends_with("none.txt: skipped: not a capture file")), "{notices:?}");
 }
 
@@ -203,9 +203,9 @@ fn a_scan_that_is_stopped_says_so() {
 }
 
 #[test]
-fn the_example_is_short_and_is_what_the_readme_shows() {
+fn the_example_is_short_and_is_what_the_documentation_shows() {
     let example = std::fs::read_to_string(package().join("examples/help_servers.rs")).unwrap();
     assert!(example.lines().count() <= 20);
-    let readme = std::fs::read_to_string(package().join("README.md")).unwrap();
-    assert!(readme.contains(&format!("```rust\n{example}```\n")));
+    let page = std::fs::read_to_string(package().join("docs/library.md")).unwrap();
+    assert!(page.contains(&format!("```rust\n{example}```\n")));
 }

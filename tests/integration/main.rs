@@ -34,6 +34,7 @@ mod mta;
 mod names;
 mod neighbours;
 mod others;
+mod page;
 mod pipes;
 mod readme;
 mod reports;

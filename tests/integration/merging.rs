@@ -218,7 +218,7 @@ fn a_capture_that_is_named_twice_is_read_once_and_told() {
     let arguments = ["scan", "--format", "jsonl"].map(AsRef::as_ref);
     let ran = support::run(&[&arguments[..], &[path.as_os_str(), path.as_os_str()]].concat());
     assert_eq!((ran.code(), ran.stderr.lines().count()), (0, 1), "{}", ran.stderr);
-    assert!(ran.stderr.ends_with("a.pcap: named twice, and read once\n"), "{}", ran.stderr);
+    assert!(ran.stderr.ends_with("a.pcap: named twice, but read only once\n"), "{}", ran.stderr);
     let ran = support::run(&[&arguments[..], &[link.as_os_str(), path.as_os_str()]].concat());
     assert!(ran.stderr.contains("link.pcap: the same file as "), "{}", ran.stderr);
     let ran = support::run(&[&arguments[..], &[link.as_os_str()]].concat());
@@ -370,7 +370,7 @@ fn ten_thousand_captures_at_once_stay_within_memory_and_files_and_what_was_not_m
         assert!(support::of_type(&records, "session").iter().all(|session| session["closed"] == "fin"));
         let summary = records.last().unwrap();
         let waited = summary["limits_hit"]["merge_files"].as_u64().unwrap();
-        let told = format!("mailtap: {waited} captures overlap with more others than are opened at once");
+        let told = format!("mailtap: {waited} captures overlap with more others than can be open at once");
         assert!(err.starts_with(&told) && err.lines().count() == 1, "{err}");
         assert!(waited > u64::from(CAPTURES) / 2, "{waited}");
         assert!(memory > 1024 && memory < 64 << 10, "{memory} KiB with {threads} threads");

@@ -149,15 +149,15 @@ fn the_text_report_calls_a_server_by_its_name() {
 #[test]
 fn what_is_no_name_is_refused_in_one_line() {
     for (row, told) in [
-        ("192.0.2.1=mx a", "'mx a' is no name of a server: 1 to 64 printable ASCII characters"),
-        ("192.0.2.1=", "'' is no name of a server"),
-        ("192.0.2.1=mx/a", "'mx/a' is no name of a server"),
-        ("192.0.2.1=m\u{fc}", "is no name of a server"),
-        ("192.0.2.1=a=b", "'a=b' is no name of a server"),
-        ("192.0.2.1=192.0.2.2", "'192.0.2.2' is no name of a server"),
-        ("192.0.2.1", "NET=NAME is wanted, such as 192.0.2.0/24=mx-a"),
-        ("192.0.2.1:0=a", "'192.0.2.1:0': a network, an address or ADDRESS:PORT is wanted"),
-        ("mx-a=192.0.2.1", "'mx-a': a network, an address or ADDRESS:PORT is wanted"),
+        ("192.0.2.1=mx a", "'mx a' is not a name for a server: use 1 to 64 printable ASCII characters"),
+        ("192.0.2.1=", "'' is not a name for a server"),
+        ("192.0.2.1=mx/a", "'mx/a' is not a name for a server"),
+        ("192.0.2.1=m\u{fc}", "is not a name for a server"),
+        ("192.0.2.1=a=b", "'a=b' is not a name for a server"),
+        ("192.0.2.1=192.0.2.2", "'192.0.2.2' is not a name for a server"),
+        ("192.0.2.1", "expected NET=NAME, such as 192.0.2.0/24=mx-a"),
+        ("192.0.2.1:0=a", "'192.0.2.1:0': expected a network, an address or ADDRESS:PORT"),
+        ("mx-a=192.0.2.1", "'mx-a': expected a network, an address or ADDRESS:PORT"),
     ] {
         let ran = run(&["scan", "--server-name", row, "testdata/session/starttls.pcap"]);
         assert_eq!((ran.code(), ran.stdout.as_str()), (2, ""));

@@ -209,13 +209,13 @@ fn standard_input_that_is_named_twice_is_read_once_and_told() {
     scan.write(&capture());
     scan.stdin = None;
     let (code, told, stderr) = scan.end();
-    assert_eq!((code, stderr.as_str()), (Some(0), "mailtap: standard input: named twice, and read once\n"));
+    assert_eq!((code, stderr.as_str()), (Some(0), "mailtap: standard input: named twice, but read only once\n"));
     assert_eq!(told, at_once(&["--format", "jsonl"], &capture()));
 }
 
 #[test]
 fn a_signal_ends_a_scan_with_the_report_of_what_was_read() {
-    let line = "mailtap: interrupted: what is reported is what was read until then\n";
+    let line = "mailtap: interrupted: the report covers what was read until then\n";
     for signal in ["INT", "TERM"] {
         let mut scan = Scan::begin(&["--format", "jsonl", "--fail-on", "low"]);
         scan.write(&capture());
@@ -245,7 +245,8 @@ fn a_signal_ends_a_scan_with_a_text_report_too() {
     text.signal("INT");
     let (code, told, _) = text.end();
     assert_eq!(code, Some(2));
-    for part in ["help-exposed/answered", "Servers\n", "Summary\n", "what follows: a signal ended the scan\n"] {
+    for part in ["help-exposed/answered", "Servers\n", "Summary\n", "everything after the signal that ended the scan\n"]
+    {
         assert!(told.contains(part), "{part}: {told}");
     }
 }

@@ -335,9 +335,10 @@ fn outputs(logins: &[Login], plan: &Plan) -> Vec<String> {
     let capture = capture.to_str().unwrap();
     let everything = "findings,sessions,servers,events,summary";
     let clients = "0.0.0.0/0";
-    let runs: [&[&str]; 8] = [
+    let runs: [&[&str]; 9] = [
         &["show", clients, capture, "-v", "--color", "always"],
         &["show", clients, capture, "--markdown"],
+        &["scan", capture, "--format", "html"],
         &["scan", capture, "--format", "text"],
         &["scan", capture, "--format", "text", "-vv"],
         &["scan", capture, "--format", "text", "-v", "--group-by", "session"],

@@ -29,7 +29,7 @@ impl LogFile {
         let file = OpenOptions::new().read(true).append(true).create(true).open(path)?;
         let is_file = file.metadata()?.is_file();
         if !is_file && rotate.is_some() {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, "only a file can be rotated"));
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "only a regular file can be rotated"));
         }
         let (began, since) = (Timestamp::now(), Instant::now());
         let mut opened = LogFile { path: path.to_owned(), file, bytes: 0, began, since, rotate };

@@ -36,7 +36,7 @@ impl fmt::Display for Problem {
             Problem::NoAddress(text) => {
                 write!(
                     out,
-                    "cannot serve metrics at {text:?}: an address such as 127.0.0.1:9925 or [::1]:9925 is wanted"
+                    "cannot serve metrics at {text:?}: expected an address such as 127.0.0.1:9925 or [::1]:9925"
                 )
             }
             Problem::Cannot { address, .. } => write!(out, "cannot serve metrics at {address}"),

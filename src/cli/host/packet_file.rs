@@ -32,7 +32,7 @@ impl PacketFile {
     pub(in crate::cli) fn create(path: &Path, rotate: Option<Rotate>) -> io::Result<Self> {
         if path.exists() {
             if !capture::is_capture(path) {
-                return Err(io::Error::other("it exists already, and is no capture"));
+                return Err(io::Error::other("it exists and is not a capture"));
             }
             let modified = Timestamp::try_from(fs::metadata(path)?.modified()?).unwrap_or(Timestamp::UNIX_EPOCH);
             fs::rename(path, log_file::finished(path, modified))?;

@@ -84,7 +84,7 @@ pub(in crate::cli) struct Given {
 impl fmt::Display for Given {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let asked = if self.account.uid.is_root() { " as asked for" } else { "" };
-        write!(out, "user {}{asked}, no capabilities, no new privileges", self.account)
+        write!(out, "running as user {}{asked}, no capabilities, no new privileges", self.account)
     }
 }
 
@@ -202,7 +202,7 @@ impl fmt::Display for Problem {
             Problem::Unknown { user } => write!(out, "no user '{}'", user.escape_debug()),
             Problem::Lookup { user, .. } => write!(out, "cannot look up the user '{}'", user.escape_debug()),
             Problem::NotRoot { asked, own } => {
-                write!(out, "cannot become user {asked}: only root can, and this is {own}")
+                write!(out, "cannot become user {asked}: only root can, and mailtap runs as {own}")
             }
             Problem::Refused { what, .. } => write!(out, "cannot {what}"),
             Problem::StillRoot => out.write_str("privileges were dropped, but root can be regained"),
@@ -259,7 +259,7 @@ mod tests {
             |path| {
                 assert!(fs::File::open(path).is_ok());
                 let given = give_up(None).unwrap();
-                assert_eq!(given.to_string(), "user nobody (65534), no capabilities, no new privileges");
+                assert_eq!(given.to_string(), "running as user nobody (65534), no capabilities, no new privileges");
                 assert_eq!(
                     (status("Uid"), status("Gid")),
                     ("65534 ".repeat(4).trim().into(), "65534 ".repeat(4).trim().into())
@@ -284,7 +284,7 @@ mod tests {
         }
         alone(nothing, |_| {
             let given = give_up(Some("root")).unwrap();
-            assert_eq!(given.to_string(), "user root (0) as asked for, no capabilities, no new privileges");
+            assert_eq!(given.to_string(), "running as user root (0) as asked for, no capabilities, no new privileges");
             assert_eq!((status("CapEff"), status("CapBnd")), ("0".repeat(16), "0".repeat(16)));
             assert_eq!(status("NoNewPrivs"), "1");
         })
@@ -298,7 +298,7 @@ mod tests {
         }
         alone(nothing, |_| {
             let given = give_up(Some("54321")).unwrap();
-            assert_eq!(given.to_string(), "user 54321, no capabilities, no new privileges");
+            assert_eq!(given.to_string(), "running as user 54321, no capabilities, no new privileges");
             assert_eq!(
                 (status("Uid"), status("Gid")),
                 ("54321 ".repeat(4).trim().into(), "54321 ".repeat(4).trim().into())
@@ -316,11 +316,14 @@ mod tests {
         alone(nothing, |_| {
             give_up(None).unwrap();
             let given = give_up(None).unwrap();
-            assert_eq!(given.to_string(), "user nobody (65534), no capabilities, no new privileges");
+            assert_eq!(given.to_string(), "running as user nobody (65534), no capabilities, no new privileges");
             give_up(Some("nobody")).unwrap();
             give_up(Some("65534")).unwrap();
             let problem = give_up(Some("root")).unwrap_err();
-            assert_eq!(one_line(&problem), "cannot become user root (0): only root can, and this is nobody (65534)");
+            assert_eq!(
+                one_line(&problem),
+                "cannot become user root (0): only root can, and mailtap runs as nobody (65534)"
+            );
         })
         .passes();
     }

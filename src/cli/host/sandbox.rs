@@ -81,8 +81,8 @@ fn restrict_files(to: &Confinement) -> Result<Result<ABI, &'static str>, Problem
     }
     match rules.restrict_self().map_err(failed)?.landlock {
         LandlockStatus::Available { effective_abi, .. } => Ok(Ok(effective_abi.min(NEWEST))),
-        LandlockStatus::NotEnabled => Ok(Err("it was not enabled at boot")),
-        LandlockStatus::NotImplemented => Ok(Err("the kernel has none")),
+        LandlockStatus::NotEnabled => Ok(Err("not enabled at boot")),
+        LandlockStatus::NotImplemented => Ok(Err("this kernel has none")),
     }
 }
 
@@ -148,7 +148,7 @@ pub(in crate::cli) enum Problem {
 impl fmt::Display for Problem {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Problem::Path { path, .. } => write!(out, "cannot keep {} open to the sandbox", ShownPath(path)),
+            Problem::Path { path, .. } => write!(out, "cannot allow access to {} in the sandbox", ShownPath(path)),
             Problem::Landlock { .. } => out.write_str("cannot confine the process with Landlock"),
             Problem::Seccomp { .. } => out.write_str("cannot confine the process with seccomp"),
             Problem::Missing { what, why } => write!(out, "a strict sandbox needs {what}: {why}"),

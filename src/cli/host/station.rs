@@ -63,7 +63,7 @@ impl Station {
             *drops = Drops { told: dropped, at: Some(Instant::now()) };
             let (kernel, interface) = dropped;
             self.terminal.line(&format!(
-                "mailtap: packets were dropped since the start: {kernel} by the kernel, {interface} by interfaces"
+                "mailtap: packets dropped so far: {kernel} by the kernel, {interface} by the interfaces"
             ));
         }
     }

@@ -57,10 +57,10 @@ mod filters {
             };
             // An action that the kernel does not know would kill a thread.
             let Ok(known) = fs::read_to_string("/proc/sys/kernel/seccomp/actions_avail") else {
-                return Ok(Err("the kernel has none"));
+                return Ok(Err("this kernel has none"));
             };
             if !known.split_whitespace().any(|known| known == word) {
-                return Ok(Err("the kernel's is too old"));
+                return Ok(Err("this kernel is too old"));
             }
             let programs = [without_clone3()?, listed(action)?];
             Ok(Ok(Filters { programs, violations }))
@@ -254,7 +254,7 @@ mod none {
 
     impl Filters {
         pub(in super::super) fn prepare(_strict: bool) -> Result<Result<Self, &'static str>, Error> {
-            Ok(Err("not on this architecture"))
+            Ok(Err("not supported on this architecture"))
         }
 
         pub(in super::super) fn install(self) -> Result<super::Violations, Error> {

@@ -4,7 +4,7 @@ use crate::record::{Frame, Severity};
 use crate::report::digest::{By, Digest, Group, Grouped, Subject};
 use crate::report::figures::{Span, count, counted};
 use crate::report::layout::{cut_end, cut_middle, cut_path, left, right, some_of, width};
-use crate::report::{Detail, Look, filters};
+use crate::report::{Detail, Look, filters, naming};
 
 use super::each;
 use super::page::Page;
@@ -23,10 +23,9 @@ const MOST_SUBJECTS: usize = 25;
 /// How many of several are named.
 const NAMED: usize = 3;
 
-/// What the whole scan's times leave to be said of one, and what captures' names begin with.
+/// What the whole scan's times leave to be said of one.
 pub(super) struct Context<'c> {
     pub span: Span,
-    pub common: &'c str,
     pub digest: &'c Digest,
     pub look: &'c Look,
 }
@@ -34,12 +33,7 @@ pub(super) struct Context<'c> {
 impl Context<'_> {
     /// A capture's name without what all of them have in common.
     pub(super) fn capture<'p>(&self, path: &'p str) -> &'p str {
-        match path.strip_prefix(self.common).filter(|_| !self.common.is_empty()) {
-            // The only file that was named.
-            Some("") => path.rsplit_once('/').map_or(path, |(_, name)| name),
-            Some(below) => below.strip_prefix('/').unwrap_or(path),
-            None => path,
-        }
+        naming::below(&self.look.inputs, path)
     }
 
     /// A session's id, as long as there is room for.

@@ -2,6 +2,7 @@
 
 use crate::report::digest::Digest;
 use crate::report::layout::{left, width};
+use crate::report::naming::quoted;
 use crate::report::{Detail, Look};
 
 use super::page::Page;
@@ -32,15 +33,5 @@ pub(super) fn write(page: &mut Page, digest: &Digest, look: &Look) {
     for command in &commands {
         let both = format!("  {}  {}", left(&command.0, widest), command.1);
         page.line(if width(&both) <= page.width { both } else { format!("  {}", command.0) });
-    }
-}
-
-/// As a shell takes it.
-fn quoted(path: &str) -> String {
-    let is_plain = |char: char| char.is_ascii_alphanumeric() || "/._-+,:=@%".contains(char);
-    if !path.is_empty() && path.chars().all(is_plain) {
-        path.to_owned()
-    } else {
-        format!("'{}'", path.replace('\'', "'\\''"))
     }
 }

@@ -25,24 +25,15 @@ pub(super) fn overview(digest: &Digest, look: &Look) -> String {
     head(&mut page, digest, look);
     verdict(&mut page, digest);
     servers::write(&mut page, digest, look);
-    let common = common(look);
     let times = summary.and_then(|summary| Some((summary.first_time?, summary.last_time?)));
     let span = times.map_or(Span::Years, |(first, last)| Span::of(first, last));
-    let context = Context { span, common: &common, digest, look };
+    let context = Context { span, digest, look };
     findings::write(&mut page, &context);
     if let Some(summary) = summary {
         not_analysed(&mut page, summary, &context);
     }
     next::write(&mut page, digest, look);
     page.into_text()
-}
-
-/// What captures' names begin with where one directory or file was named.
-fn common(look: &Look) -> String {
-    match look.inputs.as_slice() {
-        [one] => one.trim_end_matches('/').to_owned(),
-        _ => String::new(),
-    }
 }
 
 fn head(page: &mut Page, digest: &Digest, look: &Look) {

@@ -35,7 +35,11 @@ fn the_packets_of_sessions_with_findings_give_them_again() {
     }
     let ended = watching.end();
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
-    assert!(ended.stderr.contains("keeps packets with all that they hold"), "{}", ended.stderr);
+    assert!(
+        ended.stderr.contains("contains whole packets, including message content and passwords"),
+        "{}",
+        ended.stderr
+    );
     let live = ended.records();
     let sessions: Vec<&str> =
         of_type(&live, "session").iter().map(|record| record["session"].as_str().unwrap()).collect();

@@ -94,7 +94,7 @@ fn any_interface_is_listened_on_at_once() {
     let Some(net) = Net::new() else { return };
     let client = net.apart();
     let ended = watched(&net, &["-i", "any"], || client.replay(&["--topspeed"], MAIL));
-    assert!(ended.stderr.contains("any: libpcap cannot look behind VLAN tags"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("any: libpcap cannot filter behind VLAN tags"), "{}", ended.stderr);
     same(&ended.records(), Path::new(MAIL));
 }
 

@@ -18,15 +18,15 @@ pub(super) fn page(stats: &Stats, now: Time) -> String {
     let mut page = Page(String::new());
     for (name, help, count) in [
         ("mailtap_packets_total", "Packets captured.", stats.packets),
-        ("mailtap_captured_bytes_total", "Bytes of packets as far as captured.", stats.bytes),
+        ("mailtap_captured_bytes_total", "Bytes captured.", stats.bytes),
         (
             "mailtap_kernel_dropped_packets_total",
-            "Packets that the kernel dropped because mailtap was too slow.",
+            "Packets dropped by the kernel because mailtap was too slow.",
             stats.kernel_dropped,
         ),
         (
             "mailtap_interface_dropped_packets_total",
-            "Packets that the network interface or its driver dropped.",
+            "Packets dropped by the network interface or its driver.",
             stats.interface_dropped,
         ),
         ("mailtap_connections_total", "TCP connections seen.", stats.connections),
@@ -36,7 +36,7 @@ pub(super) fn page(stats: &Stats, now: Time) -> String {
     }
 
     let mut filtered =
-        page.metric(COUNTER, "mailtap_filtered_out_packets_total", "Packets that did not pass the kernel's filter.");
+        page.metric(COUNTER, "mailtap_filtered_out_packets_total", "Packets excluded by the kernel's filter.");
     if let Some(packets) = stats.filtered_out {
         filtered.sample(&[], packets);
     }
@@ -46,22 +46,21 @@ pub(super) fn page(stats: &Stats, now: Time) -> String {
             findings.sample(&[("rule", rule), ("severity", severity.name())], count);
         }
     }
-    let mut limits = page.metric(COUNTER, "mailtap_limits_hit_total", "How often a limit acted, by its name.");
+    let mut limits = page.metric(COUNTER, "mailtap_limits_hit_total", "How often each limit took effect.");
     for (limit, count) in stats.limits_hit.iter() {
         limits.sample(&[("limit", limit)], count);
     }
 
-    page.metric(GAUGE, "mailtap_open_connections", "TCP connections that are not over, as far as was captured.")
+    page.metric(GAUGE, "mailtap_open_connections", "TCP connections that are still open, as far as captured.")
         .sample(&[], stats.open_connections);
-    page.metric(GAUGE, "mailtap_resident_memory_bytes", "Memory that the process holds.")
-        .sample(&[], stats.memory_bytes);
+    page.metric(GAUGE, "mailtap_resident_memory_bytes", "Memory used by the process.").sample(&[], stats.memory_bytes);
     let mut age = page.metric(GAUGE, "mailtap_last_packet_age_seconds", "Time since the last packet was captured.");
     if let Some(last) = stats.last_packet {
         // The packet's clock may be ahead of ours.
         let nanoseconds = u64::try_from(now.since(last)).unwrap_or(0);
         age.sample(&[], Duration::from_nanos(nanoseconds).as_secs_f64());
     }
-    page.metric(GAUGE, "mailtap_build_info", "The version that runs, as a label; the value is always 1.")
+    page.metric(GAUGE, "mailtap_build_info", "The running version, as a label; the value is always 1.")
         .sample(&[("version", env!("CARGO_PKG_VERSION"))], 1);
     page.0
 }

@@ -278,7 +278,7 @@ fn a_directory_that_is_not_there_is_a_problem() {
     let missing = tempfile::tempdir().unwrap().path().join("missing");
     let told = confine(&Confinement { writable: vec![missing], readable: Vec::new(), strict: false }).unwrap_err();
     let told = one_line(&told);
-    assert!(told.ends_with("/missing open to the sandbox: No such file or directory (os error 2)"), "{told}");
+    assert!(told.ends_with("/missing in the sandbox: No such file or directory (os error 2)"), "{told}");
 }
 
 #[test]
@@ -290,8 +290,8 @@ fn a_newer_kernel_is_told_by_what_was_tried_and_an_older_one_with_what_it_lacks(
         "Landlock (ABI 3; not restricted: TCP, devices, signals), seccomp (violations are logged)"
     );
     assert_eq!(
-        told(Err("the kernel has none"), Err("not on this architecture")),
-        "no Landlock (the kernel has none), no seccomp (not on this architecture)"
+        told(Err("this kernel has none"), Err("not supported on this architecture")),
+        "no Landlock (this kernel has none), no seccomp (not supported on this architecture)"
     );
 }
 
