@@ -158,7 +158,7 @@ fn no_row_but_a_filter_is_wider_than_the_page_whatever_came() {
             let page = text(&dialogue, View { width, whole, color: false });
             let body = page.split("\n  Wireshark").next().unwrap();
             for row in body.lines() {
-                assert!(cells::width(row) <= width, "{width}: {row}");
+                assert!(crate::report::layout::width(row) <= width, "{width}: {row}");
                 assert_eq!(row.trim_end(), row, "a blank at its end");
             }
         }
