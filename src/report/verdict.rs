@@ -78,7 +78,11 @@ fn filter(options: &Options) -> Option<String> {
     let [in_force, usual] =
         [options, &Options::default()].map(|options| serde_json::to_value(options).unwrap_or_default());
     let told = FILTERS.iter().filter(|key| in_force.get(key) != usual.get(key)).map(|key| {
-        let word = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        let word = |value: &Value| {
+            let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            // One address is no network to a person, and a whole second has no fraction.
+            text.trim_end_matches("/32").trim_end_matches("/128").replace(".000000000Z", "Z")
+        };
         let value = match in_force.get(key) {
             Some(Value::Array(items)) => items.iter().map(word).collect::<Vec<_>>().join(","),
             Some(value) => word(value),
