@@ -8,7 +8,7 @@ pub(super) use watch::Watch;
 
 use std::io::{self, IsTerminal};
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum, value_parser};
@@ -362,10 +362,15 @@ impl Scan {
                 GroupBy::Session => By::Session,
             },
             limit: self.limit.map(NonZeroUsize::get),
-            inputs: self.paths.iter().map(|path| ShownPath(path).to_string()).collect(),
+            inputs: self.paths.iter().map(|path| input(path)).collect(),
             ..self.output.look(on_stdout)
         }
     }
+}
+
+/// An input as records name it, for their captures are named below it; standard input as a person calls it.
+fn input(path: &Path) -> String {
+    if path == Path::new("-") { ShownPath(path).to_string() } else { crate::record::shown_path(path) }
 }
 
 /// `html=report.html`.
