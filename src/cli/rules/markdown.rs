@@ -42,9 +42,8 @@ fn section(rule: &Rule, depth: &str) -> String {
         }
     };
     let reasons = rule.checks.iter().filter_map(|check| Some((check.id, check.why?)));
-    let reasons = reasons.map(|(check, why)| format!("- `{check}`: {}\n", prose(why))).collect::<String>();
-    let blank = if reasons.is_empty() { "" } else { "\n\n" };
-    part("Why it matters", &format!("{}{blank}{reasons}", prose(rule.why)));
+    let reasons = reasons.map(|(check, why)| format!("- `{check}`: {}\n", prose(why)));
+    part("Why it matters", &format!("{}\n\n{}", prose(rule.why), reasons.collect::<String>()));
     let rows = rule.checks.iter().map(|check| row(check)).collect::<String>();
     part(
         "Checks",
