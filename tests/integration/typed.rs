@@ -50,7 +50,7 @@ const LINES: &[(&str, Comes)] = &[
     ("diff a.pcap b.pcap", Line("--json")),
     ("convert X", Line("scan --format jsonl")),
     ("in\u{1b}out", Line("in\\u{1b}out")),
-    ("frobnicate", Line("scan, watch, interfaces, config, rules")),
+    ("frobnicate", Line("scan, watch, interfaces, show, config, rules")),
     // Rules.
     ("--list-rules", Of("rules")),
     ("scan --list-rules", Of("rules")),
