@@ -80,12 +80,12 @@ const SCAN_PATHS: &str = "PATH is a capture (pcap or pcapng; also gzip, zstd, lz
 const SCAN_AFTER_HELP: &str = "More options, such as timeouts and limits, are listed by 'mailtap config'.\n\
                                Exit code: 1 findings at or above --fail-on; 2 an error, or nothing to judge.";
 
-const SHOW_WHAT: &str = "WHAT is the ID of a session or the fingerprint of a finding, or the first 4 or more\n\
-                         digits of one; or a client's address or network, for all of its sessions.\n\
-                         PATH is a capture or a directory, as for 'mailtap scan'. Filters choose\n\
-                         sessions; a session is always shown whole.";
+const SHOW_WHAT: &str = "WHAT is the ID of a session or the fingerprint of a finding, or the first 4\n\
+                         or more digits of it; or a client's address or network, for all of its\n\
+                         sessions. PATH is a capture or a directory, as for 'mailtap scan'.\n\
+                         Filters choose sessions; a session is always shown whole.";
 
-const SHOW_AFTER_HELP: &str = "Exit code: 2 an error, nothing found, or more than one thing that WHAT may mean.";
+const SHOW_AFTER_HELP: &str = "Exit code: 2 an error, nothing found, or several things that WHAT can mean.";
 
 /// The arguments of `scan`.
 #[derive(Debug, Args)]
@@ -141,8 +141,8 @@ pub(super) struct Show {
     /// Print no progress or notices
     #[arg(long, short, help_heading = OUTPUT)]
     pub quiet: bool,
-    /// Colour
-    #[arg(long, value_name = "WHEN", default_value = "auto", help_heading = OUTPUT)]
+    /// Use colour: auto, always or never
+    #[arg(long, value_name = "WHEN", default_value = "auto", ignore_case = true, help_heading = OUTPUT)]
     pub color: Color,
 
     #[command(flatten)]

@@ -169,7 +169,9 @@ impl Page<'_> {
         }
         if self.view.whole {
             let text = format!("fingerprint {fingerprint}, confidence {}", finding.confidence);
-            self.line(format_args!("{indent}  {}", self.styles().dim(text)));
+            for row in wrapped(&text, self.view.width.saturating_sub(width(indent)).saturating_sub(2)) {
+                self.line(format_args!("{indent}  {}", self.styles().dim(row)));
+            }
         }
     }
 
