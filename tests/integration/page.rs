@@ -14,7 +14,8 @@ const HARMLESS: &str = include_str!("page/harmless.smtp");
 
 /// A name of a file that tries the same; without a slash, and no longer than a name may be.
 const HOSTILE_NAME: &str = "<script>alert(1)<\u{2044}script>\"'&\u{202e}.pcap";
-const HARMLESS_NAME: &str = "harmless.pcap";
+/// It has a backslash too, and so is not put into a command that somebody may type.
+const HARMLESS_NAME: &str = "harmless\\.pcap";
 
 fn capture(folder: &Path, name: &str, dialogue: &str) -> PathBuf {
     let dialogue = Dialogue::parse(dialogue).unwrap_or_else(|error| panic!("{error}"));
@@ -114,9 +115,8 @@ fn what_a_capture_says_changes_nothing_but_text() {
 #[test]
 fn threads_and_batches_change_nothing() {
     let captures = support::package().join("testdata/servers/postfix-3.7.11");
-    let of = |threads: &str, batch: &str| {
-        page(&["--threads", threads, "--batch-bytes", batch, captures.to_str().unwrap()])
-    };
+    let of =
+        |threads: &str, batch: &str| page(&["--threads", threads, "--batch-bytes", batch, captures.to_str().unwrap()]);
     let once = of("1", "262144");
     assert_eq!(once, of("2", "4096"));
     assert_eq!(once, of("1", "262144"));
@@ -128,7 +128,8 @@ fn a_page_names_each_capture_with_its_hash_where_that_is_asked_for() {
     let without = page(&[capture.to_str().unwrap()]);
     assert!(!without.contains("SHA-256</th>"));
     let with = page(&["--hash", capture.to_str().unwrap()]);
-    let records = support::run(&["scan", "--quiet", "--hash", "--format", "jsonl", capture.to_str().unwrap()]).records();
+    let records =
+        support::run(&["scan", "--quiet", "--hash", "--format", "jsonl", capture.to_str().unwrap()]).records();
     let hash = records.last().unwrap()["captures"][0]["sha256"].as_str().unwrap();
     assert!(with.contains(&format!("<td class=\"n hash\">{hash}</td>")), "{hash}");
 }

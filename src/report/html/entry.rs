@@ -72,7 +72,16 @@ impl Entry {
 
     fn new(event: u64, capture: &Arc<str>, frame: u64, kind: Kind) -> Self {
         let capture = Arc::clone(capture);
-        Entry { events: (event, event), capture, frame, side: None, kind, lines: Vec::new(), left_out: 0, uncertain: false }
+        Entry {
+            events: (event, event),
+            capture,
+            frame,
+            side: None,
+            kind,
+            lines: Vec::new(),
+            left_out: 0,
+            uncertain: false,
+        }
     }
 
     fn note(self, note: &str) -> Self {
@@ -109,7 +118,8 @@ impl Entry {
             _ => String::new(),
         };
         let hash = data.sha256.as_deref().and_then(|hash| hash.get(..12));
-        let hash = hash.map_or_else(|| ", not hashed: bytes are missing".to_owned(), |hash| format!(", sha256 {hash}…"));
+        let hash =
+            hash.map_or_else(|| ", not hashed: bytes are missing".to_owned(), |hash| format!(", sha256 {hash}…"));
         let (bytes, lines) = (counted(data.bytes, "byte", "bytes"), counted(data.lines, "line", "lines"));
         let entry = Self::new(data.event, &data.capture, data.frame, Kind::Message);
         let entry = Entry { side: Some(Side::Client), uncertain: data.uncertain, ..entry };

@@ -81,11 +81,8 @@ impl Excerpts {
     pub(super) fn finding(&mut self, nth: u64, finding: &Finding) {
         let Some(talk) = self.open.get_mut(&finding.session) else { return };
         let Some((centre, is_marked)) = talk.centre(finding) else { return };
-        let mut excerpt = Excerpt {
-            marked: is_marked.then_some(centre),
-            until: centre.saturating_add(AROUND),
-            ..Excerpt::default()
-        };
+        let mut excerpt =
+            Excerpt { marked: is_marked.then_some(centre), until: centre.saturating_add(AROUND), ..Excerpt::default() };
         let from = centre.saturating_sub(AROUND);
         for entry in talk.entries.iter().filter(|entry| entry.events.1 >= from) {
             excerpt.push(entry);
@@ -151,12 +148,13 @@ impl Talk {
             let is_kept = self.entries.iter().any(|entry| entry.has(event));
             return is_kept.then_some((event, true));
         }
-        let carries = |entry: &&Arc<Entry>| finding.packets.iter().any(|packet| entry.is_in(&packet.capture, packet.frame));
+        let carries =
+            |entry: &&Arc<Entry>| finding.packets.iter().any(|packet| entry.is_in(&packet.capture, packet.frame));
         let of_data = matches!(finding.evidence.get("place"), Some(Proof::Text(place)) if place == "data");
         let message = self.entries.iter().filter(|entry| of_data && entry.kind == Kind::Message).find(carries);
-        let carried = message.or_else(|| self.entries.iter().find(carries));
+        let placed = message.or_else(|| self.entries.iter().find(carries));
         let last = || self.entries.back().map(|entry| (entry.events.1, false));
-        carried.map(|entry| (entry.events.1, true)).or_else(last)
+        placed.map(|entry| (entry.events.1, true)).or_else(last)
     }
 }
 
@@ -176,7 +174,9 @@ mod tests {
     use crate::record::testing;
 
     fn command(session: u8, event: u64) -> Record {
-        let Some(Record::Command(command)) = testing::events().into_iter().next() else { unreachable!("a command first") };
+        let Some(Record::Command(command)) = testing::events().into_iter().next() else {
+            unreachable!("a command first")
+        };
         Record::Command(Box::new(crate::record::Command { session: id(session), event, ..*command }))
     }
 

@@ -47,7 +47,7 @@ struct Shown<'p> {
     /// How many findings there are behind the first ones.
     behind: Option<String>,
     /// How many are not on the page.
-    not_shown: Option<String>,
+    elsewhere: Option<String>,
 }
 
 /// What stands of a group before its findings.
@@ -132,16 +132,20 @@ pub(super) fn findings(groups: &[&Group], piles: &Piles, excerpts: &Excerpts, co
         let (whole, _) = whole_room.fill(whole.into_iter().enumerate().map(full));
         let (rows, _) = rows_room.fill(rows.into_iter().map(|row| brief(row, context)));
         let behind = group.times.saturating_sub(whole.len() as u64);
-        let not_shown = behind.saturating_sub(rows.len() as u64);
+        let elsewhere = behind.saturating_sub(rows.len() as u64);
         let said = |number: u64| (number > 0).then(|| counted(number, "more finding", "more findings"));
-        let (behind, not_shown) = (said(behind), said(not_shown));
-        shown.push(Markup::of(&Shown { group, head, is_open: nth == 0, whole, rows, behind, not_shown }));
+        let (behind, elsewhere) = (said(behind), said(elsewhere));
+        shown.push(Markup::of(&Shown { group, head, is_open: nth == 0, whole, rows, behind, elsewhere }));
     }
     let more_groups = groups.len().saturating_sub(shown.len()) as u64;
     let gone = context.digest.groups.gone().values().copied().fold(0, u64::saturating_add);
     let judged = context.digest.summary.as_ref().is_none_or(|summary| summary.sessions > 0);
     Findings {
-        severities: Severity::ALL.into_iter().rev().filter(|severity| groups.iter().any(|group| group.severity == *severity)).collect(),
+        severities: Severity::ALL
+            .into_iter()
+            .rev()
+            .filter(|severity| groups.iter().any(|group| group.severity == *severity))
+            .collect(),
         groups: shown,
         more_groups: (more_groups > 0).then(|| counted(more_groups, "more group", "more groups")),
         gone: (gone > 0).then(|| counted(gone, "more finding", "more findings")),
@@ -176,7 +180,9 @@ fn head<'p>(group: &'p Group, context: &'p Context<'_>) -> Head<'p> {
         },
         seen: format!("Seen {when}. {who}: {clients}."),
         advice: fixes::advice(group, &software),
-        references: rule.map(|rule| rule.references().iter().map(|known| (known.text(), known.url())).collect()).unwrap_or_default(),
+        references: rule
+            .map(|rule| rule.references().iter().map(|known| (known.text(), known.url())).collect())
+            .unwrap_or_default(),
         findings: counted(group.times, "finding", "findings"),
     }
 }
@@ -200,7 +206,9 @@ fn full<'p>(
     let id = ids.insert(whole.fingerprint).then(|| format!("f-{}", whole.fingerprint));
     // What the marked line says needs not be said again.
     let is_quoted = lines.iter().any(|line| line.is_marked);
-    let repeats = |name: &str| is_quoted && matches!(name, "command" | "verb" | "argument" | "reply_code" | "reply_text" | "greeting");
+    let repeats = |name: &str| {
+        is_quoted && matches!(name, "command" | "verb" | "argument" | "reply_code" | "reply_text" | "greeting")
+    };
     let evidence = whole.evidence.iter().filter(|(name, _)| !repeats(name));
     Full {
         whole,

@@ -141,7 +141,8 @@ mod tests {
 
     #[test]
     fn a_source_says_what_a_fix_was_tried_with_once() {
-        let source = Source("recorded from Exim 4.96; the manual; recorded from Exim 4.96 no-help; https://example.org/");
+        let source =
+            Source("recorded from Exim 4.96; the manual; recorded from Exim 4.96 no-help; https://example.org/");
         assert_eq!(
             source.to_string(),
             "Tried with Exim 4.96. Source: the manual; <a href=\"https://example.org/\" rel=\"noreferrer\">https://example.org/</a>"

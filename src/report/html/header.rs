@@ -79,7 +79,8 @@ fn headline(digest: &Digest) -> String {
     let times: Vec<String> = told.iter().map(|(severity, times)| format!("{} {severity}", count(*times))).collect();
     let noun = if told.iter().map(|(_, times)| times).sum::<u64>() == 1 { "finding" } else { "findings" };
     let servers = digest.servers.worst_first();
-    let concerned = servers.iter().filter(|row| told.iter().any(|(severity, _)| row.times(*severity) > 0)).count() as u64;
+    let concerned =
+        servers.iter().filter(|row| told.iter().any(|(severity, _)| row.times(*severity) > 0)).count() as u64;
     let on = match (concerned, servers.len() as u64) {
         (0, _) => String::new(),
         (1, 1) => " on 1 server".to_owned(),

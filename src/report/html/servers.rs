@@ -54,7 +54,8 @@ struct Heat {
 
 pub(super) fn servers(groups: &[&Group], context: &Context<'_>) -> Servers {
     let all = context.digest.servers.worst_first();
-    let is_told = |severity: &Severity| *severity != Severity::Critical || all.iter().any(|row| row.times(*severity) > 0);
+    let is_told =
+        |severity: &Severity| *severity != Severity::Critical || all.iter().any(|row| row.times(*severity) > 0);
     let severities: Vec<Severity> = Severity::ALL.into_iter().rev().filter(is_told).collect();
     let most = |severity: &Severity| all.iter().map(|row| row.times(*severity)).max().unwrap_or(0);
     let most: Vec<(Severity, u64)> = severities.iter().map(|severity| (*severity, most(severity))).collect();
@@ -74,7 +75,8 @@ pub(super) fn servers(groups: &[&Group], context: &Context<'_>) -> Servers {
     });
     let more = (more > 0).then(|| {
         let worst = all.get(rows.len()).and_then(|row| row.severity);
-        let what = worst.map_or_else(|| "none with a finding".to_owned(), |worst| format!("none with a finding above {worst}"));
+        let what = worst
+            .map_or_else(|| "none with a finding".to_owned(), |worst| format!("none with a finding above {worst}"));
         format!("{}, {what}", counted(more, "more server", "more servers"))
     });
     let several = several.collect();

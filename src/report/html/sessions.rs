@@ -125,7 +125,8 @@ impl Seen {
 fn course(session: &Session) -> String {
     let mut parts = Vec::new();
     let mails = session.transactions.len() as u64;
-    let accepted = session.transactions.iter().filter(|mail| mail.code.is_some_and(|code| code / 100 == 2)).count() as u64;
+    let accepted =
+        session.transactions.iter().filter(|mail| mail.code.is_some_and(|code| code / 100 == 2)).count() as u64;
     match (mails, accepted) {
         (0, _) => {}
         (mails, accepted) if accepted == mails => parts.push(format!("{} accepted", counted(mails, "mail", "mails"))),
