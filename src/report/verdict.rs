@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use crate::ledger::Kind;
 use crate::ledger::server::{Help, StartTls};
 use crate::record::{Options, Severity, Summary};
 
@@ -24,6 +25,13 @@ pub(crate) fn verdict(digest: &Digest) -> Vec<Part> {
         && summary.sessions == 0
     {
         return vec![Part::Words("Nothing was judged: no SMTP session was found.".to_owned())];
+    }
+    let filtered = digest
+        .start
+        .as_ref()
+        .is_some_and(|start| start.options.records.contains(&Kind::Servers) && filter(&start.options).is_some());
+    if filtered && digest.servers.len() == 0 && digest.summary.is_some() {
+        return vec![Part::Words("Nothing was judged: no session passes the filters.".to_owned())];
     }
     let interrupted = digest.summary.as_ref().is_some_and(|summary| summary.interrupted);
     let so_far = if interrupted { " (interrupted: this is what was read until then)" } else { "" };

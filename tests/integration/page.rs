@@ -14,7 +14,8 @@ const HARMLESS: &str = include_str!("page/harmless.smtp");
 
 /// A name of a file that tries the same; without a slash, and no longer than a name may be.
 const HOSTILE_NAME: &str = "<script>alert(1)<\u{2044}script>\"'&\u{202e}.pcap";
-const HARMLESS_NAME: &str = "harmless.pcap";
+/// It has a backslash too, and so is not put into a command that somebody may type.
+const HARMLESS_NAME: &str = "harmless\\.pcap";
 
 fn capture(folder: &Path, name: &str, dialogue: &str) -> PathBuf {
     let dialogue = Dialogue::parse(dialogue).unwrap_or_else(|error| panic!("{error}"));

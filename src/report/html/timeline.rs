@@ -100,10 +100,12 @@ pub(super) fn timeline(moments: &Moments) -> Option<Timeline> {
     let bars = RIGHT.saturating_sub(LEFT).saturating_sub(pauses.saturating_mul(PAUSE)) / BAR;
     let bars = bars.saturating_sub(pauses).saturating_sub(1).max(1);
     let busy = runs.iter().map(Run::length).fold(0_i64, i64::saturating_add);
-    let per_bar = (busy / bars).saturating_add(1);
+    let per_bar = busy.checked_div(bars).unwrap_or(busy).saturating_add(1);
 
     let mut total = Counts::default();
-    cells.iter().for_each(|cell| total.add(&cell.counts));
+    for cell in &cells {
+        total.add(&cell.counts);
+    }
     let shown: Vec<What> = What::ALL.into_iter().filter(|what| total.of(*what) > 0).collect();
     let placed = place(&runs, per_bar);
     let mut timeline = Timeline { pause: words(pause), ..Timeline::default() };
@@ -214,7 +216,7 @@ fn table(runs: &[Run], width: i64, shown: &[What], is_short: bool) -> Vec<Stretc
     let slices = SLICES.checked_div(i64::try_from(runs.len()).unwrap_or(i64::MAX)).unwrap_or(1).max(1);
     let mut rows: Vec<(i64, i64, Counts)> = Vec::new();
     for run in runs {
-        let slice = (run.length() / slices).max(width).saturating_add(1);
+        let slice = run.length().checked_div(slices).unwrap_or(0).max(width).saturating_add(1);
         let mut last = None;
         for cell in &run.cells {
             let nth = cell.start.saturating_sub(run.start).checked_div(slice);
@@ -260,7 +262,9 @@ mod tests {
 
     fn of(times: &[(i64, What)]) -> Option<Timeline> {
         let mut moments = Moments::default();
-        times.iter().for_each(|(time, what)| moments.add(When::from_nanoseconds(*time), *what));
+        for (time, what) in times {
+            moments.add(When::from_nanoseconds(*time), *what);
+        }
         timeline(&moments)
     }
 
