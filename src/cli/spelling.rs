@@ -173,7 +173,7 @@ pub(super) fn understood(arguments: impl IntoIterator<Item = OsString>, command:
         let long = word.to_str().and_then(|word| word.strip_prefix("--"));
         long.is_some() && named.is_some_and(|command| command.get_arguments().any(|arg| arg.get_long() == long))
     };
-    let words = options().flat_map(|word| match meaning(WORDS, word).filter(|_| !is_own(word)) {
+    let words = options().filter_map(|word| match meaning(WORDS, word).filter(|_| !is_own(word)) {
         Some("") => None,
         Some(other) => Some(other.into()),
         None => Some(word.clone()),
