@@ -119,6 +119,8 @@ pub(super) struct Scan {
 
 /// The arguments of `show`.
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "flags")]
+#[expect(clippy::struct_field_names, reason = "the option is called so")]
 pub(super) struct Show {
     /// A session, a finding or clients
     #[arg(value_name = "WHAT", hide = true, value_parser = value_parser!(Wanted))]

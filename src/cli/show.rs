@@ -80,7 +80,9 @@ impl Showing<'_> {
             Meant::Finding(having) => (self.whole(having.first, &stop)?, Some(having)),
             Meant::Several(ids) => {
                 self.terminal.line(&format!("mailtap: '{id}' is the beginning of more than one id: give more digits"));
-                ids.iter().for_each(|id| self.terminal.line(&format!("  {id}")));
+                for id in ids {
+                    self.terminal.line(&format!("  {id}"));
+                }
                 return Ok(Exit::Problem);
             }
             Meant::Nothing => return Ok(self.told(&self.nothing(id, &outcome))),
@@ -179,7 +181,7 @@ impl Showing<'_> {
             1 => "1 more session".to_owned(),
             more => format!("{more} more sessions"),
         };
-        let ids = having.ids.iter().map(|id| id.to_string()).collect::<Vec<_>>().join(", ");
+        let ids = having.ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
         let more = if *others > having.ids.len() as u64 { ", …" } else { "" };
         let line = format!("Fingerprint {fingerprint} is also in {sessions}: {ids}{more}");
         if self.arguments.markdown { format!("\n{line}\n") } else { format!("\n  {line}\n") }

@@ -193,7 +193,9 @@ impl Search {
 
 impl Sink for Search {
     fn take(&mut self, outputs: Vec<Output>) -> io::Result<()> {
-        outputs.into_iter().for_each(|output| self.take(output));
+        for output in outputs {
+            self.take(output);
+        }
         Ok(())
     }
 }

@@ -130,9 +130,10 @@ pub(super) fn frames(session: &Session, cells: usize) -> String {
         let of = |capture: &str| cut_path(capture, (cells / 2).saturating_sub(16).max(20)).into_owned();
         return format!("{}  frame {first_frame}, to {}  frame {last_frame}", of(capture), of(last_capture));
     }
-    let frames = match first_frame == last_frame {
-        true => format!("frame {first_frame}"),
-        false => format!("frames {first_frame} to {last_frame}"),
+    let frames = if first_frame == last_frame {
+        format!("frame {first_frame}")
+    } else {
+        format!("frames {first_frame} to {last_frame}")
     };
     let room = cells.saturating_sub(frames.len()).saturating_sub(2).max(20);
     format!("{}  {frames}", cut_path(capture, room))

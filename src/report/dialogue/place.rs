@@ -51,7 +51,7 @@ fn of(entries: &[Entry], finding: &Finding) -> Option<(usize, bool)> {
     if of_data && let Some(at) = entries.iter().position(|entry| is_message(entry) && carries(entry)) {
         return Some((at, true));
     }
-    let mut carried = entries.iter().enumerate().filter(|(_, entry)| carries(entry)).map(|(at, _)| at);
-    let first = carried.next()?;
-    Some((first, carried.next().is_none()))
+    let mut places = entries.iter().enumerate().filter(|(_, entry)| carries(entry)).map(|(at, _)| at);
+    let first = places.next()?;
+    Some((first, places.next().is_none()))
 }
