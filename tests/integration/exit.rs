@@ -27,10 +27,13 @@ fn findings_fail_only_where_that_was_asked_for() {
 #[test]
 fn only_what_is_reported_can_fail() {
     let capture = exposed();
-    for options in [["--ignore", "help-exposed"], ["--servers", "203.0.113.0/24"], ["--min-severity", "medium"]] {
+    for options in [["--ignore", "help-exposed"], ["--min-severity", "medium"]] {
         let arguments = [&["scan", "--fail-on", "info"][..], &options, &[&capture]].concat();
         assert_eq!(code(&arguments), 0, "{options:?}");
     }
+    let elsewhere = ["scan", "--fail-on", "info", "--servers", "203.0.113.0/24", &capture];
+    assert_eq!(code(&elsewhere), 2, "nothing was judged");
+    assert_eq!(code(&[&elsewhere[..], &["--allow-nothing"]].concat()), 0);
     let unprinted = ["scan", "--fail-on", "low", "--format", "jsonl", "--records", "summary", &capture];
     assert_eq!(code(&unprinted), 1, "a finding counts though its record is not printed");
 }
