@@ -450,7 +450,9 @@ impl Ledger {
         let new = || Partial::new(key.connection, ended.session.server);
         match room(&mut self.servers, &known, self.most_servers, new) {
             Some(server) => {
-                told.into_iter().for_each(|told| server.merge(*told));
+                if let Some(told) = told {
+                    server.merge(*told);
+                }
                 server.session(key, &ended);
             }
             None => self.limits_hit.one(Limit::Servers.key()),

@@ -66,7 +66,6 @@ pub mod catalogue;
 #[cfg(feature = "cli")]
 mod cli;
 mod config;
-#[cfg_attr(not(any(feature = "cli", test)), expect(dead_code, reason = "what the text report calls a skip"))]
 mod decode;
 mod defrag;
 #[cfg_attr(not(any(live, test)), expect(dead_code, reason = "`--write`, and what goes on without an end"))]

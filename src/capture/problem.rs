@@ -133,7 +133,7 @@ impl fmt::Display for Cause {
     }
 }
 
-/// A path for a person: standard input by its name, control characters of hostile names escaped.
+/// A path for a person: standard input by its name, and of hostile names what steers a terminal or turns the line around escaped.
 pub(crate) struct ShownPath<'a>(pub &'a Path);
 
 impl fmt::Display for ShownPath<'_> {
@@ -141,10 +141,11 @@ impl fmt::Display for ShownPath<'_> {
         if self.0 == Path::new("-") {
             return f.write_str("standard input");
         }
+        let steers = |c: char| c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
         self.0
             .to_string_lossy()
             .chars()
-            .try_for_each(|c| if c.is_control() { write!(f, "{}", c.escape_default()) } else { write!(f, "{c}") })
+            .try_for_each(|c| if steers(c) { write!(f, "{}", c.escape_default()) } else { write!(f, "{c}") })
     }
 }
 
@@ -183,5 +184,6 @@ mod tests {
     #[test]
     fn a_name_that_would_write_to_the_terminal_is_escaped() {
         assert_eq!(ShownPath(Path::new("a\x1b[2J\n.pcap")).to_string(), "a\\u{1b}[2J\\n.pcap");
+        assert_eq!(ShownPath(Path::new("a\u{202e}pacp.exe")).to_string(), "a\\u{202e}pacp.exe");
     }
 }

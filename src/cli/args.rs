@@ -8,7 +8,7 @@ pub(super) use watch::Watch;
 
 use std::io::{self, IsTerminal};
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum, value_parser};
@@ -56,7 +56,7 @@ pub(super) enum Command {
     /// List the network interfaces to watch
     #[cfg_attr(not(live), command(hide = true))]
     Interfaces(Interfaces),
-    /// Show one session as a dialogue, with its findings where they are
+    /// Show conversations as dialogues, with findings marked inline
     #[command(override_usage = "mailtap show [OPTIONS] WHAT PATH...", before_help = SHOW_WHAT, after_help = SHOW_AFTER_HELP)]
     Show(Box<Show>),
     /// Print all options and their values as a configuration file
@@ -93,16 +93,16 @@ pub(super) struct Scan {
     /// Capture files (pcap or pcapng, also gzip, zstd, lz4 or xz), directories, or - for standard input
     #[arg(required_unless_present = "read", value_name = "PATH", hide = true)]
     pub paths: Vec<PathBuf>,
-    /// One of the paths, as other programs want it
+    /// A path, as tshark, Suricata and Zeek take it
     #[arg(long, short, value_name = "PATH", hide = true)]
     read: Vec<PathBuf>,
-    /// Also write a report to FILE; may be repeated
+    /// Also write a text, jsonl or html report to FILE
     #[arg(long = "report", value_name = "FORMAT=FILE", value_parser = report_to, help_heading = OUTPUT)]
     pub reports: Vec<(&'static report::Named, PathBuf)>,
     /// Group findings by check, server, client or session
     #[arg(long, value_name = "WHAT", default_value = "check", hide_default_value = true, hide_possible_values = true, help_heading = OUTPUT)]
     pub group_by: GroupBy,
-    /// List at most N servers, groups, findings of a group
+    /// List at most N servers, N groups and N findings per group
     #[arg(long, value_name = "N", help_heading = OUTPUT)]
     pub limit: Option<NonZeroUsize>,
     /// List every finding; -vv with evidence and filters
@@ -165,7 +165,7 @@ pub(super) struct Absent {
 #[derive(Debug, Args)]
 #[command(next_help_heading = OUTPUT)]
 pub(super) struct Output {
-    /// Output format: text or jsonl
+    /// Output format: text, jsonl (also --json) or html
     #[arg(long, value_name = "FORMAT", default_value = "text", value_parser = formats(), ignore_case = true)]
     pub format: String,
     /// Write to FILE; a capture is never overwritten
@@ -180,7 +180,7 @@ pub(super) struct Output {
     /// Exit with 0 even if --fail-on has nothing to judge
     #[arg(long)]
     pub allow_nothing: bool,
-    /// Show passwords instead of <redacted>
+    /// Show passwords, which are otherwise redacted
     #[arg(long)]
     pub show_secrets: bool,
     /// Print no progress and no notices
@@ -311,9 +311,8 @@ pub(super) enum Catalogue {
 /// The arguments of `interfaces`.
 #[derive(Debug, Args)]
 pub(super) struct Interfaces {
-    /// List those that are down or virtual too
+    /// Also list what is down, local or no network
     #[arg(long, short, alias = "all", short_alias = 'a')]
-    #[cfg_attr(not(live), expect(dead_code, reason = "nothing is listed"))]
     pub verbose: bool,
 }
 
@@ -365,10 +364,15 @@ impl Scan {
                 GroupBy::Session => By::Session,
             },
             limit: self.limit.map(NonZeroUsize::get),
-            inputs: self.paths.iter().map(|path| ShownPath(path).to_string()).collect(),
+            inputs: self.paths.iter().map(|path| input(path)).collect(),
             ..self.output.look(on_stdout)
         }
     }
+}
+
+/// An input as records name it, for their captures are named below it; standard input as a person calls it.
+fn input(path: &Path) -> String {
+    if path == Path::new("-") { ShownPath(path).to_string() } else { crate::record::shown_path(path) }
 }
 
 /// `html=report.html`.

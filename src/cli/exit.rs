@@ -30,7 +30,8 @@ impl Exit {
             terminal.line("mailtap: interrupted: the report covers what was read until then");
         }
         let asked = exit == Exit::Done && options.fail_on.is_some() && !options.allow_nothing;
-        if let Some(why) = nothing::judged(outcome, ports).filter(|_| asked) {
+        let none_left = || Some(format!("{}. --allow-nothing accepts that.", nothing::reported(outcome)?));
+        if let Some(why) = nothing::judged(outcome, ports).or_else(none_left).filter(|_| asked) {
             terminal.line(&format!("mailtap: {why}"));
             return Exit::Problem;
         }

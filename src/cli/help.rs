@@ -77,7 +77,7 @@ pub(super) fn page(command: &Command) -> String {
     page + &text(command.get_after_help())
 }
 
-fn heading<'a>(arg: &'a Arg) -> &'a str {
+fn heading(arg: &Arg) -> &str {
     arg.get_help_heading().unwrap_or(if arg.is_positional() { "Arguments" } else { "Options" })
 }
 

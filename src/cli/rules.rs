@@ -122,9 +122,9 @@ fn bold(text: impl Display) -> String {
     format!("{style}{text}{style:#}")
 }
 
-/// The text in lines of at most 100 columns behind `indent`.
+/// The text in lines of at most 80 columns behind `indent`; a longer word, such as an address to copy, stays whole.
 pub(super) fn wrapped(indent: &str, text: &str) -> String {
-    const WIDTH: usize = 100;
+    const WIDTH: usize = 80;
     let mut lines = String::new();
     let mut line = String::new();
     for word in text.split_whitespace() {

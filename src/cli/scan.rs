@@ -51,7 +51,7 @@ fn scan(arguments: &Scan, in_force: &record::Options, terminal: &Terminal) -> Re
     }
     let mut config = Config { evidence: packets.is_some(), ..arguments.work.engine(in_force) };
     config.reading.stop = stop.into();
-    config.reading.name_skipped = arguments.verbose > 0;
+    config.reading.name_skipped = arguments.verbose > 0 && !arguments.format().groups;
     let clerk =
         Clerk::new(Arc::clone(config.selection.catalogue()), options.show_secrets).naming(in_force.server_name.clone());
     let asked = Records::of(&in_force.records);

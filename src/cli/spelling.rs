@@ -56,24 +56,23 @@ const COMMANDS: &[(&str, &[&str])] = &[
     ("schema", &["json-schema"]),
 ];
 
-/// Words that are written differently here, value included; with nothing behind them they are left out, for the program
-/// does so anyway.
-const WORDS: &[(&str, &str)] = &[
-    ("--json", "--format=json"),
-    ("--jsonl", "--format=json"),
-    ("--ndjson", "--format=json"),
-    ("--text", "--format=text"),
-    ("--markdown", "--format=markdown"),
-    ("--no-color", "--color=never"),
-    ("--no-colour", "--color=never"),
-    ("--nocolor", "--color=never"),
-    ("--stdin", "-"),
-    ("-n", ""),
-    ("-nn", ""),
-    ("--numeric", ""),
-    ("--no-dns", ""),
-    ("--no-resolve", ""),
-    ("--recursive", ""),
+/// Words that are written differently here, value included, by the command; with nothing behind them they are left out, for
+/// the program does so anyway.
+const WORDS: &[(&[&str], &str, &str)] = &[
+    (&["scan", "watch", "rules"], "--json", "--format=json"),
+    (&["scan", "watch", "rules"], "--jsonl", "--format=json"),
+    (&["scan", "watch"], "--ndjson", "--format=json"),
+    (&["scan", "watch", "rules"], "--text", "--format=text"),
+    (&["rules"], "--markdown", "--format=markdown"),
+    (&["scan", "watch"], "--no-color", "--color=never"),
+    (&["scan", "watch"], "--no-colour", "--color=never"),
+    (&["scan"], "--stdin", "-"),
+    (&["scan", "watch"], "-n", ""),
+    (&["scan", "watch"], "-nn", ""),
+    (&["scan", "watch"], "--numeric", ""),
+    (&["scan", "watch"], "--no-dns", ""),
+    (&["scan", "watch"], "--no-resolve", ""),
+    (&["scan"], "--recursive", ""),
 ];
 
 /// Options that stand for a command, wherever they are.
@@ -145,6 +144,9 @@ pub(super) fn alias(command: Command) -> Command {
         let name = command.get_name().to_owned();
         let others = COMMANDS.iter().filter(|(of, _)| *of == name).flat_map(|(_, others)| *others);
         command.aliases(others).mut_args(|arg| {
+            if arg.is_positional() {
+                return arg;
+            }
             let id = arg.get_id().as_str().to_owned();
             let rows = OPTIONS.iter().filter(|(of, option, _)| (of.is_empty() || *of == name) && *option == id);
             rows.flat_map(|(_, _, others)| *others).fold(arg, |arg, other| {
@@ -167,35 +169,30 @@ pub(super) fn understood(arguments: impl IntoIterator<Item = OsString>, command:
     if let Some(instead) = options().find_map(|word| meaning(INSTEAD, word)) {
         return vec![program, instead.into()];
     }
-    // What is an option of that very command means what it says.
-    let named = typed.first().and_then(|first| command.find_subcommand(first));
-    let is_own = |word: &OsString| {
-        let long = word.to_str().and_then(|word| word.strip_prefix("--"));
-        long.is_some() && named.is_some_and(|command| command.get_arguments().any(|arg| arg.get_long() == long))
-    };
-    let words = options().filter_map(|word| match meaning(WORDS, word).filter(|_| !is_own(word)) {
-        Some("") => None,
-        Some(other) => Some(other.into()),
-        None => Some(word.clone()),
-    });
-    let rest = typed.iter().skip_while(|word| *word != "--").cloned();
-    let mut words: Vec<OsString> = words.chain(rest).collect();
-    let first = words.first().cloned().unwrap_or_default();
+    let first = typed.first().cloned().unwrap_or_default();
     match first.to_str() {
-        Some("") if words.is_empty() => {}
+        Some("") if typed.is_empty() => return vec![program],
         // `help scan` is `scan --help`.
         Some("help") => {
-            words.remove(0);
-            words.truncate(1);
-            words.push("--help".into());
+            return [program].into_iter().chain(typed.into_iter().skip(1).take(1)).chain(["--help".into()]).collect();
         }
-        Some("version") => words = vec!["--version".into()],
-        Some("-h" | "--help" | "-V" | "--version") => {}
-        Some(name) if command.find_subcommand(name).is_some() => {}
-        _ => words.splice(0..0, left_out(&first, &words).map(OsString::from)).for_each(drop),
+        Some("version") => return vec![program, "--version".into()],
+        Some("-h" | "--help" | "-V" | "--version") => return [program].into_iter().chain(typed).collect(),
+        _ => {}
     }
-    words.insert(0, program);
-    words
+    let named = first.to_str().and_then(|name| command.find_subcommand(name)).map(Command::get_name);
+    let left_out = if named.is_some() { None } else { left_out(&first, &typed) };
+    let name = named.or(left_out).unwrap_or_default();
+    let here = |word: &OsString| {
+        let row = WORDS.iter().find(|(commands, spelled, _)| spelled == word && commands.contains(&name));
+        match row.map(|(_, _, means)| *means) {
+            Some("") => None,
+            Some(other) => Some(other.into()),
+            None => Some(word.clone()),
+        }
+    };
+    let rest = typed.iter().skip_while(|word| *word != "--").cloned();
+    [program].into_iter().chain(left_out.map(OsString::from)).chain(options().filter_map(here)).chain(rest).collect()
 }
 
 /// The command that was left out, if one was.
@@ -247,15 +244,15 @@ fn distance(one: &str, other: &str) -> usize {
         for (column, &wanted) in other.iter().enumerate() {
             let at = |row: &[usize], column: usize| row.get(column).copied().unwrap_or(usize::MAX).saturating_add(1);
             let replaced = at(&last, column).saturating_sub(usize::from(letter == wanted));
-            let mut least = replaced.min(at(&last, column.saturating_add(1))).min(at(&now, column));
+            let mut cost = replaced.min(at(&last, column.saturating_add(1))).min(at(&now, column));
             let before = column.checked_sub(1);
             if let Some(before) = before
                 && previous == Some(wanted)
                 && other.get(before) == Some(&letter)
             {
-                least = least.min(at(&before_last, before));
+                cost = cost.min(at(&before_last, before));
             }
-            now.push(least);
+            now.push(cost);
         }
         before_last = std::mem::replace(&mut last, now);
         previous = Some(letter);

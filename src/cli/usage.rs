@@ -56,14 +56,15 @@ fn what(error: &Error, words: &[OsString], command: &Command) -> String {
 }
 
 fn unknown_command(typed: &str, command: &Command) -> String {
-    let hint = spelling::command_hint(typed).map(str::to_owned).unwrap_or_else(|| {
+    let nearest = || {
         let known = command.get_subcommands().filter(|command| !command.is_hide_set());
         let names: Vec<&str> = known.map(Command::get_name).collect();
         match spelling::nearest(typed, names.iter().copied()) {
             Some(name) => format!("did you mean '{name}'?"),
             None => format!("the commands are {} ('mailtap FILE' scans a file)", names.join(", ")),
         }
-    });
+    };
+    let hint = spelling::command_hint(typed).map_or_else(nearest, str::to_owned);
     format!("no command or file '{typed}': {hint}")
 }
 
@@ -72,7 +73,7 @@ fn unknown_option(option: &str, named: Option<&Command>, command: &Command) -> S
     if !option.starts_with('-') {
         return format!("unexpected argument '{option}' (see 'mailtap {name} --help')");
     }
-    let hint = spelling::hint(name, option).map(str::to_owned).unwrap_or_else(|| {
+    let nearest = || {
         let other = command.get_subcommands().find(|command| longs(command).any(|long| long == option));
         let known: Vec<String> = named.into_iter().flat_map(longs).collect();
         match (other, spelling::nearest(option, known.iter().map(String::as_str))) {
@@ -80,7 +81,8 @@ fn unknown_option(option: &str, named: Option<&Command>, command: &Command) -> S
             (None, Some(near)) => format!("did you mean '{near}'?"),
             (None, None) => format!("see 'mailtap {name} --help'").replace("  ", " "),
         }
-    });
+    };
+    let hint = spelling::hint(name, option).map_or_else(nearest, str::to_owned);
     format!("unknown option '{option}': {hint}")
 }
 

@@ -31,6 +31,9 @@ pub(super) fn run(arguments: &Watch) -> Exit {
         let file = ShownPath(Path::new(file));
         return super::told(&format!("{file} is a file: use 'mailtap scan {file}'"));
     }
+    if !arguments.format().goes_on {
+        return super::told(&format!("--format {} works with 'mailtap scan' only", arguments.format().name));
+    }
     let options = match arguments.choice.options() {
         Ok(options) => options,
         Err(problem) => return super::told(&chain(&problem)),

@@ -500,8 +500,7 @@ fn of_a_client_what_its_server_already_said_to_another_is_reported() {
 fn a_session_is_asked_for_by_the_first_digits_of_its_id() {
     let dialogues = read(&[EXPOSED, REFUSED, EXPOSED]);
     let Some(Entry { item: Item::End(last), .. }) = entries(&dialogues[2], 200).pop() else { panic!("an end") };
-    let id: String =
-        identity::session(&Who::of(&last.session)).iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    let id = data_encoding::HEXLOWER.encode(&identity::session(&Who::of(&last.session))[..8]);
     let asked = |ids: &[&str]| {
         let sessions = ids.iter().map(|id| id.parse().unwrap()).collect();
         reported(&filtered(Filter { sessions, ..Filter::default() }, &dialogues))

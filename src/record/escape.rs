@@ -1,5 +1,5 @@
 //! The one place where bytes from outside become text (FORMATS.md): UTF-8 stays; what is none, control
-//! characters and bidirectional controls are written as `\xNN` and `\u{NNNN}`, and a backslash is doubled, so
+//! characters and those that cannot be seen are written as `\xNN` and `\u{NNNN}`, and a backslash is doubled, so
 //! that what is printed can be read back and no terminal or log is steered by it.
 
 use std::fmt::{self, Write as _};
@@ -54,11 +54,27 @@ fn show(char: char, out: &mut fmt::Formatter<'_>) -> fmt::Result {
     match char {
         '\\' => out.write_str("\\\\"),
         '\0'..='\x1f' | '\x7f' => write!(out, "\\x{:02x}", u32::from(char)),
-        '\u{80}'..='\u{9f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
-            write!(out, "\\u{{{:04x}}}", u32::from(char))
-        }
+        _ if is_invisible(char) => write!(out, "\\u{{{:04x}}}", u32::from(char)),
         _ => out.write_char(char),
     }
+}
+
+/// Controls above ASCII, line separators, and characters that show as nothing or change how others show (Unicode's general
+/// categories Cc, Cf, Zl and Zp, as far as they are in use).
+fn is_invisible(char: char) -> bool {
+    matches!(
+        char,
+        '\u{80}'..='\u{9f}'
+            | '\u{ad}'
+            | '\u{61c}'
+            | '\u{180e}'
+            | '\u{200b}'..='\u{200f}'
+            | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}'
+            | '\u{feff}'
+            | '\u{fff9}'..='\u{fffb}'
+            | '\u{e0000}'..='\u{e007f}'
+    )
 }
 
 #[cfg(test)]
@@ -97,9 +113,15 @@ mod tests {
     }
 
     #[test]
-    fn bidirectional_controls_are_written_out_and_their_neighbours_not() {
-        assert_eq!(shown("\u{2029}\u{202a}\u{202e}\u{202f}".as_bytes()), "\u{2029}\\u{202a}\\u{202e}\u{202f}");
-        assert_eq!(shown("\u{2065}\u{2066}\u{2069}\u{206a}".as_bytes()), "\u{2065}\\u{2066}\\u{2069}\u{206a}");
+    fn what_cannot_be_seen_is_written_out_and_its_neighbours_not() {
+        for (from, to) in
+            [(0x80, 0x9f), (0x200b, 0x200f), (0x2028, 0x202e), (0x2060, 0x206f), (0xfff9, 0xfffb), (0xe_0000, 0xe_007f)]
+        {
+            let text = |code: u32| char::from_u32(code).map(|char| shown(char.to_string().as_bytes())).unwrap();
+            assert_eq!([text(from), text(to)], [from, to].map(|code| format!("\\u{{{code:04x}}}")));
+            assert!(!text(to + 1).starts_with('\\'), "{to:x}");
+        }
+        assert_eq!(shown("a\u{ad}b\u{feff}\u{61c}\u{a0}".as_bytes()), "a\\u{00ad}b\\u{feff}\\u{061c}\u{a0}");
     }
 
     #[test]

@@ -56,6 +56,8 @@ pub(crate) use clerk::Clerk;
 pub(crate) use escape::Text;
 pub(crate) use stamp::Clockwork;
 #[cfg(feature = "cli")]
+pub(crate) use summary::shown_path;
+#[cfg(feature = "cli")]
 pub(crate) use word::Named;
 
 use std::borrow::Cow;

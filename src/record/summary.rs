@@ -190,7 +190,8 @@ impl Summary {
     }
 }
 
-fn shown_path(path: &Path) -> String {
+/// A path as records name it.
+pub(crate) fn shown_path(path: &Path) -> String {
     Text(path.as_os_str().as_encoded_bytes()).to_string()
 }
 

@@ -72,12 +72,7 @@ pub struct NotAMoment(String);
 
 impl fmt::Display for NotAMoment {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            out,
-            "'{}': expected a date or a date and time, such as 2026-11-24 or 2026-11-24T14:45:03 (UTC), or with \
-                     an offset, 2026-11-24T15:45:03+01:00",
-            self.0
-        )
+        write!(out, "'{}': expected a date or a date and time, such as 2026-11-24 or 2026-11-24T14:45:03 (UTC)", self.0)
     }
 }
 

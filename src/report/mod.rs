@@ -98,6 +98,9 @@ pub(crate) struct Named {
     pub help: &'static str,
     /// Whether findings are kept until the end.
     pub groups: bool,
+    /// Whether it tells anything before the end, so that it is of use where none is in sight.
+    #[cfg_attr(not(live), expect(dead_code, reason = "a live capture alone has no end in sight"))]
+    pub goes_on: bool,
     /// The records that it is made of, whatever was asked for (`--records`); none where it prints what was asked for.
     pub needs: Option<&'static [Kind]>,
     pub make: fn(&Look) -> Box<dyn Format>,
@@ -116,6 +119,7 @@ pub(crate) static TEXT: Named = Named {
     name: "text",
     help: "a report for a person",
     groups: true,
+    goes_on: true,
     needs: None,
     make: |look| Box::new(text::Text::new(look)),
 };
@@ -125,6 +129,7 @@ pub(crate) static JSONL: Named = Named {
     name: "jsonl",
     help: "one JSON object per line",
     groups: false,
+    goes_on: true,
     needs: None,
     make: |_| Box::<jsonl::Jsonl>::default(),
 };
@@ -135,6 +140,7 @@ static HTML: Named = Named {
     name: "html",
     help: "a page to share, in one file",
     groups: true,
+    goes_on: false,
     needs: Some(&Kind::ALL),
     make: |look| Box::new(html::Html::new(look)),
 };

@@ -29,7 +29,7 @@ mod tests {
     fn what_all_captures_have_in_common_is_left_out() {
         let below = |inputs: &[&str], path| {
             let inputs: Vec<String> = inputs.iter().map(|&input| input.to_owned()).collect();
-            super::below(&inputs, path).to_owned()
+            below(&inputs, path).to_owned()
         };
         assert_eq!(below(&["mail/"], "mail/a/b.pcap"), "a/b.pcap");
         assert_eq!(below(&["mail"], "mailing/b.pcap"), "mailing/b.pcap");

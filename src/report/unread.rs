@@ -53,6 +53,14 @@ pub(crate) fn rows(summary: &Summary, notices_ports: bool) -> Vec<Row> {
             Row { first, ..Row::new(count, meaning::of(name)) }
         })
         .collect();
+    // Whoever knows that none of them is mail needs no advice.
+    if summary.smtp_on_other_ports.is_empty()
+        && let Some(at) = summary.not_analysed.keys().position(|name| name == "other-port")
+        && let Some(row) = rows.get_mut(at)
+    {
+        row.what.push_str(", none of it SMTP as far as can be seen");
+        row.advice = None;
+    }
     rows.sort_by_key(|row| (row.unit != Unit::Packets, Reverse(row.count)));
     rows.push(Row::new(summary.capture_dropped, meaning::CAPTURE_DROPPED));
     let other_ports = (!notices_ports).then(|| "--notice-ports notices SMTP on other ports.".to_owned());

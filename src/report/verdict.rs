@@ -2,8 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::Value;
+
+use crate::ledger::Kind;
 use crate::ledger::server::{Help, StartTls};
-use crate::record::{Severity, Summary};
+use crate::record::{Options, Severity, Summary};
 
 use super::digest::{Digest, Listed};
 use super::figures::{count, counted, percent};
@@ -22,6 +25,13 @@ pub(crate) fn verdict(digest: &Digest) -> Vec<Part> {
         && summary.sessions == 0
     {
         return vec![Part::Words("Nothing was judged: no SMTP session was found.".to_owned())];
+    }
+    let filtered = digest
+        .start
+        .as_ref()
+        .is_some_and(|start| start.options.records.contains(&Kind::Servers) && filter(&start.options).is_some());
+    if filtered && digest.servers.len() == 0 && digest.summary.is_some() {
+        return vec![Part::Words("Nothing was judged: no session passes the filters.".to_owned())];
     }
     let interrupted = digest.summary.as_ref().is_some_and(|summary| summary.interrupted);
     let so_far = if interrupted { " (interrupted: this is what was read until then)" } else { "" };
@@ -54,6 +64,9 @@ pub(crate) fn verdict(digest: &Digest) -> Vec<Part> {
 pub(crate) fn lines(digest: &Digest) -> Vec<(&'static str, String)> {
     let servers = digest.servers.worst_first();
     let mut lines = Vec::new();
+    if let Some(filter) = digest.start.as_ref().and_then(|start| filter(&start.options)) {
+        lines.push(("Only", filter));
+    }
     if !servers.is_empty() {
         lines.push(("HELP", help(&servers)));
         lines.push(("STARTTLS", starttls(&servers)));
@@ -62,6 +75,30 @@ pub(crate) fn lines(digest: &Digest) -> Vec<(&'static str, String)> {
         lines.push(("Not read", not_read(summary)));
     }
     lines
+}
+
+/// What leaves something out of a report, as it is typed.
+const FILTERS: &[&str] =
+    &["since", "until", "servers", "client", "session", "match", "min_severity", "select", "ignore"];
+
+/// The filters that are in force.
+fn filter(options: &Options) -> Option<String> {
+    let [in_force, usual] =
+        [options, &Options::default()].map(|options| serde_json::to_value(options).unwrap_or_default());
+    let told = FILTERS.iter().filter(|key| in_force.get(key) != usual.get(key)).map(|key| {
+        let word = |value: &Value| {
+            let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            // One address is no network to a person, and a whole second has no fraction.
+            text.trim_end_matches("/32").trim_end_matches("/128").replace(".000000000Z", "Z")
+        };
+        let value = match in_force.get(key) {
+            Some(Value::Array(items)) => items.iter().map(word).collect::<Vec<_>>().join(","),
+            Some(value) => word(value),
+            None => String::new(),
+        };
+        format!("--{} {value}", key.replace('_', "-"))
+    });
+    Some(told.collect::<Vec<_>>().join(" ")).filter(|told| !told.is_empty())
 }
 
 fn help(servers: &[Listed<'_>]) -> String {
@@ -120,7 +157,7 @@ fn not_read(summary: &Summary) -> String {
         parts.push(format!("{} dropped while capturing", counted(summary.capture_dropped, "packet", "packets")));
     }
     if summary.problems > 0 {
-        parts.push(format!("{} with problems", counted(summary.problems, "input", "inputs")));
+        parts.push(format!("{} could not be read completely", counted(summary.problems, "input", "inputs")));
     }
     if parts.is_empty() { "nothing".to_owned() } else { parts.join("; ") }
 }

@@ -28,14 +28,14 @@ pub(super) static RULE: Rule = Rule {
         Fix {
             software: Some("Sendmail"),
             checks: &["refused"],
-            text: "It refuses clients that speak before the greeting with 554. The client must wait for the whole \
+            text: "It answers 554 to clients that speak before the greeting. The client must wait for the whole \
                    greeting.",
             source: "recorded from Sendmail 8.17.1.9; RFC 5321 section 3.1",
         },
         Fix {
             software: Some("smtp-server"),
             checks: &["refused"],
-            text: "It refuses clients that speak before the greeting with 421. The client must wait for the whole \
+            text: "It answers 421 to clients that speak before the greeting. The client must wait for the whole \
                    greeting.",
             source: "recorded from smtp-server 3.21.6; RFC 5321 section 3.1",
         },

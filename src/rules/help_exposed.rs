@@ -45,9 +45,9 @@ pub(super) static RULE: Rule = Rule {
         Fix {
             software: Some("Sendmail"),
             checks: &[],
-            text: "Set HELP_FILE to /dev/null, or remove the line `O HelpFile` from sendmail.cf: HELP then gets 502, \
-                   which still names the version, and stays in the EHLO reply. An empty help file does not help: it \
-                   answers 214.",
+            text: "Set HELP_FILE to /dev/null, or remove the line `O HelpFile` from sendmail.cf. HELP then gets 502. \
+                   That reply still names the version, and the EHLO reply still lists HELP. With an empty help file, \
+                   Sendmail still answers 214.",
             source: "recorded from Sendmail 8.17.1.9 help-file-dev-null; recorded from Sendmail 8.17.1.9 no-help-file; \
                      recorded from Sendmail 8.17.1.9 empty-help-file; \"sendmail\", 4th edition, O'Reilly 2007, \
                      HelpFile, \
@@ -58,7 +58,7 @@ pub(super) static RULE: Rule = Rule {
             checks: &[],
             text: "There is no option for HELP, and none to remove it from the EHLO reply. Put a relay in front whose \
                    own HELP is refused.",
-            source: "recorded from OpenSMTPD 6.8.0p2; smtpd.conf(5), which names none, https://man.openbsd.org/smtpd.conf.5",
+            source: "recorded from OpenSMTPD 6.8.0p2; smtpd.conf(5), which lists no such option, https://man.openbsd.org/smtpd.conf.5",
         },
         Fix {
             software: Some("qpsmtpd"),

@@ -11,7 +11,7 @@ use crate::smtp::{Command, Event, Reply, Secret, Session, Verb};
 pub(super) static RULE: Rule = Rule {
     id: "starttls",
     title: "TLS started, refused or tampered with",
-    what: "The session switched to TLS, asked for it in vain, or shows that somebody between client and server \
+    what: "The session switched to TLS, was refused it, or shows that somebody between client and server \
            interfered: plaintext slipped in around the change to TLS, or a middlebox that masked STARTTLS.",
     why: "What follows STARTTLS cannot be inspected. If it is refused or masked, mail travels in plaintext although \
           both ends could encrypt. Faulty software takes plaintext slipped in before the handshake for part of the \
@@ -58,7 +58,7 @@ pub(super) static RULE: Rule = Rule {
         Fix {
             software: None,
             checks: &["refused"],
-            text: "After 501 or 503 it is the client that must change: STARTTLS takes no argument, and must not be sent \
+            text: "After 501 or 503, fix the client: STARTTLS takes no argument, and must not be sent \
                    again in a session that uses TLS already.",
             source: "RFC 3207 sections 4 and 4.2; RFC 5321 section 4.2.2",
         },

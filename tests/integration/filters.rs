@@ -7,7 +7,7 @@ use std::path::Path;
 use regex::Regex;
 use serde_json::Value;
 
-use crate::invariance::{assert_same, scan};
+use crate::invariance::{assert_same, scan, split_gives_the_same};
 use crate::support::{self, of_type, records, run};
 
 /// Real servers: hundreds of sessions within hours, all of one client.
@@ -210,6 +210,26 @@ fn threads_and_batches_change_no_byte_of_what_is_reported() {
         for batch in ["4096", "65536"] {
             let got = scan(&[&filter[..], &["--threads", threads, "--batch-bytes", batch]].concat(), &path);
             assert_same(&format!("{threads} threads, batches of {batch}"), &expected, &got);
+        }
+    }
+}
+
+#[test]
+fn a_capture_split_in_three_gives_what_the_whole_gives() {
+    for name in ["help.pcap", "errors.pcap"] {
+        let capture = support::package().join(SERVERS).join("exim-4.96").join(name);
+        let whole = records(&scan(&[], &[&capture]));
+        let (since, until) = times(&whole);
+        let id = text(of_type(&whole, "session")[0], "session").to_owned();
+        for options in [
+            &["--since", &since][..],
+            &["--until", &until],
+            &["--since", &since, "--until", &until, "--match", "^(HELP|2)"],
+            &["--match", "(?i)^help"],
+            &["--session", &id],
+            &["--client", "192.0.2.10", "--match", "^5"],
+        ] {
+            assert!(split_gives_the_same(options, &capture), "{name} {options:?}: it can be split");
         }
     }
 }

@@ -68,7 +68,7 @@ pub(in crate::cli) struct Watch {
     /// Seconds between stats, 0 for none
     #[arg(long, value_name = "N", default_value_t = 60, help_heading = OUTPUT)]
     pub stats_interval: u32,
-    /// Serve Prometheus metrics at [ADDRESS:]PORT
+    /// Serve Prometheus metrics at PORT or ADDRESS:PORT
     #[arg(long, value_name = "ADDRESS", help_heading = OUTPUT)]
     pub metrics: Option<String>,
     /// Repeat once-per-server findings

@@ -12,9 +12,9 @@ const MADE_BY: &str = "<!-- Made by: mailtap rules --format markdown > docs/rule
 /// Every rule whole, behind a table of all.
 pub(super) fn catalogue() -> String {
     let mut text = format!(
-        "{MADE_BY}\n\n# The rules\n\nA rule asks one question of every SMTP session; each of its checks is one answer that is \
-         reported. The ids of rules and checks are stable. `mailtap rules ID` prints the same of one rule, `mailtap rules \
-         --format json` all of it for programs. Severities can be set, and rules or checks left out: `mailtap config`.\n\n\
+        "{MADE_BY}\n\n# The rules\n\nA rule asks one question of every SMTP session; each of its checks is one answer to \
+         report. The ids of rules and checks are stable. `mailtap rules ID` prints one rule, `mailtap rules --format json` \
+         all of them for programs. Severities can be changed, and rules or checks left out: see `mailtap config`.\n\n\
          | rule | what it reports | checks |\n|---|---|---|\n"
     );
     for rule in RULES {
@@ -42,9 +42,8 @@ fn section(rule: &Rule, depth: &str) -> String {
         }
     };
     let reasons = rule.checks.iter().filter_map(|check| Some((check.id, check.why?)));
-    let reasons = reasons.map(|(check, why)| format!("- `{check}`: {}\n", prose(why))).collect::<String>();
-    let blank = if reasons.is_empty() { "" } else { "\n\n" };
-    part("Why it matters", &format!("{}{blank}{reasons}", prose(rule.why)));
+    let reasons = reasons.map(|(check, why)| format!("- `{check}`: {}\n", prose(why)));
+    part("Why it matters", &format!("{}\n\n{}", prose(rule.why), reasons.collect::<String>()));
     let rows = rule.checks.iter().map(|check| row(check)).collect::<String>();
     part(
         "Checks",

@@ -121,7 +121,7 @@ fn what_fired_more_often_than_it_was_told_is_counted() {
     let mut session = session();
     session.findings = [("help-exposed/answered".to_owned(), 4)].into();
     let page = text(&collector.finish(session, None), PLAIN);
-    assert!(page.contains("  Counted in this session and not shown\n  help-exposed/answered: 3 times\n"), "{page}");
+    assert!(page.contains("  Already reported for this server\n  help-exposed/answered: 3 times\n"), "{page}");
 }
 
 #[test]

@@ -188,7 +188,7 @@ impl Page<'_> {
             self.finding(finding, "  ", &format!(" ({word} {}{more})", few.join(", ")));
         }
         if !unreported.is_empty() {
-            self.line("\n  Counted in this session and not shown");
+            self.line("\n  Already reported for this server");
         }
         for (check, more) in unreported {
             self.line(format_args!("  {check}: {}", counted(*more, "time", "times")));

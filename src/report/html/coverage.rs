@@ -103,8 +103,8 @@ fn sessions(counts: Counts) -> Option<Shares> {
     let Counts { encrypted, lossy, partial, whole } = counts;
     let others = [
         (encrypted, "encrypted: only what came before TLS was read"),
-        (lossy, "read, but bytes of them are missing"),
-        (partial, "read, but their beginning or end was not captured"),
+        (lossy, "incomplete: bytes inside them were not captured"),
+        (partial, "incomplete: their beginning or end was not captured"),
     ];
     let others = others.into_iter().filter(|(count, _)| *count > 0).map(|(count, what)| (count, part(what))).collect();
     shares("sessions", counts.all(), (whole, part("read from start to end")), others)
@@ -129,8 +129,8 @@ fn shares(of: &'static str, whole: u64, read: (u64, Part), others: Vec<(u64, Par
     let (mut bars, mut parts, mut at) = (Vec::new(), Vec::new(), 0_u64);
     for (nth, (number, part)) in std::iter::once(read).chain(others).enumerate() {
         let colour = if nth == 0 { 0 } else { nth.saturating_sub(1).rem_euclid(COLOURS).saturating_add(1) };
-        let length =
-            u64::try_from(u128::from(number).saturating_mul(u128::from(LENGTH)) / u128::from(whole)).unwrap_or(0);
+        let length = u128::from(number).saturating_mul(u128::from(LENGTH)).checked_div(u128::from(whole)).unwrap_or(0);
+        let length = u64::try_from(length).unwrap_or(0);
         // The smallest part shows, and between two there is a line.
         let length = if number == 0 { 0 } else { length.max(3) };
         if length > 0 {

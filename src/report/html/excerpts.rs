@@ -152,9 +152,9 @@ impl Talk {
             |entry: &&Arc<Entry>| finding.packets.iter().any(|packet| entry.is_in(&packet.capture, packet.frame));
         let of_data = matches!(finding.evidence.get("place"), Some(Proof::Text(place)) if place == "data");
         let message = self.entries.iter().filter(|entry| of_data && entry.kind == Kind::Message).find(carries);
-        let carried = message.or_else(|| self.entries.iter().find(carries));
+        let placed = message.or_else(|| self.entries.iter().find(carries));
         let last = || self.entries.back().map(|entry| (entry.events.1, false));
-        carried.map(|entry| (entry.events.1, true)).or_else(last)
+        placed.map(|entry| (entry.events.1, true)).or_else(last)
     }
 }
 

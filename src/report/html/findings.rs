@@ -47,7 +47,7 @@ struct Shown<'p> {
     /// How many findings there are behind the first ones.
     behind: Option<String>,
     /// How many are not on the page.
-    not_shown: Option<String>,
+    elsewhere: Option<String>,
 }
 
 /// What stands of a group before its findings.
@@ -132,10 +132,10 @@ pub(super) fn findings(groups: &[&Group], piles: &Piles, excerpts: &Excerpts, co
         let (whole, _) = whole_room.fill(whole.into_iter().enumerate().map(full));
         let (rows, _) = rows_room.fill(rows.into_iter().map(|row| brief(row, context)));
         let behind = group.times.saturating_sub(whole.len() as u64);
-        let not_shown = behind.saturating_sub(rows.len() as u64);
+        let elsewhere = behind.saturating_sub(rows.len() as u64);
         let said = |number: u64| (number > 0).then(|| counted(number, "more finding", "more findings"));
-        let (behind, not_shown) = (said(behind), said(not_shown));
-        shown.push(Markup::of(&Shown { group, head, is_open: nth == 0, whole, rows, behind, not_shown }));
+        let (behind, elsewhere) = (said(behind), said(elsewhere));
+        shown.push(Markup::of(&Shown { group, head, is_open: nth == 0, whole, rows, behind, elsewhere }));
     }
     let more_groups = groups.len().saturating_sub(shown.len()) as u64;
     let gone = context.digest.groups.gone().values().copied().fold(0, u64::saturating_add);

@@ -1,7 +1,7 @@
 //! How to fix what a group found: for the software that was seen first, with where it was seen; what is for any; and what is for
 //! other software apart.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use askama::filters::HtmlSafe;
@@ -32,8 +32,12 @@ pub(super) struct Advised {
     /// The servers that have it.
     pub on: Option<String>,
     pub text: Prose,
-    pub source: Prose,
+    pub source: Source,
 }
+
+/// Where the catalogue has a fix from: what it was tried with, and what else says so.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Source(&'static str);
 
 /// Text of the catalogue: what stands between backticks is code, and addresses are links.
 #[derive(Clone, Copy, Debug)]
@@ -57,7 +61,7 @@ pub(super) fn advice(group: &Group, software: &BTreeMap<&str, Vec<String>>) -> A
             software,
             on: on.map(|servers| some(servers.iter().cloned(), servers.len(), SERVERS)),
             text: Prose(fix.text),
-            source: Prose(fix.source),
+            source: Source(fix.source),
         };
         match (fix.software, on) {
             (Some(name), Some(_)) => advice.seen.push(of(name, on)),
@@ -71,6 +75,33 @@ pub(super) fn advice(group: &Group, software: &BTreeMap<&str, Vec<String>>) -> A
     advice.others_named = format!("For {}", some(names.iter().cloned(), names.len(), SERVERS));
     advice
 }
+
+impl HtmlSafe for Source {}
+
+impl fmt::Display for Source {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let recording = |part: &&'static str| part.starts_with(RECORDED);
+        let (recorded, said): (Vec<&str>, Vec<&str>) = self.0.split("; ").partition(recording);
+        // Software and version; the rest is the name of a recording of ours.
+        let name = |part: &&str| part.split_whitespace().skip(2).take(2).collect::<Vec<_>>().join(" ");
+        let tried: BTreeSet<String> = recorded.iter().map(name).collect();
+        if !tried.is_empty() {
+            let tried: Vec<&str> = tried.iter().map(|name| name.trim_end_matches(',')).collect();
+            write!(out, "Tried with {}. ", escaped(&tried.join(", ")))?;
+        }
+        if !said.is_empty() {
+            out.write_str("Source: ")?;
+        }
+        for (nth, part) in said.iter().enumerate() {
+            out.write_str(if nth == 0 { "" } else { "; " })?;
+            linked(part, out)?;
+        }
+        Ok(())
+    }
+}
+
+/// What a part of a source begins with that names a recording.
+const RECORDED: &str = "recorded from ";
 
 impl HtmlSafe for Prose {}
 
@@ -107,6 +138,16 @@ fn escaped(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_source_says_what_a_fix_was_tried_with_once() {
+        let source =
+            Source("recorded from Exim 4.96; the manual; recorded from Exim 4.96 no-help; https://example.org/");
+        assert_eq!(
+            source.to_string(),
+            "Tried with Exim 4.96. Source: the manual; <a href=\"https://example.org/\" rel=\"noreferrer\">https://example.org/</a>"
+        );
+    }
 
     #[test]
     fn code_and_addresses_in_prose_are_marked_and_the_rest_is_text() {

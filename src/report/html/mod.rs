@@ -92,4 +92,5 @@ impl Format for Html {
 }
 
 #[cfg(test)]
+#[expect(clippy::arithmetic_side_effects, reason = "small numbers of the tests' own")]
 mod tests;

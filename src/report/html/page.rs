@@ -66,11 +66,11 @@ pub(super) fn page(html: &Html) -> Markup {
     }
     sections.push(("about", "About", String::new()));
     parts.push(Markup::of(&about::about(digest.start.as_deref())));
-    let inputs: String = look.inputs.iter().take(1).map(|input| format!(" – {input}")).collect();
+    let input = look.inputs.first().map(|input| format!(" – {input}")).unwrap_or_default();
     Markup::of(&Page {
         policy: policy(),
         version: digest.start.as_ref().map_or(env!("CARGO_PKG_VERSION"), |start| &start.mailtap),
-        title: format!("{}{inputs} – mailtap", header.headline),
+        title: format!("{}{input} – mailtap", header.headline),
         style: Own(STYLE),
         script: Own(SCRIPT),
         header: Markup::of(&header),

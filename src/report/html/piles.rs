@@ -91,7 +91,7 @@ pub(super) struct Pile {
 /// What is kept of all groups.
 #[derive(Debug, Default)]
 pub(super) struct Piles {
-    piles: BTreeMap<Key, Pile>,
+    groups: BTreeMap<Key, Pile>,
     findings: u64,
     whole: usize,
     rows: usize,
@@ -119,11 +119,11 @@ impl Piles {
             check: finding.check.clone(),
             title: finding.title.clone(),
         };
-        if !self.piles.contains_key(&key) && !self.makes_pile(finding.severity) {
+        if !self.groups.contains_key(&key) && !self.makes_pile(finding.severity) {
             return Taken::default();
         }
         let mut taken = Taken::default();
-        let pile = self.piles.entry(key).or_default();
+        let pile = self.groups.entry(key).or_default();
         let row = Row::of(nth, finding);
         let most = of_group(finding.severity);
         let is_new = pile.seen.len() < most && pile.seen.insert((row.message.clone(), row.server.clone()));
@@ -161,7 +161,7 @@ impl Piles {
 
     /// What is kept of the group.
     pub(super) fn of(&self, group: &Group) -> Option<&Pile> {
-        self.piles.get(&Key {
+        self.groups.get(&Key {
             severity: group.severity,
             rule: group.rule.clone(),
             check: group.check.clone(),
@@ -171,19 +171,19 @@ impl Piles {
 
     /// There are too many findings for all to be rows.
     fn cut(&mut self) {
-        for pile in self.piles.values_mut() {
+        for pile in self.groups.values_mut() {
             pile.rows.sort_by_key(|row| row.nth);
             pile.rows.truncate(ROWS);
         }
-        self.rows = self.piles.values().map(|pile| pile.rows.len()).fold(0, usize::saturating_add);
+        self.rows = self.groups.values().map(|pile| pile.rows.len()).fold(0, usize::saturating_add);
     }
 
     /// Whether there is room for one more group of that severity.
     fn makes_pile(&mut self, severity: Severity) -> bool {
-        if self.piles.len() < MOST_PILES {
+        if self.groups.len() < MOST_PILES {
             return true;
         }
-        match self.piles.first_entry() {
+        match self.groups.first_entry() {
             Some(least) if least.key().severity < severity => {
                 let pile = least.remove();
                 self.whole = self.whole.saturating_sub(pile.whole.len());
@@ -195,7 +195,7 @@ impl Piles {
     }
 
     fn drop_row(&mut self) {
-        if let Some(pile) = self.piles.values_mut().find(|pile| !pile.rows.is_empty()) {
+        if let Some(pile) = self.groups.values_mut().find(|pile| !pile.rows.is_empty()) {
             pile.rows.pop();
             self.rows = self.rows.saturating_sub(1);
         }
@@ -203,7 +203,7 @@ impl Piles {
 
     /// The last one in full of the least severe group that has several, which becomes a row.
     fn drop_whole(&mut self) -> Option<u64> {
-        let pile = self.piles.values_mut().find(|pile| pile.whole.len() > 1)?;
+        let pile = self.groups.values_mut().find(|pile| pile.whole.len() > 1)?;
         let row = pile.whole.pop()?.row;
         self.whole = self.whole.saturating_sub(1);
         let nth = row.nth;
@@ -280,7 +280,7 @@ mod tests {
     }
 
     fn kept(piles: &Piles) -> Vec<(&str, usize, usize)> {
-        piles.piles.iter().map(|(key, pile)| (&*key.title, pile.whole.len(), pile.rows.len())).collect()
+        piles.groups.iter().map(|(key, pile)| (&*key.title, pile.whole.len(), pile.rows.len())).collect()
     }
 
     #[test]
@@ -306,7 +306,7 @@ mod tests {
             piles.take(&finding(Severity::Low, "low", 1));
         }
         assert_eq!(kept(&piles), [("low", 10, ROWS), ("high", 25, ROWS)]);
-        assert_eq!(piles.piles.values().last().unwrap().rows.last().unwrap().nth, 224);
+        assert_eq!(piles.groups.values().last().unwrap().rows.last().unwrap().nth, 224);
     }
 
     #[test]
@@ -318,10 +318,10 @@ mod tests {
                 piles.take(&finding(Severity::Low, title(nth), 1));
             }
         }
-        assert_eq!((piles.piles.len(), piles.whole), (MOST_PILES, MOST_WHOLE));
-        assert!(piles.piles.values().all(|pile| !pile.whole.is_empty()));
+        assert_eq!((piles.groups.len(), piles.whole), (MOST_PILES, MOST_WHOLE));
+        assert!(piles.groups.values().all(|pile| !pile.whole.is_empty()));
         piles.take(&finding(Severity::High, "high", 1));
-        assert_eq!(piles.piles.len(), MOST_PILES);
-        assert!(piles.piles.last_key_value().unwrap().0.title == "high");
+        assert_eq!(piles.groups.len(), MOST_PILES);
+        assert!(piles.groups.last_key_value().unwrap().0.title == "high");
     }
 }

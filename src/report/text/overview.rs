@@ -5,7 +5,7 @@ use crate::report::digest::Digest;
 use crate::report::figures::{Span, count, counted, second};
 use crate::report::layout::{cut_path, left, right, some_of, width};
 use crate::report::verdict::{self, Part};
-use crate::report::{Look, unread};
+use crate::report::{Detail, Look, unread};
 
 use super::findings::{self, Context};
 use super::page::Page;
@@ -95,6 +95,18 @@ fn verdict(page: &mut Page, digest: &Digest) {
     }
 }
 
+/// The files that are no captures, as many as the summary names.
+fn skipped(page: &mut Page, summary: &Summary) {
+    let more = summary.files_skipped.saturating_sub(summary.skipped_files.len() as u64);
+    for path in &summary.skipped_files {
+        let line = format!("  not a capture: {}", cut_path(path, page.width.saturating_sub(17)));
+        page.line(line);
+    }
+    if more > 0 {
+        page.line(format!("  not a capture: {} more", count(more)));
+    }
+}
+
 fn not_analysed(page: &mut Page, summary: &Summary, context: &Context<'_>) {
     let options = context.digest.start.as_ref().map(|start| &start.options);
     let notices_ports = options.is_some_and(|options| {
@@ -123,6 +135,9 @@ fn not_analysed(page: &mut Page, summary: &Summary, context: &Context<'_>) {
             words.push_str(advice);
         }
         page.labelled(&label, cells, &words);
+    }
+    if context.look.detail != Detail::Overview {
+        skipped(page, summary);
     }
     for note in notes {
         page.labelled("  ", 2, &note);

@@ -69,7 +69,7 @@ pub(super) static BARE_CR: Check = Check {
 
 pub(super) static END_OF_DATA: Check = Check {
     id: "end-of-data",
-    title: "Mail ended by something other than CRLF.CRLF",
+    title: "Smuggled mail: not ended by CRLF.CRLF",
     about: About::Server,
     otherwise: &[],
     discriminator: &["end"],

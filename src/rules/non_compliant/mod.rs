@@ -85,7 +85,7 @@ pub(super) static RULE: Rule = Rule {
         Fix {
             software: Some("Exim"),
             checks: &["unadvertised-pipelining"],
-            text: "Leave smtp_enforce_sync on (the default): commands that did not wait get 554 and the connection is \
+            text: "Leave smtp_enforce_sync on (the default): commands sent without waiting get 554 and the connection is \
                    closed, but not every time: what arrives late is missed.",
             source: "Exim specification, chapter 14, \
                      https://www.exim.org/exim-html-current/doc/html/spec_html/ch-main_configuration.html; recorded from Exim 4.96",
@@ -93,18 +93,18 @@ pub(super) static RULE: Rule = Rule {
         Fix {
             software: Some("OpenSMTPD"),
             checks: &["unadvertised-pipelining"],
-            text: "It refuses whatever does not wait (500).",
+            text: "It refuses commands that are sent without waiting (500).",
             source: "recorded from OpenSMTPD 6.8.0p2",
         },
         Fix {
             software: Some("Sendmail"),
             checks: &["unadvertised-pipelining"],
-            text: "It refuses commands that did not wait after EHLO and DATA (554), but accepts them after HELO.",
+            text: "It refuses commands sent without waiting after EHLO and DATA (554), but accepts them after HELO.",
             source: "recorded from Sendmail 8.17.1.9",
         },
         Fix {
             software: None,
-            checks: &[],
+            checks: &["early-talk", "unadvertised-pipelining", "bare-lf", "bare-cr"],
             text: "A client must wait for the whole greeting and for replies that have to be waited for, and must end \
                    its lines with CRLF.",
             source: "RFC 5321 sections 2.3.8, 3.1 and 4.3.1; RFC 2920 section 3.1",
