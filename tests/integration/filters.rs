@@ -245,7 +245,8 @@ fn what_fails_and_what_is_kept_follows_what_is_reported() {
     for option in
         [["--match", "^VRFY"], ["--client", "203.0.113.0/24"], ["--until", "2000-01-01"], ["--session", "0000"]]
     {
-        assert_eq!(code(&option), 0, "{option:?}");
+        assert_eq!(code(&option), 2, "nothing judged is not green: {option:?}");
+        assert_eq!(code(&[&option[..], &["--allow-nothing"]].concat()), 0, "{option:?}");
     }
     let told = |options: &[&str]| run(&[&["scan"], options, &[answered]].concat()).stderr;
     assert_eq!(told(&["--match", "^VRFY"]), "mailtap: nothing to report: the only session does not pass the filters\n");
