@@ -137,7 +137,7 @@ pub(super) struct Show {
     /// Show long lines, replies and hashes in full, and fingerprints
     #[arg(long, short, help_heading = OUTPUT)]
     pub verbose: bool,
-    /// Show passwords instead of <redacted>
+    /// Show passwords instead of hiding them
     #[arg(long, help_heading = OUTPUT)]
     pub show_secrets: bool,
     /// Print no progress or notices

@@ -4,7 +4,7 @@
 //! Bounds: [`Bounds`], for one session. Beyond them the entries in the middle go: the first and the last half are kept, and an entry
 //! between them says how many are missing.
 //!
-//! Read in this order: [`model`], [`collector`], [`place`], [`phrase`], [`filters`]; then [`text`] and [`markdown`], which print it,
+//! Read in this order: [`model`], [`collector`], [`place`], [`phrase`], [`filters`]; then [`mod@text`] and [`mod@markdown`], which print it,
 //! with [`cells`].
 
 mod cells;
