@@ -125,7 +125,7 @@ impl Group {
 pub(crate) struct Groups {
     by: By,
     keep: Keep,
-    groups: BTreeMap<Key, Group>,
+    by_name: BTreeMap<Key, Group>,
     /// How many findings are kept beside the first of each group.
     kept: usize,
     /// For each severity: of which group a finding is kept beside the first, the last one on top.
@@ -150,7 +150,7 @@ impl Grouped<'_> {
 
 impl Groups {
     pub(super) fn new(by: By, keep: Keep) -> Self {
-        Groups { by, keep, groups: BTreeMap::new(), kept: 0, extras: BTreeMap::new(), gone: BTreeMap::new() }
+        Groups { by, keep, by_name: BTreeMap::new(), kept: 0, extras: BTreeMap::new(), gone: BTreeMap::new() }
     }
 
     pub(crate) fn by(&self) -> By {
@@ -165,7 +165,7 @@ impl Groups {
     /// Each subject's groups, the worst subject first.
     pub(crate) fn worst_first(&self) -> Vec<Grouped<'_>> {
         let mut subjects: BTreeMap<&Subject, Vec<&Group>> = BTreeMap::new();
-        for (key, group) in &self.groups {
+        for (key, group) in &self.by_name {
             subjects.entry(&key.subject).or_default().push(group);
         }
         let mut all: Vec<_> = subjects.into_iter().map(|(subject, groups)| Grouped { subject, groups }).collect();
@@ -188,15 +188,15 @@ impl Groups {
             check: finding.check.clone(),
             title: finding.title.clone(),
         };
-        if let Some(group) = self.groups.get_mut(&key) {
+        if let Some(group) = self.by_name.get_mut(&key) {
             group.add(finding);
             if group.findings.len() < self.keep.per_group && self.makes_room(finding.severity) {
                 self.keep(key, finding);
             }
             return;
         }
-        if self.groups.len() >= MOST_GROUPS {
-            match self.groups.first_entry() {
+        if self.by_name.len() >= MOST_GROUPS {
+            match self.by_name.first_entry() {
                 Some(least) if least.key().severity < finding.severity => {
                     let (least, group) = least.remove_entry();
                     self.kept = self.kept.saturating_sub(group.findings.len().saturating_sub(1));
@@ -207,7 +207,7 @@ impl Groups {
         }
         let mut group = Group::of(finding);
         group.add(finding);
-        self.groups.insert(key, group);
+        self.by_name.insert(key, group);
     }
 
     fn subject(&self, finding: &Finding) -> Subject {
@@ -220,7 +220,7 @@ impl Groups {
     }
 
     fn keep(&mut self, key: Key, finding: &Finding) {
-        if let Some(group) = self.groups.get_mut(&key) {
+        if let Some(group) = self.by_name.get_mut(&key) {
             group.findings.push(finding.clone());
             self.kept = self.kept.saturating_add(1);
             self.extras.entry(key.severity).or_default().push(key);
@@ -239,7 +239,7 @@ impl Groups {
                 continue;
             };
             // A group that is gone took its findings along.
-            if let Some(group) = self.groups.get_mut(&key)
+            if let Some(group) = self.by_name.get_mut(&key)
                 && group.findings.len() > 1
             {
                 group.findings.pop();

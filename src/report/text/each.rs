@@ -6,7 +6,7 @@ use crate::report::figures::{count, counted, millisecond};
 use crate::report::layout::{cut_middle, cut_path, left, width};
 use crate::report::{Detail, filters};
 
-use super::findings::{Context, SEVERITY, frames};
+use super::findings::{Context, SEVERITY, frames, id_of};
 use super::page::Page;
 
 /// What one finding quotes of a reply is cut to so many lines.
@@ -69,7 +69,7 @@ fn brief(page: &mut Page, finding: &Finding, context: &Context<'_>) {
         page.line(page.style.server(line));
     }
     places(page, finding, context);
-    let session = context.session(&finding.session, page);
+    let session = id_of(&finding.session, page);
     page.labelled(&indent, INDENT, &format!("session {session}  fingerprint {}", finding.fingerprint));
 }
 

@@ -35,12 +35,12 @@ impl Context<'_> {
     pub(super) fn capture<'p>(&self, path: &'p str) -> &'p str {
         naming::below(&self.look.inputs, path)
     }
+}
 
-    /// A session's id, as long as there is room for.
-    pub(super) fn session(&self, session: &str, page: &Page) -> String {
-        let short = if page.width < WITH_SESSION { 8 } else { 16 };
-        session.get(..short).unwrap_or(session).to_owned()
-    }
+/// A session's id, as long as there is room for.
+pub(super) fn id_of<'s>(session: &'s str, page: &Page) -> &'s str {
+    let short = if page.width < WITH_SESSION { 8 } else { 16 };
+    session.get(..short).unwrap_or(session)
 }
 
 /// All groups.
@@ -204,7 +204,7 @@ fn one(page: &mut Page, group: &Group, form: Form, context: &Context<'_>) {
     if is_short(group.severity) {
         return row(page, group, form, Some(&servers));
     }
-    let span = (page.width >= WITH_SPAN).then(|| context.span.times(group.first, group.last)).unwrap_or_default();
+    let span = if page.width >= WITH_SPAN { context.span.times(group.first, group.last) } else { String::new() };
     let counts = format!("{}{}", right(&count(group.times), TIMES), right(&servers, SERVERS));
     let room = page.width.saturating_sub(SEVERITY).saturating_sub(width(&counts)).saturating_sub(width(&span));
     let title = cut_end(&group.title, room.saturating_sub(1));
@@ -268,7 +268,7 @@ fn where_it_was(group: &Group, context: &Context<'_>, page: &Page) -> String {
 fn first(group: &Group, context: &Context<'_>, page: &Page) -> String {
     let Some(finding) = group.findings.first() else { return String::new() };
     let label = if group.times > 1 { "first: " } else { "" };
-    let session = context.session(&finding.session, page);
+    let session = id_of(&finding.session, page);
     let (capture, in_it) = filters::by_capture(finding).next().unwrap_or_default();
     let behind = format!("  {}  session {session}", frames(in_it));
     let room = page.width.saturating_sub(SEVERITY).saturating_sub(width(label)).saturating_sub(width(&behind));

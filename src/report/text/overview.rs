@@ -1,5 +1,7 @@
 //! The overview: what was read, the verdict, servers, findings, what was not analysed, and what to type next.
 
+use std::fmt::Write as _;
+
 use crate::record::{Summary, When};
 use crate::report::digest::Digest;
 use crate::report::figures::{Span, count, counted, second};
@@ -128,7 +130,8 @@ fn not_analysed(page: &mut Page, summary: &Summary, context: &Context<'_>) {
         let mut words = row.what.clone();
         if let Some((capture, frame)) = &row.first {
             let capture = cut_path(context.capture(capture), page.width.saturating_sub(cells).max(20));
-            words.push_str(&format!("; first in {capture} frame {frame}"));
+            // Writing to a string cannot fail.
+            let _ = write!(words, "; first in {capture} frame {frame}");
         }
         if let Some(advice) = &row.advice {
             words.push_str(". ");

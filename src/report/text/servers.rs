@@ -126,7 +126,9 @@ fn table(page: &mut Page, rows: &[Listed<'_>]) {
         let over = total(&columns).saturating_sub(page.width);
         if let Some((_, cells, widest)) = columns.iter_mut().find(|(column, ..)| column.title == title) {
             *widest = widest.saturating_sub(over).max(width(title));
-            cells.iter_mut().for_each(|cell| *cell = cut_middle(cell, *widest).into_owned());
+            for cell in cells {
+                *cell = cut_middle(cell, *widest).into_owned();
+            }
         }
     }
     let place = |text: &str, column: &Column, widest: usize| {
