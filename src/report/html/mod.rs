@@ -7,7 +7,7 @@
 //! bytes ([`markup::Room`]), so that all of it is below 5 MB whatever was found. What a bound leaves out is the least severe, and
 //! the page says how much it is and where it can be found.
 //!
-//! Read in this order: [`line`], [`markup`]; what is gathered while records come: [`entry`], [`excerpts`], [`piles`], [`sessions`],
+//! Read in this order: [`mod@line`], [`markup`]; what is gathered while records come: [`entry`], [`excerpts`], [`piles`], [`sessions`],
 //! [`moments`]; what is shown, with the template of that name: [`context`], [`header`], [`findings`] with [`fixes`], [`servers`],
 //! [`timeline`], [`coverage`], [`tables`] and [`about`]; then [`page`].
 
