@@ -1,6 +1,7 @@
 //! `mailtap show`: what it prints of recordings, what it answers where it is asked for what is not there, and whether each side
 //! said what it shows, octet by octet, by tshark's account.
 
+use std::fmt::Write as _;
 use std::path::Path;
 use std::process::Command;
 
@@ -80,7 +81,7 @@ fn where_several_have_it_they_are_named() {
     let folder = tempfile::tempdir().unwrap();
     let mut dialogue = String::new();
     for port in 0..600 {
-        dialogue += &format!("[{}]\nS: 220 mx\nC: QUIT\nS: 221 bye\n", 20_000 + port);
+        write!(dialogue, "[{}]\nS: 220 mx\nC: QUIT\nS: 221 bye\n", 20_000 + port).unwrap();
     }
     let dialogue = synth::Dialogue::parse(&dialogue).unwrap();
     let path = folder.path().join("many.pcap");
@@ -140,11 +141,8 @@ fn a_finding_that_is_reported_once_per_server_is_shown_in_each_session() {
     let path = "testdata/servers/exim-4.96/ends-of-data.pcap";
     let records = run(&["scan", "--quiet", "--format", "jsonl", "--records", "findings,sessions", path]).records();
     let advertised = |record: &Value| record["findings"]["help-exposed/advertised"].as_u64().unwrap_or(0) > 0;
-    let having: Vec<&str> = of_type(&records, "session")
-        .into_iter()
-        .filter(|session| advertised(session))
-        .map(|session| id(session))
-        .collect();
+    let having: Vec<&str> =
+        of_type(&records, "session").into_iter().filter(|session| advertised(session)).map(id).collect();
     assert!(having.len() > 1, "{having:?}");
     for id in &having {
         let page = shown(&[id, path]);
@@ -299,7 +297,7 @@ fn said(page: &str) -> Vec<Said> {
                 continue;
             }
         } else {
-            side = rest[..1].to_owned();
+            rest[..1].clone_into(&mut side);
         }
         said.push(Said { side: side.clone(), text: text.to_owned() });
     }
@@ -385,15 +383,15 @@ fn spoken(what: &str, text: &str, wire: &[u8], at: usize) -> usize {
 fn message(what: &str, note: &str, wire: &[u8], begin: usize) -> usize {
     let (bytes, mut data, mut at) = (number(note, " byte"), Vec::new(), begin);
     while data.len() < bytes {
-        match mark(&wire[at..]) {
-            Some(length) => at += length,
-            None => {
-                data.push(*wire.get(at).unwrap_or_else(|| panic!("{what}: {note} ends at {}", data.len())));
-                at += 1;
-            }
+        if let Some(length) = mark(&wire[at..]) {
+            at += length;
+        } else {
+            data.push(*wire.get(at).unwrap_or_else(|| panic!("{what}: {note} ends at {}", data.len())));
+            at += 1;
         }
     }
-    assert_eq!(data.iter().filter(|&&octet| octet == b'\n').count(), number(note, " line"), "{what}: {note}");
+    let lines = data.split(|&octet| octet == b'\n').count() - 1;
+    assert_eq!(lines, number(note, " line"), "{what}: {note}");
     match note.split_once("sha256 ").map(|(_, hash)| hash) {
         Some(hash) => assert_eq!(data_encoding::HEXLOWER.encode(&Sha256::digest(&data)), hash, "{what}: {note}"),
         None => assert!(note.contains("no sha256") && at - begin > bytes, "{what}: {note}, and nothing is missing"),
@@ -465,7 +463,7 @@ fn retransmissions_are_told_by_their_bytes() {
     }
     let mut dialogue = String::from("S: 220 mx.example.com ESMTP\nC: EHLO client.example.org\nS: 250 mx.example.com\n");
     for number in 0..40 {
-        dialogue += &format!("C: VRFY user-{number}\nS: 252 perhaps {number}\n");
+        write!(dialogue, "C: VRFY user-{number}\nS: 252 perhaps {number}\n").unwrap();
     }
     let dialogue = synth::Dialogue::parse(&(dialogue + "C: QUIT\nS: 221 bye\n")).unwrap();
     let folder = tempfile::tempdir().unwrap();
