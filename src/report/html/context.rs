@@ -102,7 +102,7 @@ pub(super) fn places(packets: &[Frame], context: &Context<'_>) -> Vec<(Line, Str
     of_capture
         .map(|packets| {
             let capture = packets.first().map_or("", |packet| &packet.capture);
-            (context.capture(capture), frames(packets), filters::frames(packets))
+            (context.capture(capture), frames(packets), filters::of_finding(packets))
         })
         .collect()
 }

@@ -92,7 +92,11 @@ fn escape(text: &str) -> usize {
     let bytes = text.as_bytes();
     match bytes {
         [b'\\', b'x', ..] if is_hex(bytes.get(2..4)) => 4,
-        [b'\\', b'u', b'{', ..] if is_hex(bytes.get(3..7)) && bytes.get(7) == Some(&b'}') => 8,
+        // Four digits, or as many more as the character's number has.
+        [b'\\', b'u', b'{', digits @ ..] => match digits.iter().take(7).position(|&byte| byte == b'}') {
+            Some(count) if count >= 4 && is_hex(digits.get(..count)) => count.saturating_add(4),
+            _ => 0,
+        },
         _ => 0,
     }
 }
@@ -116,6 +120,7 @@ mod tests {
     fn what_was_escaped_is_set_apart_and_a_backslash_of_the_text_is_not() {
         assert_eq!(shown("a\\x00b"), "<bdi>a<b class=\"x\">\\x00</b>b</bdi>");
         assert_eq!(shown("\\u{202e}"), "<bdi><b class=\"x\">\\u{202e}</b></bdi>");
+        assert_eq!(shown("\\u{e0041}"), "<bdi><b class=\"x\">\\u{e0041}</b></bdi>");
         assert_eq!(shown("a\\\\x00"), "<bdi>a\\\\x00</bdi>", "a backslash and `x00`, as they came");
         assert_eq!(shown("\\x<b\\"), "<bdi>\\x&lt;b\\</bdi>");
     }

@@ -161,7 +161,7 @@ fn whole(page: &mut Page, finding: &Finding, context: &Context<'_>) {
         row("Wireshark", &finding.wireshark_filter);
     } else {
         for (_, in_it) in filters::by_capture(finding) {
-            row("Wireshark", &filters::frames(in_it));
+            row("Wireshark", &filters::of_finding(in_it));
         }
     }
     row("whole", &filters::session(finding.client, &finding.server));
