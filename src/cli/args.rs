@@ -83,9 +83,10 @@ const SCAN_AFTER_HELP: &str = "More options, such as timeouts and limits, are li
 const SHOW_WHAT: &str = "WHAT is the ID of a session or the fingerprint of a finding, or the first 4\n\
                          or more digits of it; or a client's address or network, for all of its\n\
                          sessions. PATH is a capture or a directory, as for 'mailtap scan'.\n\
-                         Filters choose sessions; a session is always shown whole.";
+                         --select, --ignore and --min-severity choose findings, all other filters choose\n\
+                         sessions; a session is always shown whole.";
 
-const SHOW_AFTER_HELP: &str = "Exit code: 2 an error, nothing found, or several things that WHAT can mean.";
+const SHOW_AFTER_HELP: &str = "Exit code: 2 on an error, if nothing is found, or if WHAT is ambiguous.";
 
 /// The arguments of `scan`.
 #[derive(Debug, Args)]
@@ -102,7 +103,7 @@ pub(super) struct Scan {
     /// Group findings by check, server, client or session
     #[arg(long, value_name = "WHAT", default_value = "check", hide_default_value = true, hide_possible_values = true, help_heading = OUTPUT)]
     pub group_by: GroupBy,
-    /// List at most N servers, N groups and N findings per group
+    /// List at most N servers, groups, findings per group
     #[arg(long, value_name = "N", help_heading = OUTPUT)]
     pub limit: Option<NonZeroUsize>,
     /// List every finding; -vv with evidence and filters
@@ -140,7 +141,7 @@ pub(super) struct Show {
     /// Show passwords instead of hiding them
     #[arg(long, help_heading = OUTPUT)]
     pub show_secrets: bool,
-    /// Print no progress or notices
+    /// Print no progress and no notices
     #[arg(long, short, help_heading = OUTPUT)]
     pub quiet: bool,
     /// Use colour: auto, always or never
@@ -290,6 +291,9 @@ pub(super) struct Config {
 pub(super) struct Rules {
     /// The rule or check to explain, such as help-exposed or help-exposed/answered
     pub id: Option<String>,
+    /// Print only what to change on this software, such as postfix
+    #[arg(long, value_name = "NAME")]
+    pub software: Option<String>,
     /// Output format: text, json or markdown
     #[arg(long, value_name = "FORMAT", default_value = "text", ignore_case = true)]
     pub format: Catalogue,
@@ -311,7 +315,7 @@ pub(super) enum Catalogue {
 /// The arguments of `interfaces`.
 #[derive(Debug, Args)]
 pub(super) struct Interfaces {
-    /// Also list what is down, local or no network
+    /// Also list interfaces that are down, loopback or no network
     #[arg(long, short, alias = "all", short_alias = 'a')]
     pub verbose: bool,
 }

@@ -20,6 +20,12 @@ pub(super) fn run(arguments: &args::Rules) -> Exit {
         Ok(asked) => asked,
         Err(problem) => return super::told(&problem),
     };
+    if let Some(software) = &arguments.software {
+        return match changes(software, asked.map(|(rule, _)| rule)) {
+            Ok(text) => super::print(&text),
+            Err(problem) => super::told(&problem),
+        };
+    }
     let (one, check) = asked.map_or((None, None), |(rule, check)| (Some(rule), check));
     super::print(&match arguments.format {
         Catalogue::Text => one.map_or_else(catalogue, |rule| whole(rule, check)),
@@ -32,11 +38,42 @@ pub(super) fn run(arguments: &args::Rules) -> Exit {
 fn named(id: &str) -> Result<(&'static Rule, Option<&'static Check>), String> {
     let id = id.to_ascii_lowercase();
     if let Err(unknown) = id.parse::<Selector>() {
-        return Err(unknown.to_string());
+        let meant = RULES.iter().flat_map(|rule| rule.checks.iter().map(|check| (rule.id, check.id)));
+        let meant = meant.filter(|(_, check)| *check == id).map(|(rule, check)| format!("{rule}/{check}"));
+        let meant = meant.collect::<Vec<_>>().join(" or ");
+        return Err(if meant.is_empty() {
+            unknown.to_string()
+        } else {
+            format!("no rule '{id}'; did you mean {meant}?")
+        });
     }
     let (rule, check) = id.split_once('/').map_or((&id[..], None), |(rule, check)| (rule, Some(check)));
     let rule = rules::find(rule).ok_or_else(|| format!("no rule '{rule}'"))?;
     Ok((rule, check.and_then(|id| rule.checks.iter().copied().find(|check| check.id == id))))
+}
+
+/// What to change on that software, rule by rule.
+fn changes(software: &str, only: Option<&Rule>) -> Result<String, String> {
+    let is_it = |fix: &&Fix| fix.software.is_some_and(|name| name.eq_ignore_ascii_case(software));
+    let mut text = String::new();
+    for rule in RULES.iter().filter(|rule| only.is_none_or(|only| only.id == rule.id)) {
+        for fix in rule.fixes.iter().filter(is_it) {
+            let of = if fix.checks.is_empty() {
+                rule.id.to_owned()
+            } else {
+                format!("{}: {}", rule.id, fix.checks.join(", "))
+            };
+            let _ = write!(text, "{}\n{}\n", bold(of), wrapped("  ", fix.text));
+        }
+    }
+    if text.is_empty() {
+        let mut known: Vec<&str> =
+            RULES.iter().flat_map(|rule| rule.fixes.iter().filter_map(|fix| fix.software)).collect();
+        known.sort_unstable();
+        known.dedup();
+        return Err(format!("no fix for '{software}': there are fixes for {}", known.join(", ")));
+    }
+    Ok(text)
 }
 
 /// Every rule with its checks, a line each.
@@ -154,6 +191,24 @@ mod tests {
         for rule in RULES {
             assert!(text.contains(rule.id) && rule.checks.iter().all(|check| text.contains(check.id)), "{}", rule.id);
         }
+    }
+
+    #[test]
+    fn what_to_change_on_a_software_is_told_alone() {
+        let told = changes("POSTFIX", None).unwrap();
+        assert!(told.contains("smtpd_forbid_bare_newline") && told.contains("smtpd_command_filter"), "{told}");
+        assert!(!told.contains("HELP_FILE"), "{told}");
+        let help = RULES.iter().copied().find(|rule| rule.id == "help-exposed");
+        assert!(!changes("postfix", help).unwrap().contains("smtpd_forbid_bare_newline"));
+        assert!(changes("qmail", None).unwrap_err().contains("there are fixes for "));
+    }
+
+    #[test]
+    fn a_check_without_its_rule_is_told_with_it() {
+        assert_eq!(named("Answered").unwrap_err(), "no rule 'answered'; did you mean help-exposed/answered?");
+        let both = "no rule 'refused'; did you mean bad-greeting/refused or starttls/refused?";
+        assert_eq!(named("refused").unwrap_err(), both);
+        assert!(named("nothing").unwrap_err().contains("help-exposed"));
     }
 
     #[test]

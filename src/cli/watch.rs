@@ -67,7 +67,7 @@ fn listing(listed: &[live::Listed], all: bool) -> String {
         text.push_str("No network interface is up.\n");
     }
     if !left.is_empty() {
-        let _ = writeln!(text, "{} more that are down, local or no network: mailtap interfaces -v", left.len());
+        let _ = writeln!(text, "{} more that are down, loopback or no network: mailtap interfaces -v", left.len());
     }
     text
 }
@@ -191,7 +191,7 @@ mod tests {
         assert_eq!(
             listing(&all, false),
             "enp0s31f6  up, running, connected\nwlan0      up, running, wireless, connected\n\
-             eth1       up, disconnected\n7 more that are down, local or no network: mailtap interfaces -v\n"
+             eth1       up, disconnected\n7 more that are down, loopback or no network: mailtap interfaces -v\n"
         );
         assert_eq!(listing(&all, true).lines().count(), all.len());
         assert!(listing(&[], false).contains("No network interface is up"));

@@ -22,7 +22,7 @@ pub(crate) const PROBLEMS: Meaning = Meaning::of("problems", Unit::Files, "not r
 
 /// The summary's `files_skipped`.
 pub(crate) const FILES_SKIPPED: Meaning =
-    Meaning::of("files_skipped", Unit::Files, "not a capture").advice("-v lists them.");
+    Meaning::of("files_skipped", Unit::Files, "not a capture").advice("-v lists some of them.");
 
 /// The summary's `capture_dropped`.
 pub(crate) const CAPTURE_DROPPED: Meaning =

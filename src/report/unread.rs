@@ -96,13 +96,18 @@ pub(crate) fn clock(summary: &Summary) -> Option<String> {
             "packets are earlier than the ones before",
         )
     });
-    let ahead = (summary.time_jumps > 0)
-        .then(|| counted(summary.time_jumps, "jump of more than an hour", "jumps of more than an hour"));
+    let ahead = (summary.time_jumps > 0).then(|| {
+        counted(
+            summary.time_jumps,
+            "step of more than an hour between packets",
+            "steps of more than an hour between packets",
+        )
+    });
     match (back, ahead) {
         (None, None) => None,
         (one, other) => {
             let both = [one, other].into_iter().flatten().collect::<Vec<_>>().join(", ");
-            Some(format!("The captures' clock: {both}"))
+            Some(format!("Clock: {both}"))
         }
     }
 }

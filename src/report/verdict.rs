@@ -92,7 +92,7 @@ fn filter(options: &Options) -> Option<String> {
             text.trim_end_matches("/32").trim_end_matches("/128").replace(".000000000Z", "Z")
         };
         let value = match in_force.get(key) {
-            Some(Value::Array(items)) => items.iter().map(word).collect::<Vec<_>>().join(","),
+            Some(Value::Array(items)) => items.iter().map(word).collect::<Vec<_>>().join(", "),
             Some(value) => word(value),
             None => String::new(),
         };

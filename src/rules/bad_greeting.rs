@@ -81,7 +81,7 @@ static UNEXPECTED_CODE: Check = Check {
     severity: Severity::Medium,
     confidence: 95,
     scope: Scope::Server,
-    fires: "the greeting's code is 1yz, 2yz or 3yz but not 220, or no code that SMTP has",
+    fires: "the greeting's code is 1yz, 2yz or 3yz but not 220, or is not an SMTP reply code",
     why: None,
 };
 

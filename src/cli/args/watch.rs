@@ -23,7 +23,7 @@ pub(super) const AFTER_HELP: &str = "More options, such as timeouts and limits, 
 /// The arguments of `watch`.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Watch {
-    /// Interface, or any; may be given several times
+    /// Interface, or 'any' for all; may be given several times
     #[arg(short, long = "interface", value_name = "IFACE", required_unless_present = "named", value_delimiter = ',', help_heading = CAPTURE)]
     pub interfaces: Vec<String>,
     /// The same without the option

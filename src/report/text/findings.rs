@@ -79,7 +79,7 @@ fn by_check(page: &mut Page, all: &[Grouped<'_>], context: &Context<'_>) {
     if let Some(worst) = rest.first() {
         page.blank();
         let more = counted(rest.len() as u64, "more group", "more groups");
-        page.line(format!("{more}, none above {}", worst.severity));
+        page.line(format!("{more}, the worst of them {}", worst.severity));
     }
 }
 
@@ -113,7 +113,7 @@ fn by_subject(page: &mut Page, all: &[Grouped<'_>], by: By, context: &Context<'_
         page.labelled(
             "",
             0,
-            &format!("{number} more {many}, none with a finding above {}; --limit N lists more", worst.severity),
+            &format!("{number} more {many}, the worst of them {}; --limit N lists more", worst.severity),
         );
     }
 }

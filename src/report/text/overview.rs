@@ -99,8 +99,11 @@ fn verdict(page: &mut Page, digest: &Digest) {
 
 /// The files that are no captures, as many as the summary names.
 fn skipped(page: &mut Page, summary: &Summary) {
-    let more = summary.files_skipped.saturating_sub(summary.skipped_files.len() as u64);
-    for path in &summary.skipped_files {
+    /// So many are enough to see what they are.
+    const MOST: usize = 20;
+    let named = summary.skipped_files.get(..MOST).unwrap_or(&summary.skipped_files);
+    let more = summary.files_skipped.saturating_sub(named.len() as u64);
+    for path in named {
         let line = format!("  not a capture: {}", cut_path(path, page.width.saturating_sub(17)));
         page.line(line);
     }

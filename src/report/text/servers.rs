@@ -91,7 +91,7 @@ pub(super) fn write(page: &mut Page, digest: &Digest, look: &Look) {
     table(page, rows);
     if let Some(worst) = rest.first() {
         let what = match worst.severity {
-            Some(severity) => format!("none with a finding above {severity}"),
+            Some(severity) => format!("the worst of them {severity}"),
             None => "none with a finding".to_owned(),
         };
         let more = format!("{} more servers, {what}; -v lists all", count(rest.len() as u64));

@@ -22,7 +22,7 @@ pub(super) static UNKNOWN_VERB: Check = Check {
     confidence: 90,
     scope: Scope::Session,
     fires: "a line that is not empty and has no verb; or a verb that is not an SMTP command, does not begin with X and \
-            was not advertised by the server (of one sent before the greeting, the EHLO reply or the end of the \
+            was not advertised by the server (a verb sent before the greeting is judged at the EHLO reply or the end of the \
             session decides); after 20 in a session, one finding with the count",
     why: None,
 };

@@ -42,7 +42,7 @@ pub(super) static UNADVERTISED_PIPELINING: Check = Check {
     severity: Severity::Low,
     confidence: 85,
     scope: Scope::Total,
-    fires: "more than one of command, end of message and BDAT chunk in flight although the last EHLO reply that the \
+    fires: "two or more commands, message ends or BDAT chunks in flight although the last EHLO reply that the \
             client knew did not list PIPELINING; or bytes in flight after EHLO, DATA, VRFY, EXPN, TURN, QUIT, NOOP, \
             STARTTLS, AUTH or BURL, including the message after DATA. Not after an early EHLO whose reply offers \
             PIPECONNECT. One finding, reported at the end of the session with the count",
