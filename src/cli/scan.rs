@@ -1,5 +1,6 @@
 //! `mailtap scan`: opens the output, runs the engine, tells what went wrong in one line each.
 
+use std::collections::BTreeSet;
 use std::error::Error;
 use std::fmt;
 use std::fs::File;
@@ -55,6 +56,8 @@ fn scan(arguments: &Scan, in_force: &record::Options, terminal: &Terminal) -> Re
     let clerk =
         Clerk::new(Arc::clone(config.selection.catalogue()), options.show_secrets).naming(in_force.server_name.clone());
     let asked = Records::of(&in_force.records);
+    config.records = config.records.and(arguments.format().wants(asked));
+    named_once(arguments)?;
     let mut printer = Printer::new(clerk, report(arguments, arguments.format(), options.file.as_deref(), asked)?);
     for (format, path) in &arguments.reports {
         printer.and(report(arguments, format, Some(path), asked)?);
@@ -74,6 +77,19 @@ fn scan(arguments: &Scan, in_force: &record::Options, terminal: &Terminal) -> Re
     kept.transpose()?;
     ended.map_err(|source| CannotWrite { to: printer.written().to_owned(), source })?;
     Ok(Exit::telling(&outcome, &in_force.port, options, terminal))
+}
+
+/// Two reports in one file would be none.
+fn named_once(arguments: &Scan) -> Result<(), String> {
+    let files = arguments.output.file.iter().chain(arguments.reports.iter().map(|(_, path)| path));
+    let mut seen = BTreeSet::new();
+    for file in files.chain(&arguments.output.write).filter(|path| !path.exists() || path.is_file()) {
+        let whole = file.canonicalize().or_else(|_| std::path::absolute(file)).unwrap_or_else(|_| file.clone());
+        if !seen.insert(whole) {
+            return Err(format!("{}: named for two outputs", ShownPath(file)));
+        }
+    }
+    Ok(())
 }
 
 /// A report to a file, which is a new one, or to standard output.

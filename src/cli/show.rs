@@ -191,8 +191,9 @@ impl Showing<'_> {
     fn nothing(&self, id: &str, outcome: &Outcome) -> String {
         let none = || {
             format!(
-                "no session and no finding has an id that begins with '{id}': \
-                 mailtap scan --format jsonl --records sessions,findings lists them"
+                "no session and no finding {}has an ID that begins with '{id}': \
+                 mailtap scan --format jsonl --records sessions,findings lists them",
+                self.passing()
             )
         };
         nothing::judged(outcome, &self.in_force.port).unwrap_or_else(none)
@@ -205,8 +206,27 @@ impl Showing<'_> {
     }
 
     fn none_of(&self, net: IpNet, outcome: &Outcome) -> String {
-        let none = || format!("no session of a client in {net} in these captures");
+        let one = net.addr();
+        let who = if net.prefix_len() == net.max_prefix_len() { one.to_string() } else { net.to_string() };
+        let none = || format!("no session of the client {who} {}in these captures", self.passing());
         nothing::judged(outcome, &self.in_force.port).unwrap_or_else(none)
+    }
+
+    /// What is said of sessions where filters leave some out.
+    fn passing(&self) -> &'static str {
+        let plain = Options { port: self.in_force.port.clone(), ..Options::default() };
+        let filters = |options: &Options| {
+            let (since, until) = (options.since, options.until);
+            (
+                since,
+                until,
+                options.servers.clone(),
+                options.client.clone(),
+                options.session.clone(),
+                options.pattern.clone(),
+            )
+        };
+        if filters(self.in_force) == filters(&plain) { "" } else { "that passes the filters " }
     }
 
     fn told(&self, problem: &str) -> Exit {

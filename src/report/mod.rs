@@ -67,6 +67,8 @@ pub(crate) struct Look {
     pub limit: Option<usize>,
     /// What was named to be read, escaped.
     pub inputs: Vec<String>,
+    /// The records that the report is made of.
+    pub kinds: Records,
 }
 
 #[cfg(feature = "cli")]
@@ -185,7 +187,8 @@ impl<W: Write> Report<W> {
 
     /// A report of the records that were `asked` for.
     pub(crate) fn new(format: &Named, look: &Look, asked: Records, to: W, name: String) -> Self {
-        let (format, wants) = ((format.make)(look), format.wants(asked));
+        let wants = format.wants(asked);
+        let format = (format.make)(&Look { kinds: wants, ..look.clone() });
         Report { format, wants, buffer: Vec::new(), to, name, closed: false }
     }
 

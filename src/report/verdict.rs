@@ -10,7 +10,7 @@ use crate::record::{Options, Severity, Summary};
 
 use super::digest::{Digest, Listed};
 use super::figures::{count, counted, percent};
-use super::{unread, words};
+use super::{naming, unread, words};
 
 /// One severity and how many findings have it; or words.
 #[derive(Debug, PartialEq, Eq)]
@@ -26,12 +26,12 @@ pub(crate) fn verdict(digest: &Digest) -> Vec<Part> {
     {
         return vec![Part::Words("Nothing was judged: no SMTP session was found.".to_owned())];
     }
-    let filtered = digest
-        .start
-        .as_ref()
-        .is_some_and(|start| start.options.records.contains(&Kind::Servers) && filter(&start.options).is_some());
-    if filtered && digest.servers.len() == 0 && digest.summary.is_some() {
+    let filtered = digest.start.as_ref().is_some_and(|start| filter(&start.options).is_some());
+    if filtered && digest.kinds.has(Kind::Servers) && digest.servers.len() == 0 && digest.summary.is_some() {
         return vec![Part::Words("Nothing was judged: no session passes the filters.".to_owned())];
+    }
+    if !digest.kinds.has(Kind::Findings) && digest.summary.is_none() {
+        return vec![Part::Words("Findings are not in this report (see --records).".to_owned())];
     }
     let interrupted = digest.summary.as_ref().is_some_and(|summary| summary.interrupted);
     let so_far = if interrupted { " (interrupted: this is what was read until then)" } else { "" };
@@ -39,6 +39,9 @@ pub(crate) fn verdict(digest: &Digest) -> Vec<Part> {
     let times = digest.times();
     let found: Vec<_> = times.iter().rev().filter(|(_, times)| **times > 0).collect();
     if found.is_empty() {
+        if filtered {
+            return vec![Part::Words(format!("No findings pass the filters{so_far}"))];
+        }
         let on =
             if servers == 0 { String::new() } else { format!(" on {}", counted(servers as u64, "server", "servers")) };
         return vec![Part::Words(format!("No findings{on}{so_far}"))];
@@ -88,8 +91,17 @@ fn filter(options: &Options) -> Option<String> {
     let told = FILTERS.iter().filter(|key| in_force.get(key) != usual.get(key)).map(|key| {
         let word = |value: &Value| {
             let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-            // One address is no network to a person, and a whole second has no fraction.
-            text.trim_end_matches("/32").trim_end_matches("/128").replace(".000000000Z", "Z")
+            match *key {
+                // One address is no network to a person.
+                "servers" | "client" => {
+                    let alone = if text.contains(':') { "/128" } else { "/32" };
+                    text.strip_suffix(alone).unwrap_or(&text).to_owned()
+                }
+                // A whole second has no fraction.
+                "since" | "until" => text.replace(".000000000Z", "Z"),
+                "match" => naming::quoted(&text),
+                _ => text,
+            }
         };
         let value = match in_force.get(key) {
             Some(Value::Array(items)) => items.iter().map(word).collect::<Vec<_>>().join(", "),

@@ -24,6 +24,8 @@ struct State {
     /// So many of the next lines may be of an exchange that was taken to be over: a user's name that in base64 is a verb
     /// (`HELP`), and the password behind it.
     doubtful: u8,
+    /// The last reply was 334 though no AUTH was captured.
+    prompted: bool,
     secrets: Secrets,
 }
 
@@ -119,6 +121,11 @@ impl Attempts {
         }
     }
 
+    /// A 334 though no AUTH was captured: the next line may be of its exchange.
+    pub(super) fn prompted(&mut self) {
+        self.0.get_or_insert_default().prompted = true;
+    }
+
     /// What was under way is not known any more.
     pub(super) fn lose(&mut self) {
         if let Some(state) = &mut self.0 {
@@ -140,16 +147,17 @@ impl Attempts {
         let text = &line.text;
         let doubtful = state.doubtful > 0;
         state.doubtful = state.doubtful.saturating_sub(1);
+        let prompted = std::mem::take(&mut state.prompted);
         let may_be = base64::may_be(text);
+        let known = verb::split(text).0.is_some_and(|verb| verb.is_known());
         let left_over = match state.behind {
             Behind::Nothing => false,
             Behind::Refused => may_be,
             Behind::Accepted(end) => may_be && (line.seen.is_none_or(|seen| seen < end) || base64::is_no_word(text)),
         };
-        if left_over || doubtful && may_be {
+        if left_over || doubtful && may_be || prompted && may_be && !known {
             return Role::Leaked;
         }
-        let known = verb::split(text).0.is_some_and(|verb| verb.is_known());
         if known || state.behind != Behind::Refused {
             state.behind = Behind::Nothing;
         }

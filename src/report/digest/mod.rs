@@ -16,7 +16,7 @@ pub(crate) use servers::{Listed, Servers};
 
 use std::collections::BTreeMap;
 
-use crate::ledger::Kind;
+use crate::ledger::{Kind, Records};
 use crate::record::{Record, Start, Summary};
 use crate::rules::Severity;
 
@@ -27,26 +27,28 @@ pub(crate) struct Digest {
     pub groups: Groups,
     pub servers: Servers,
     pub summary: Option<Box<Summary>>,
+    /// The records that it is made of.
+    pub kinds: Records,
     /// Every finding that came, by severity.
     times: BTreeMap<Severity, u64>,
 }
 
 impl Digest {
-    pub(crate) fn new(by: By, keep: Keep) -> Self {
+    pub(crate) fn new(by: By, keep: Keep, kinds: Records) -> Self {
         Digest {
             start: None,
             groups: Groups::new(by, keep),
             servers: Servers::default(),
             summary: None,
+            kinds,
             times: BTreeMap::new(),
         }
     }
 
     /// How many findings there were, by severity: those that came or, where none were asked for, those that the summary counts.
     pub(crate) fn times(&self) -> BTreeMap<Severity, u64> {
-        let asked = self.start.as_ref().is_none_or(|start| start.options.records.contains(&Kind::Findings));
         match &self.summary {
-            Some(summary) if !asked => {
+            Some(summary) if !self.kinds.has(Kind::Findings) => {
                 let of = |severity: Severity| {
                     summary.findings.values().map(|by| by.of(severity)).fold(0, u64::saturating_add)
                 };

@@ -55,11 +55,7 @@ impl<'c> Context<'c> {
 
     /// The command that shows one session, where the inputs' names can be typed as they are shown.
     pub(super) fn show(&self, session: &SessionId) -> Option<String> {
-        let can_be_typed = |input: &String| !input.contains('\\') && input != "standard input";
-        let inputs = &self.look.inputs;
-        let inputs = (!inputs.is_empty() && inputs.len() <= 3 && inputs.iter().all(can_be_typed)).then_some(inputs)?;
-        let inputs: Vec<String> = inputs.iter().map(|input| naming::quoted(input)).collect();
-        Some(format!("mailtap show {session} {}", inputs.join(" ")))
+        naming::show(session, self.look, self.digest.start.as_deref())
     }
 
     /// The software of a group's servers with the addresses that have it; without what does not say what it is.

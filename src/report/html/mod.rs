@@ -53,7 +53,7 @@ impl Html {
         Html {
             look: look.clone(),
             // Findings are kept in piles.
-            digest: Digest::new(By::Check, Keep { per_group: 1, in_all: 0 }),
+            digest: Digest::new(By::Check, Keep { per_group: 1, in_all: 0 }, look.kinds),
             piles: Piles::default(),
             excerpts: Excerpts::default(),
             sessions: Sessions::default(),

@@ -58,15 +58,16 @@ impl Format for Text {
 
 impl Text {
     pub(super) fn new(look: &Look) -> Self {
-        let in_all = look.limit.unwrap_or(MOST_FINDINGS);
+        let in_all = MOST_FINDINGS;
+        let per_group = look.limit.unwrap_or(in_all);
         // An overview shows the first of each group alone.
         let keep = match look.detail {
             Detail::Overview => Keep { per_group: 1, in_all: 0 },
-            Detail::Each | Detail::Whole => Keep { per_group: in_all, in_all },
+            Detail::Each | Detail::Whole => Keep { per_group, in_all },
         };
         Text {
             clock: Clockwork::default(),
-            digest: Digest::new(look.by, keep),
+            digest: Digest::new(look.by, keep, look.kinds),
             live: Live::default(),
             look: look.clone(),
         }

@@ -2,8 +2,7 @@
 
 use crate::report::digest::Digest;
 use crate::report::layout::{left, width};
-use crate::report::naming::quoted;
-use crate::report::{Detail, Look};
+use crate::report::{Detail, Look, naming};
 
 use super::page::Page;
 
@@ -15,8 +14,8 @@ pub(super) fn write(page: &mut Page, digest: &Digest, look: &Look) {
     if !look.as_it_goes
         && let Some(finding) = group.findings.first()
     {
-        let inputs = look.inputs.iter().map(|input| quoted(input)).collect::<Vec<_>>().join(" ");
-        commands.push((format!("mailtap show {} {inputs}", finding.session), "one conversation"));
+        let show = naming::show(&finding.session, look, digest.start.as_deref());
+        commands.extend(show.map(|show| (show, "one conversation")));
     }
     commands.push((format!("mailtap rules {}", group.id()), "why it matters, how to fix it"));
     if !look.as_it_goes {

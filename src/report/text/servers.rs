@@ -3,7 +3,7 @@
 use crate::ledger::server::StartTls;
 use crate::record::Severity;
 use crate::report::digest::{Digest, Listed};
-use crate::report::figures::count;
+use crate::report::figures::{count, counted};
 use crate::report::layout::{cut_end, cut_middle, cut_path, left, right, width};
 use crate::report::{Detail, Look, words};
 
@@ -94,7 +94,8 @@ pub(super) fn write(page: &mut Page, digest: &Digest, look: &Look) {
             Some(severity) => format!("the worst of them {severity}"),
             None => "none with a finding".to_owned(),
         };
-        let more = format!("{} more servers, {what}; -v lists all", count(rest.len() as u64));
+        let all = if look.detail == Detail::Overview { "; -v lists all" } else { "" };
+        let more = format!("{}, {what}{all}", counted(rest.len() as u64, "more server", "more servers"));
         page.labelled("  ", 2, &more);
     }
     for row in rows.iter().filter(|row| !row.server.several_software.is_empty()) {

@@ -229,6 +229,9 @@ impl Dialogue {
             self.tally.one(Limit::ReplyLines.key());
         }
         self.hide_secrets(&mut reply);
+        if reply.code == Some(334) && !self.attempts.is_open() {
+            self.attempts.prompted();
+        }
         let role = self.role(&reply);
         match role {
             Role::Greeting => {

@@ -52,6 +52,34 @@ fn a_line_is_of_the_exchange_only_after_a_334() {
 }
 
 #[test]
+fn a_response_is_hidden_behind_a_bare_cr_too() {
+    assert_hides(
+        "
+        S: 220 mx
+        C> AUTH PLAIN\\rAHVzZXIAcGFzcw==\\r\\n
+        S: 500 what
+        C> AUTH LOGIN\\rdXNlcg==\\rcGFzcw==\\r\\n
+        S: 500 what
+        ",
+        &SECRETS,
+    );
+}
+
+#[test]
+fn a_response_is_hidden_where_its_auth_came_before_the_capture() {
+    assert_hides(
+        "
+        S: 334 UGFzc3dvcmQ6
+        C: cGFzcw==
+        S: 235 welcome
+        C: NOOP
+        S: 250 ok
+        ",
+        &["cGFzcw", "pass"],
+    );
+}
+
+#[test]
 fn a_334_to_anything_else_opens_no_exchange() {
     assert_after_hello(
         "

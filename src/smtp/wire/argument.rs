@@ -276,8 +276,9 @@ pub(in crate::smtp) fn initial_response(line: &[u8], at: usize) -> Option<usize>
     if !verb::is_mechanism(verb::first_word(argument).0) {
         return Some(at);
     }
-    let mechanism = argument.iter().position(|&byte| is_blank(byte))?;
-    let blanks = argument.iter().skip(mechanism).take_while(|&&byte| is_blank(byte)).count();
+    // A bare CR parts words too: servers differ in what they make of it.
+    let mechanism = argument.iter().position(u8::is_ascii_whitespace)?;
+    let blanks = argument.iter().skip(mechanism).take_while(|byte| byte.is_ascii_whitespace()).count();
     let at = at.checked_add(mechanism)?.checked_add(blanks)?;
     (at < line.len()).then_some(at)
 }
