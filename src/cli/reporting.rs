@@ -1,7 +1,7 @@
 //! What a live capture writes: records to standard output or to a file, and packets to another one. Files are rotated,
 //! and opened anew where somebody renamed them.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -37,8 +37,8 @@ pub(super) struct Reporting {
 /// Where records go.
 enum Target {
     File(LogFile),
-    /// Which may be the terminal that shows a status.
-    Stdout(io::Stdout, Terminal),
+    /// With the terminal that shows a status, where it is the same one.
+    Stdout(io::Stdout, Option<Terminal>),
 }
 
 /// Where packets go.
@@ -53,7 +53,8 @@ impl Write for Target {
     fn write(&mut self, lines: &[u8]) -> io::Result<usize> {
         match self {
             Target::File(file) => file.write(lines),
-            Target::Stdout(stdout, terminal) => {
+            Target::Stdout(stdout, None) => stdout.write(lines),
+            Target::Stdout(stdout, Some(terminal)) => {
                 terminal.above(|| stdout.write_all(lines).and_then(|()| stdout.flush()))?;
                 Ok(lines.len())
             }
@@ -86,7 +87,11 @@ impl Reporting {
             None if arguments.rotate.is_some() && options.write.is_none() => {
                 return Err(cannot(io::Error::other("only a regular file can be rotated")));
             }
-            None => Target::Stdout(io::stdout(), terminal.clone()),
+            None => {
+                // Whoever does not read a pipe must not hold up what is told beside it.
+                let same = terminal.has_status() && io::stdout().is_terminal();
+                Target::Stdout(io::stdout(), same.then(|| terminal.clone()))
+            }
         };
         let packets = options.write.as_deref().map(|path| Packets::create(path, arguments)).transpose()?;
         let clerk = Clerk::live(Arc::clone(catalogue), options.show_secrets).naming(in_force.server_name.clone());

@@ -22,7 +22,7 @@ use live::Live;
 pub(in crate::report) use styles::Styles;
 
 /// A person reads no more findings whole.
-const MOST_FINDINGS: usize = 5_000;
+const MOST_FINDINGS: usize = 2_000;
 
 /// The format: it gathers findings until it can group them.
 pub(super) struct Text {
