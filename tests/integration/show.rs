@@ -168,7 +168,7 @@ fn what_is_not_there_is_told_in_one_line_with_what_to_do() {
         "mailtap: no session and no finding has an ID that begins with '0123456789abcdef': \
          mailtap scan --format jsonl --records sessions,findings lists them\n"
     );
-    assert_eq!(told(&["203.0.113.9", path]), "mailtap: no session of a client in 203.0.113.9/32 in these captures\n");
+    assert_eq!(told(&["203.0.113.9", path]), "mailtap: no session of the client 203.0.113.9 in these captures\n");
     assert!(told(&[path, path]).starts_with("mailtap: invalid value"));
     assert!(told(&["0123", "--port", "26", path]).contains("--port"), "no session at all");
 }
