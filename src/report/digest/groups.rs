@@ -110,13 +110,8 @@ impl Group {
     /// how many servers it concerns, and by how often.
     fn rank(&self) -> impl Ord + use<> {
         use std::cmp::Reverse;
-        let about = match self.about {
-            About::Server => 0,
-            About::Client => 1,
-            About::Session => 2,
-        };
         let often = (Reverse(self.confidence), Reverse(self.servers.len()), Reverse(self.times));
-        (Reverse(self.severity), about, often, self.rule.clone(), self.check.clone(), self.title.clone())
+        (Reverse(self.severity), self.about, often, self.rule.clone(), self.check.clone(), self.title.clone())
     }
 }
 

@@ -32,7 +32,7 @@ struct Found {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Worst {
     severity: Reverse<Severity>,
-    about: u8,
+    about: About,
     check: Name,
     rule: Name,
 }
@@ -122,13 +122,8 @@ impl Servers {
 
 impl Worst {
     fn of(finding: &Finding) -> Self {
-        let about = match finding.about {
-            About::Server => 0,
-            About::Client => 1,
-            About::Session => 2,
-        };
         let (rule, check) = (finding.rule.clone(), finding.check.clone());
-        Worst { severity: Reverse(finding.severity), about, check, rule }
+        Worst { severity: Reverse(finding.severity), about: finding.about, check, rule }
     }
 }
 
